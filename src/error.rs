@@ -1,0 +1,247 @@
+//! The one error type of the crate: opaque, cheap to clone, free of secrets.
+
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+use http::StatusCode;
+
+/// Why a call, a renewal or a revocation failed.
+///
+/// The type is opaque: [`kind`](Error::kind) tells the cause, [`status`](Error::status) the HTTP status of the token
+/// endpoint where there was one, [`source`](StdError::source) what lay below. A clone shares its parts with the
+/// original, so that every waiter of one renewal can hold the same error.
+///
+/// `Display` says what failed, at which step, and what can be done about it. Neither `Display` nor `Debug` ever holds a
+/// secret or the text of a token response.
+///
+/// ```
+/// use tower_reauth::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::Transport, "the vault did not answer");
+/// assert_eq!(error.kind(), ErrorKind::Transport);
+/// let boxed: Box<dyn std::error::Error + Send + Sync> = error.into();
+/// assert_eq!(Error::find(&*boxed).map(Error::kind), Some(ErrorKind::Transport));
+/// ```
+#[derive(Clone)]
+pub struct Error {
+    inner: Arc<Inner>,
+}
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    status: Option<StatusCode>,
+    code: Option<Box<str>>,
+    retry_after: Option<Duration>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// The causes that an [`Error`] can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The inner service failed; its error is the [`source`](StdError::source).
+    Service,
+    /// The session has no login: none yet, or `logout()` or `forget()` was called.
+    LoggedOut,
+    /// The authorization server will not have these credentials (RFC 6749 §5.2 `invalid_grant` and the like).
+    Refused,
+    /// The authorization server objects to the request itself: client, grant type, scope (RFC 6749 §5.2).
+    Misconfigured,
+    /// The authorization server is in trouble or asks for patience: any 5xx, 429, `temporarily_unavailable`.
+    Unavailable,
+    /// The authorization server answered with an OAuth error code that is none of the known ones.
+    OAuth,
+    /// The token endpoint could not be reached, or the exchange broke.
+    Transport,
+    /// The token endpoint did not answer within its own limit.
+    TimedOut,
+    /// The wait for a token ended; the renewal itself may still be under way.
+    WaitedTooLong,
+    /// The token endpoint answered with a status that is neither 200 nor that of an OAuth error.
+    UnexpectedStatus,
+    /// The token endpoint answered with a redirect, which is never followed.
+    Redirected,
+    /// The token endpoint answered with something else than JSON.
+    NotJson,
+    /// The token endpoint answered without a body.
+    EmptyAnswer,
+    /// The token endpoint answered with JSON that is cut off or of another shape than RFC 6749 §5.1 tells.
+    MalformedAnswer,
+    /// The answer holds no access token.
+    MissingAccessToken,
+    /// The answer holds an access token that no header can carry.
+    InvalidAccessToken,
+    /// The answer holds a token of a type that this crate does not know.
+    UnsupportedTokenType,
+    /// The answer is larger than the limit.
+    AnswerTooLarge,
+    /// The renewal died: its grant panicked, or the runtime that ran it went away.
+    RenewalLost,
+    /// There is no tokio runtime to run the renewal on.
+    NoRuntime,
+    /// Too many renewals were caused by rejections of tokens that had not expired.
+    Damped,
+    /// The origin rejects tokens that were just issued, and is left alone for a while.
+    CoolingDown,
+    /// The renewal brought the token that had just been rejected.
+    SameToken,
+    /// The request could not be kept for a replay.
+    NotReplayable,
+    /// The request carries an `Authorization` header of its own, and the layer was told to reject that.
+    OwnAuthorization,
+    /// A session was asked to authorize its own token request.
+    SelfAuthorization,
+    /// An address or a setting that cannot be used.
+    Invalid,
+    /// The tokens could not be revoked at the server (RFC 7009); they are forgotten locally all the same.
+    NotRevoked,
+}
+
+impl ErrorKind {
+    /// What the user can do, where the message of the error does not say so itself.
+    fn advice(self) -> Option<&'static str> {
+        Some(match self {
+            Self::LoggedOut => "log in again",
+            Self::Refused => "ask the user to log in again",
+            Self::Misconfigured => "check the client's registration, its secret, the grant type and the scope",
+            Self::Unavailable | Self::Transport | Self::TimedOut => "try again later",
+            Self::WaitedTooLong => "try again: the renewal goes on in the background",
+            Self::UnexpectedStatus | Self::NotJson | Self::EmptyAnswer | Self::MalformedAnswer => {
+                "check the address of the token endpoint"
+            }
+            Self::Redirected => "give the address that the redirect leads to: it is never followed",
+            Self::RenewalLost => "try again: the next call starts a new renewal",
+            Self::NoRuntime => "call from inside a tokio runtime",
+            Self::Damped => "give each device a token of its own, on WSO2 with a scope that starts with `device_`",
+            Self::SelfAuthorization => "reach the token endpoint through a client without this layer",
+            Self::NotRevoked => "the tokens are forgotten here but live on at the server until they expire",
+            _ => return None,
+        })
+    }
+}
+
+impl Error {
+    /// An error with a message that says what failed; for grants and transports written by users.
+    ///
+    /// The kind decides what the session does next: [`ErrorKind::Refused`] says that the credentials are dead,
+    /// everything else that another attempt may work. The message must not hold a secret.
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                kind,
+                message: message.into(),
+                status: None,
+                code: None,
+                retry_after: None,
+                source: None,
+            }),
+        }
+    }
+
+    /// The same error with a cause below it.
+    #[must_use]
+    pub fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let source: Box<dyn StdError + Send + Sync> = source.into();
+        self.map(|inner| inner.source = Some(source.into()))
+    }
+
+    /// The cause.
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// The HTTP status that the token endpoint answered with, if it answered.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.inner.status
+    }
+
+    /// The OAuth error code of the token endpoint's answer, such as `invalid_grant` (RFC 6749 §5.2).
+    pub fn oauth_code(&self) -> Option<&str> {
+        self.inner.code.as_deref()
+    }
+
+    /// How long to wait before the next attempt, counted from the moment this error was handed out.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.inner.retry_after
+    }
+
+    /// Finds an error of this crate in a chain of sources: inside the errors of tonic, kube, reqwest and others.
+    pub fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    pub(crate) fn service(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let source = source.into();
+        // An error of ours that comes up through the inner service stays what it is.
+        match source.downcast::<Self>() {
+            Ok(own) => *own,
+            Err(source) => Self::new(ErrorKind::Service, "the inner service failed").with_source(source),
+        }
+    }
+
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+        self.map(|inner| inner.status = Some(status))
+    }
+
+    pub(crate) fn with_oauth_code(self, code: &str) -> Self {
+        self.map(|inner| inner.code = Some(code.into()))
+    }
+
+    pub(crate) fn with_retry_after(self, wait: Duration) -> Self {
+        self.map(|inner| inner.retry_after = Some(wait))
+    }
+
+    fn map(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.inner));
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.inner;
+        f.write_str(&inner.message)?;
+        if let Some(status) = inner.status {
+            write!(f, " (status {}", status.as_u16())?;
+            match &inner.code {
+                Some(code) => write!(f, ", {code})")?,
+                None => f.write_str(")")?,
+            }
+        }
+        if let Some(wait) = inner.retry_after {
+            write!(f, "; next attempt in {:.1} s", wait.as_secs_f64())?;
+        }
+        if let Some(advice) = inner.kind.advice() {
+            write!(f, "; {advice}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.inner;
+        f.debug_struct("Error")
+            .field("kind", &inner.kind)
+            .field("message", &inner.message)
+            .field("status", &inner.status)
+            .field("oauth_code", &inner.code)
+            .field("retry_after", &inner.retry_after)
+            .field("source", &inner.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.inner.source.as_deref().map(|source| source as _)
+    }
+}

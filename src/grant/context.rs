@@ -1,0 +1,48 @@
+//! What a grant is told about the renewal that it serves.
+
+use std::fmt;
+
+use secrecy::SecretString;
+
+/// What a [`Grant`](crate::Grant) is told about the renewal that it serves.
+#[derive(Clone, Default)]
+pub struct GrantContext {
+    session: SessionId,
+    claims: Option<Box<str>>,
+    refresh_token: Option<SecretString>,
+}
+
+/// Names a session, process-wide; every token request carries it as an extension.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct SessionId(pub(crate) u64);
+
+impl GrantContext {
+    pub(crate) fn new(session: SessionId, claims: Option<Box<str>>, refresh_token: Option<SecretString>) -> Self {
+        Self { session, claims, refresh_token }
+    }
+
+    /// The claims that the resource server asked for, as JSON text (OpenID Connect Core §5.5).
+    pub fn claims(&self) -> Option<&str> {
+        self.claims.as_deref()
+    }
+
+    /// The refresh token that the session holds, for grants that have no [`endpoint`](crate::Grant::endpoint) and redeem
+    /// it themselves.
+    pub fn refresh_token(&self) -> Option<&SecretString> {
+        self.refresh_token.as_ref()
+    }
+
+    pub(crate) fn session(&self) -> SessionId {
+        self.session
+    }
+}
+
+impl fmt::Debug for GrantContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrantContext")
+            .field("session", &self.session)
+            .field("claims", &self.claims.as_ref().map(|_| "[asked]"))
+            .field("refresh_token", &self.refresh_token.as_ref().map(|_| "[redacted]"))
+            .finish()
+    }
+}

@@ -1,0 +1,311 @@
+//! Where a token may be sent (invariant 7).
+
+use std::{fmt, net::IpAddr};
+
+use http::{HeaderMap, Method, Uri, header::HOST, uri::Authority};
+
+use crate::{Error, ErrorKind};
+
+/// Scheme, host and port of a resource server ([RFC 6454 §4](https://www.rfc-editor.org/rfc/rfc6454#section-4)).
+///
+/// Two origins are equal when scheme, host (in lower case) and effective port are.
+///
+/// ```
+/// use tower_reauth::Origin;
+///
+/// let origin: Origin = "https://API.example".parse()?;
+/// assert_eq!(origin, "https://api.example:443".parse()?);
+/// assert_eq!(origin.to_string(), "https://api.example:443");
+/// # Ok::<(), tower_reauth::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    https: bool,
+    host: Box<str>,
+    port: u16,
+}
+
+impl Origin {
+    fn is_loopback(&self) -> bool {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
+    fn is(&self, https: bool, authority: &Authority) -> bool {
+        self.https == https && self.is_at(authority)
+    }
+
+    fn is_at(&self, authority: &Authority) -> bool {
+        // An empty port (`host:`) means the default one; a port that is no number matches nothing.
+        let port = match authority.port() {
+            Some(port) => port.as_u16(),
+            None => default_port(self.https),
+        };
+        port == self.port
+            && authority.host().eq_ignore_ascii_case(&self.host)
+            && !authority.as_str().contains('@')
+            && !has_bad_port(authority)
+    }
+}
+
+impl std::str::FromStr for Origin {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let refuse = |why: &str| {
+            Err(Error::new(ErrorKind::Invalid, format!("`{text}` is not an origin: {why}; write scheme://host[:port]")))
+        };
+        let Ok(uri) = text.parse::<Uri>() else {
+            // The text may hold userinfo, so it is not repeated.
+            return Err(Error::new(ErrorKind::Invalid, "the origin is not a URI; write scheme://host[:port]"));
+        };
+        let https = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(Error::new(ErrorKind::Invalid, "an origin starts with https:// or http://")),
+        };
+        let Some(authority) = uri.authority() else {
+            return refuse("it has no host");
+        };
+        if authority.as_str().contains('@') {
+            return Err(Error::new(ErrorKind::Invalid, "an origin holds no user name or password"));
+        }
+        if authority.host().is_empty() || has_bad_port(authority) {
+            return refuse("host or port are not valid");
+        }
+        if uri.path_and_query().is_some_and(|path| path.as_str() != "/") || text.contains('#') {
+            return refuse("it has a path, a query or a fragment");
+        }
+        Ok(Self {
+            https,
+            host: authority.host().to_ascii_lowercase().into(),
+            port: authority.port_u16().unwrap_or(default_port(https)),
+        })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.https { "https" } else { "http" };
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
+    }
+}
+
+/// The origins that a layer may send tokens to.
+///
+/// A request to any other origin goes through bare: no token, no replay, one event. So does one whose `Host` header
+/// contradicts its URI, one with userinfo in its URI, and a `CONNECT`.
+///
+/// Plain `http` is refused unless the host is `localhost`, in 127.0.0.0/8 or `::1`, or
+/// [`danger_allow_plaintext`](Origins::danger_allow_plaintext) was said for that origin.
+///
+/// ```
+/// use tower_reauth::Origins;
+///
+/// Origins::only("https://gw.example")?;
+/// Origins::any_of(["https://gw.example", "https://files.example:8443"])?;
+/// Origins::only("http://127.0.0.1:8080")?;
+/// assert!(Origins::only("http://gw.example").is_err());
+/// # Ok::<(), tower_reauth::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Origins {
+    allowed: Vec<Origin>,
+    // Where requests without an authority go: stated by the user, since no request shows it.
+    bound: bool,
+}
+
+impl Origins {
+    /// One origin.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when the text is not an origin, or is plain `http` to a host that is not this machine.
+    pub fn only(origin: &str) -> Result<Self, Error> {
+        Self::any_of([origin])
+    }
+
+    /// Several origins.
+    ///
+    /// # Errors
+    /// As [`only`](Origins::only), for the first text that fails; also when there is none at all.
+    pub fn any_of<'a>(origins: impl IntoIterator<Item = &'a str>) -> Result<Self, Error> {
+        let allowed = origins.into_iter().map(encrypted_or_local).collect::<Result<Vec<_>, _>>()?;
+        if allowed.is_empty() {
+            return Err(Error::new(ErrorKind::Invalid, "at least one origin is needed"));
+        }
+        Ok(Self { allowed, bound: false })
+    }
+
+    /// One origin, and the promise that the inner service sends every request there, whatever its URI says.
+    ///
+    /// Needed where requests carry no authority: over `tonic::transport::Channel`, which fills it in further down, or
+    /// over a service that is bound to one host. A request that does name an authority must still name this one.
+    ///
+    /// # Errors
+    /// As [`only`](Origins::only).
+    pub fn bound_to(origin: &str) -> Result<Self, Error> {
+        Ok(Self { bound: true, ..Self::only(origin)? })
+    }
+
+    /// Also allows one origin over plain `http`. Everybody on the way can read the tokens that are sent there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when the text is not an origin.
+    pub fn danger_allow_plaintext(mut self, origin: &str) -> Result<Self, Error> {
+        self.allowed.push(origin.parse()?);
+        Ok(self)
+    }
+
+    /// The origin that a request goes to, if a token may go there.
+    pub(crate) fn find(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<&Origin> {
+        // A CONNECT speaks to a proxy, which must not see the token.
+        if *method == Method::CONNECT {
+            return None;
+        }
+        let origin = match (uri.scheme_str(), uri.authority()) {
+            (Some("https"), Some(authority)) => self.allowed.iter().find(|origin| origin.is(true, authority)),
+            (Some("http"), Some(authority)) => self.allowed.iter().find(|origin| origin.is(false, authority)),
+            (None, None) if self.bound => self.allowed.first(),
+            _ => None,
+        }?;
+        let mut hosts = headers.get_all(HOST).iter();
+        match (hosts.next(), hosts.next()) {
+            (None, _) => Some(origin),
+            (Some(host), None) => {
+                let authority = Authority::try_from(host.as_bytes()).ok()?;
+                origin.is_at(&authority).then_some(origin)
+            }
+            // Two Host lines: no telling which of them counts on the other side (RFC 9112 §3.2).
+            (Some(_), Some(_)) => None,
+        }
+    }
+}
+
+fn encrypted_or_local(text: &str) -> Result<Origin, Error> {
+    let origin: Origin = text.parse()?;
+    if origin.https || origin.is_loopback() {
+        return Ok(origin);
+    }
+    Err(Error::new(
+        ErrorKind::Invalid,
+        format!("{origin} is not encrypted: use https, or allow it with `danger_allow_plaintext`"),
+    ))
+}
+
+fn default_port(https: bool) -> u16 {
+    if https { 443 } else { 80 }
+}
+
+/// `host:` is allowed by the grammar (RFC 3986 §3.2.3), `host:99999` and `host:x` are not.
+fn has_bad_port(authority: &Authority) -> bool {
+    authority.port().is_none()
+        && authority.as_str().rsplit('@').next().is_some_and(|rest| {
+            let after_host = &rest[authority.host().len().min(rest.len())..];
+            !(after_host.is_empty() || after_host == ":")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(origins: &Origins, method: &str, uri: &str, hosts: &[&str]) -> bool {
+        let mut headers = HeaderMap::new();
+        for host in hosts {
+            headers.append(HOST, host.parse().unwrap());
+        }
+        origins.find(&method.parse().unwrap(), &uri.parse().unwrap(), &headers).is_some()
+    }
+
+    #[test]
+    fn token_goes_only_to_the_same_scheme_host_and_port() {
+        let origins = Origins::any_of(["https://gw.example", "http://127.0.0.1:8080"]).unwrap();
+        for uri in ["https://gw.example/a?b", "https://GW.Example:443/", "http://127.0.0.1:8080/x"] {
+            assert!(allows(&origins, "GET", uri, &[]), "{uri}");
+        }
+        for uri in [
+            "http://gw.example/",
+            "https://gw.example:8443/",
+            "https://gw.example.evil.example/",
+            "https://evil.example/",
+            "https://gw.example./",
+            "https://user@gw.example/",
+            "https://user:pw@gw.example/",
+            "https://evil.example@gw.example/",
+            "http://127.0.0.1/",
+            "/orders",
+            "gw.example:443",
+            "*",
+        ] {
+            assert!(!allows(&origins, "GET", uri, &[]), "{uri}");
+        }
+    }
+
+    #[test]
+    fn host_header_that_contradicts_the_uri_keeps_the_token_home() {
+        let origins = Origins::only("https://gw.example").unwrap();
+        assert!(allows(&origins, "GET", "https://gw.example/", &["gw.example"]));
+        assert!(allows(&origins, "GET", "https://gw.example/", &["GW.example:443"]));
+        for hosts in [
+            &["evil.example"][..],
+            &["gw.example:80"],
+            &["gw.example", "evil.example"],
+            &["gw.example", "gw.example"],
+            &[""],
+        ] {
+            assert!(!allows(&origins, "GET", "https://gw.example/", hosts), "{hosts:?}");
+        }
+    }
+
+    #[test]
+    fn connect_goes_bare() {
+        let origins = Origins::bound_to("https://gw.example").unwrap();
+        assert!(!allows(&origins, "CONNECT", "gw.example:443", &[]));
+        assert!(!allows(&origins, "CONNECT", "https://gw.example/", &[]));
+    }
+
+    #[test]
+    fn only_bound_origins_allow_a_request_without_authority() {
+        let bound = Origins::bound_to("https://gw.example").unwrap();
+        assert!(allows(&bound, "GET", "/orders", &[]));
+        assert!(allows(&bound, "GET", "/orders", &["gw.example"]));
+        assert!(!allows(&bound, "GET", "/orders", &["evil.example"]));
+        assert!(!allows(&bound, "GET", "https://evil.example/orders", &[]));
+    }
+
+    #[test]
+    fn plaintext_is_refused_beyond_this_machine() {
+        for origin in ["http://127.0.0.1", "http://127.8.9.1:81", "http://[::1]:8080", "http://localhost:3000"] {
+            assert!(Origins::only(origin).is_ok(), "{origin}");
+        }
+        for origin in ["http://gw.example", "http://localhost.evil.example", "http://10.0.0.1", "http://[::2]"] {
+            let error = Origins::only(origin).unwrap_err();
+            assert!(error.to_string().contains("danger_allow_plaintext"), "{error}");
+        }
+        let told = Origins::only("https://gw.example").unwrap().danger_allow_plaintext("http://gw.example").unwrap();
+        assert!(allows(&told, "GET", "http://gw.example/", &[]));
+        assert!(!allows(&told, "GET", "http://other.example/", &[]));
+    }
+
+    #[test]
+    fn what_is_no_origin_is_refused_and_its_userinfo_not_repeated() {
+        for text in [
+            "",
+            "gw.example",
+            "ftp://gw.example",
+            "https://",
+            "https://gw.example/path",
+            "https://gw.example?x",
+            "https://bob:hunter2@gw.example",
+            "https://gw.example:99999",
+            "https://gw.example:x",
+            "https://gw.example/#f",
+            "ht tp://bob:hunter2@x",
+        ] {
+            let error = text.parse::<Origin>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{text}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+        assert!(Origins::any_of([]).is_err());
+    }
+}

@@ -1,0 +1,137 @@
+//! What the token endpoint hands out: the token set and its header value.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use bytes::Bytes;
+use http::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use crate::{Error, ErrorKind};
+
+/// One answer of the token endpoint (RFC 6749 §5.1).
+///
+/// Secrets are wiped when the last holder lets go, and `Debug` shows none of them. Two calls to
+/// [`new`](TokenSet::new) with the same token make equal header values.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_reauth::TokenSet;
+///
+/// let tokens = TokenSet::new("mF_9.B5f-4.1JqM")?
+///     .with_lifetime(Duration::from_secs(3600))
+///     .with_refresh_token("tGzv3JOkF0XG5Qx2TlKWIA");
+/// assert_eq!(tokens.lifetime(), Some(Duration::from_secs(3600)));
+/// assert!(!format!("{tokens:?}").contains("mF_9"));
+/// # Ok::<(), tower_reauth::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct TokenSet {
+    access_token: SecretString,
+    lifetime: Option<Duration>,
+    refresh_token: Option<SecretString>,
+    scope: Option<Box<str>>,
+    extra: BTreeMap<Box<str>, SecretString>,
+}
+
+impl TokenSet {
+    /// A token set that holds a bearer token and nothing else.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidAccessToken`] when the token is empty or holds anything but visible ASCII characters, since
+    /// no header could carry it.
+    pub fn new(access_token: impl Into<SecretString>) -> Result<Self, Error> {
+        let access_token = access_token.into();
+        let token = access_token.expose_secret();
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Error::new(
+                ErrorKind::InvalidAccessToken,
+                "the access token is empty or holds characters that no header can carry",
+            ));
+        }
+        Ok(Self { access_token, lifetime: None, refresh_token: None, scope: None, extra: BTreeMap::new() })
+    }
+
+    /// Sets the lifetime, counted from now. Without one the token counts as long-lived, and a rejection heals it.
+    #[must_use]
+    pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = Some(lifetime);
+        self
+    }
+
+    /// Sets the refresh token.
+    #[must_use]
+    pub fn with_refresh_token(mut self, refresh_token: impl Into<SecretString>) -> Self {
+        self.refresh_token = Some(refresh_token.into());
+        self
+    }
+
+    /// Sets the scope that was granted.
+    #[must_use]
+    pub fn with_scope(mut self, scope: impl Into<Box<str>>) -> Self {
+        self.scope = Some(scope.into());
+        self
+    }
+
+    /// Adds another member of the answer, such as `id_token`.
+    #[must_use]
+    pub fn with_extra(mut self, name: impl Into<Box<str>>, value: impl Into<SecretString>) -> Self {
+        self.extra.insert(name.into(), value.into());
+        self
+    }
+
+    /// The access token.
+    pub fn access_token(&self) -> &SecretString {
+        &self.access_token
+    }
+
+    /// The lifetime that the server stated, if it stated one that makes sense.
+    pub fn lifetime(&self) -> Option<Duration> {
+        self.lifetime
+    }
+
+    /// The refresh token that came with this answer.
+    pub fn refresh_token(&self) -> Option<&SecretString> {
+        self.refresh_token.as_ref()
+    }
+
+    /// The scope that was granted, where the server said so.
+    pub fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
+    }
+
+    /// Another member of the answer: a string as its content, anything else as its JSON text.
+    pub fn extra(&self, name: &str) -> Option<&SecretString> {
+        self.extra.get(name)
+    }
+
+    /// The value of the `Authorization` header: sensitive, and wiped when its last copy goes (invariant 9).
+    pub(crate) fn header_value(&self) -> HeaderValue {
+        const SCHEME: &[u8] = b"Bearer ";
+        let token = self.access_token.expose_secret().as_bytes();
+        let mut text = Zeroizing::new(Vec::with_capacity(SCHEME.len() + token.len()));
+        text.extend_from_slice(SCHEME);
+        text.extend_from_slice(token);
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text))
+            .expect("the constructor lets only visible ASCII pass");
+        value.set_sensitive(true);
+        value
+    }
+
+    /// Whether both carry the same access token.
+    pub(crate) fn same_access_token(&self, other: &Self) -> bool {
+        self.access_token.expose_secret() == other.access_token.expose_secret()
+    }
+}
+
+impl fmt::Debug for TokenSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenSet")
+            .field("access_token", &"[redacted]")
+            .field("lifetime", &self.lifetime)
+            .field("refresh_token", &self.refresh_token.as_ref().map(|_| "[redacted]"))
+            .field("scope", &self.scope)
+            .field("extra", &self.extra.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
