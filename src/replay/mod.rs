@@ -1,5 +1,11 @@
 //! Request bodies that can be sent again, byte for byte (invariant 11).
 
+mod head;
+mod plain;
+mod pool;
+
+pub(crate) use self::{head::KeptHead, pool::BufferPool};
+
 /// A request body that can be sent again.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be replayed by tower-reauth",

@@ -1,0 +1,166 @@
+//! Heads come back exactly, and nothing of them stays behind.
+
+use http::header::{COOKIE, HOST};
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+
+fn headers(head: &Parts) -> Vec<(HeaderName, Vec<u8>, bool)> {
+    let header =
+        |(name, value): (&HeaderName, &HeaderValue)| (name.clone(), value.as_bytes().to_vec(), value.is_sensitive());
+    head.headers.iter().map(header).collect()
+}
+
+fn assert_comes_back(request: &Request<()>, buffer: Vec<u8>) {
+    let kept = KeptHead::keep(request, buffer);
+    let original = request.clone().into_parts().0;
+    for _ in 0..2 {
+        let head = kept.restore().expect("a head that `http` has checked");
+        assert_eq!(head.method, original.method);
+        assert_eq!(head.version, original.version);
+        assert_eq!(head.uri, original.uri);
+        assert_eq!(head.uri.to_string(), original.uri.to_string());
+        assert_eq!(head.uri.query(), original.uri.query());
+        assert_eq!(head.uri.clone().into_parts().path_and_query.is_some(), original.uri.path_and_query().is_some());
+        assert_eq!(headers(&head), headers(&original));
+        assert_eq!(head.headers, original.headers);
+    }
+}
+
+fn request(uri: &str) -> Request<()> {
+    Request::get(uri).body(()).expect("a good address")
+}
+
+fn methods() -> impl Strategy<Value = Method> {
+    let usual = prop::sample::select(vec![Method::GET, Method::POST, Method::CONNECT, Method::PATCH]);
+    let own = "[A-Z!#$%&'*+.^_`|~0-9-]{1,40}".prop_map(|name| Method::from_bytes(name.as_bytes()).expect("a token"));
+    prop_oneof![usual, own]
+}
+
+fn uris() -> impl Strategy<Value = Uri> {
+    let origin = "/[!-\"$->@-~]{0,40}(\\?[!-\"$-~]{0,40})?";
+    let absolute = "(http|https|ftp|x[a-z0-9+.-]{0,20})://([a-z]{1,5}@)?[a-zA-Z0-9.-]{1,20}(:[0-9]{1,4})?(/[a-z%0-9]{0,9})?(\\?[a-z=&]{0,9})?";
+    let authority = "[a-z]{1,9}(\\.[a-z]{1,9})?:[0-9]{1,4}";
+    prop_oneof![origin, absolute, authority, Just("*".to_owned()), Just("/ü?ß".to_owned())]
+        .prop_filter_map("not an address", |text| text.parse().ok())
+}
+
+fn header() -> impl Strategy<Value = (HeaderName, HeaderValue)> {
+    let usual = prop::sample::select(vec![COOKIE, HOST, http::header::ACCEPT]);
+    let own =
+        "[a-z0-9!#$%&'*+.^_`|~-]{1,80}".prop_map(|name| HeaderName::from_bytes(name.as_bytes()).expect("a token"));
+    let byte = prop_oneof![Just(b'\t'), 0x20..=0x7e_u8, 0x80..=0xff_u8];
+    (prop_oneof![usual, own], vec(byte, 0..80), any::<bool>()).prop_map(|(name, value, sensitive)| {
+        let mut value = HeaderValue::from_bytes(&value).expect("text or obs-text");
+        value.set_sensitive(sensitive);
+        (name, value)
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_head_comes_back_exactly(
+        method in methods(),
+        uri in uris(),
+        version in prop::sample::select(vec![Version::HTTP_09, Version::HTTP_10, Version::HTTP_11, Version::HTTP_2, Version::HTTP_3]),
+        headers in vec(header(), 0..30),
+        removed in any::<prop::sample::Index>(),
+        capacity in 0..2000_usize,
+    ) {
+        let mut request = Request::new(());
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.version_mut() = version;
+        for (name, value) in headers.iter().cloned() {
+            request.headers_mut().append(name, value);
+        }
+        // A removal changes the order in which a map is walked.
+        if !headers.is_empty() {
+            request.headers_mut().remove(&removed.get(&headers).0);
+        }
+        assert_comes_back(&request, Vec::with_capacity(capacity));
+    }
+}
+
+#[test]
+fn every_form_of_request_target_comes_back() {
+    for uri in
+        ["/", "/a?b=c", "*", "example.com:443", "http://h", "http://h?q", "https://u@h:1/p?", "ftp://h/", "/?", "h"]
+    {
+        assert_comes_back(&request(uri), Vec::new());
+    }
+}
+
+#[test]
+fn long_names_and_values_come_back() {
+    let mut request = request(&format!("/{}", "p".repeat(60_000)));
+    let name = HeaderName::from_bytes("n".repeat(65_535).as_bytes()).expect("the longest name");
+    request.headers_mut().insert(name, HeaderValue::from_bytes(&[b'v'; 200_000]).expect("a good value"));
+    assert_comes_back(&request, Vec::new());
+}
+
+#[test]
+fn lengths_beyond_32_bits_are_told_apart() {
+    let lengths = (65_535, (5 << 32) + 7, true);
+    let (name, value, sensitive) = unmark(u64::MAX);
+    assert_eq!((name, value, sensitive), (65_535, (1 << 47) - 1, true));
+    assert_eq!(unmark((lengths.1 << 17) | (lengths.0 << 1) | 1), lengths);
+}
+
+#[test]
+fn extensions_are_cloned() {
+    let mut request = request("/");
+    request.extensions_mut().insert("mine");
+    let kept = KeptHead::keep(&request, Vec::new());
+    for _ in 0..2 {
+        let head = kept.restore().expect("a good head");
+        assert_eq!(head.extensions.get::<&str>(), Some(&"mine"));
+    }
+}
+
+#[test]
+fn buffer_is_reused_without_growing() {
+    let mut request = request("/");
+    request.headers_mut().insert(COOKIE, HeaderValue::from_static("secret"));
+    let buffer = KeptHead::keep(&request, Vec::new()).into_buffer();
+    assert!(buffer.is_empty());
+    let (address, capacity) = (buffer.as_ptr(), buffer.capacity());
+    let kept = KeptHead::keep(&request, buffer);
+    assert_eq!((kept.buffer.as_ptr(), kept.size()), (address, capacity));
+}
+
+#[test]
+fn former_content_of_the_buffer_does_not_matter() {
+    assert_comes_back(&request("/a"), b"something else".to_vec());
+}
+
+#[test]
+fn shrinking_leaves_the_head_and_no_spare_room() {
+    let mut kept = KeptHead::keep(&request("/a?b"), Vec::with_capacity(4096));
+    kept.shrink();
+    assert_eq!(kept.size(), kept.buffer.len());
+    assert_eq!(kept.restore().expect("a good head").uri, "/a?b");
+}
+
+#[test]
+fn damaged_buffer_is_refused_without_a_panic() {
+    let mut request = request("http://h/a?b");
+    request.headers_mut().insert(COOKIE, HeaderValue::from_static("a=b"));
+    let mut kept = KeptHead::keep(&request, Vec::new());
+    let whole = kept.buffer.clone();
+    for length in 0..whole.len() {
+        kept.buffer = whole[..length].to_vec();
+        let _ = kept.restore();
+        let mut changed = whole.clone();
+        changed[length] ^= 0xff;
+        kept.buffer = changed;
+        let _ = kept.restore();
+    }
+}
+
+#[test]
+fn debug_shows_no_header() {
+    let mut request = request("/path-secret");
+    request.headers_mut().insert(COOKIE, HeaderValue::from_static("secret"));
+    assert!(!format!("{:?}", KeptHead::keep(&request, Vec::new())).contains("secret"));
+}

@@ -1,0 +1,197 @@
+//! Bodies that are in memory as a whole: a replay sends a clone.
+
+use std::any::TypeId;
+
+use bytes::{Buf, Bytes};
+use http_body::Body;
+use http_body_util::{Either, Empty, Full};
+
+use super::Replay;
+
+/// The clone of a [`Bytes`] or of a static slice costs no memory, so the limit does not apply to them; any other buffer
+/// may be copied as a whole when it is cloned.
+impl<D: Buf + Clone + Send + 'static> Replay for Full<D> {
+    type Kept = Self;
+
+    fn keep(self, limit: usize) -> (Self, Option<Self>) {
+        let shared = [TypeId::of::<Bytes>(), TypeId::of::<&'static [u8]>()].contains(&TypeId::of::<D>());
+        let kept = (shared || Self::size(&self) <= limit).then(|| self.clone());
+        (self, kept)
+    }
+
+    fn again(kept: &mut Self) -> Option<Self> {
+        Some(kept.clone())
+    }
+
+    fn size(kept: &Self) -> usize {
+        kept.size_hint().lower().try_into().unwrap_or(usize::MAX)
+    }
+}
+
+/// Costs a reference count whatever the size, so the limit does not apply.
+impl Replay for Bytes {
+    type Kept = Self;
+
+    fn keep(self, _limit: usize) -> (Self, Option<Self>) {
+        (self.clone(), Some(self))
+    }
+
+    fn again(kept: &mut Self) -> Option<Self> {
+        Some(kept.clone())
+    }
+
+    fn size(kept: &Self) -> usize {
+        kept.len()
+    }
+}
+
+/// Costs a copy of the text: [`Full<Bytes>`](Full) is the cheaper body.
+impl Replay for String {
+    type Kept = Self;
+
+    fn keep(self, limit: usize) -> (Self, Option<Self>) {
+        let kept = (self.len() <= limit).then(|| self.clone());
+        (self, kept)
+    }
+
+    fn again(kept: &mut Self) -> Option<Self> {
+        Some(kept.clone())
+    }
+
+    fn size(kept: &Self) -> usize {
+        kept.len()
+    }
+}
+
+impl<D> Replay for Empty<D> {
+    type Kept = ();
+
+    fn keep(self, _limit: usize) -> (Self, Option<()>) {
+        (self, Some(()))
+    }
+
+    fn again((): &mut ()) -> Option<Self> {
+        Some(Self::new())
+    }
+
+    fn size((): &()) -> usize {
+        0
+    }
+}
+
+impl Replay for () {
+    type Kept = ();
+
+    fn keep(self, _limit: usize) -> ((), Option<()>) {
+        ((), Some(()))
+    }
+
+    fn again((): &mut ()) -> Option<()> {
+        Some(())
+    }
+
+    fn size((): &()) -> usize {
+        0
+    }
+}
+
+impl<L: Replay, R: Replay> Replay for Either<L, R> {
+    type Kept = Either<L::Kept, R::Kept>;
+
+    fn keep(self, limit: usize) -> (Self, Option<Self::Kept>) {
+        match self {
+            Self::Left(body) => {
+                let (body, kept) = body.keep(limit);
+                (Self::Left(body), kept.map(Either::Left))
+            }
+            Self::Right(body) => {
+                let (body, kept) = body.keep(limit);
+                (Self::Right(body), kept.map(Either::Right))
+            }
+        }
+    }
+
+    fn again(kept: &mut Self::Kept) -> Option<Self> {
+        Some(match kept {
+            Either::Left(kept) => Self::Left(L::again(kept)?),
+            Either::Right(kept) => Self::Right(R::again(kept)?),
+        })
+    }
+
+    fn size(kept: &Self::Kept) -> usize {
+        match kept {
+            Either::Left(kept) => L::size(kept),
+            Either::Right(kept) => R::size(kept),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, io::Cursor};
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn read<B: Body<Error: std::fmt::Debug>>(body: B) -> Vec<u8> {
+        body.collect().await.expect("these bodies never fail").to_bytes().to_vec()
+    }
+
+    async fn is_replayed_twice<B: Body<Error: std::fmt::Debug> + Replay>(body: B, content: &[u8]) {
+        let (hint, ended) = (body.size_hint().exact(), body.is_end_stream());
+        let (first, kept) = body.keep(1024);
+        let mut kept = kept.expect("below the limit");
+        assert_eq!(B::size(&kept), content.len());
+        for body in [Some(first), B::again(&mut kept), B::again(&mut kept)] {
+            let body = body.expect("can be had again and again");
+            assert_eq!((body.size_hint().exact(), body.is_end_stream()), (hint, ended));
+            assert_eq!(read(body).await, content);
+        }
+    }
+
+    #[tokio::test]
+    async fn bodies_in_memory_are_replayed_byte_for_byte() {
+        is_replayed_twice(Full::new(Bytes::from_static(b"abc")), b"abc").await;
+        is_replayed_twice(Full::new(Cursor::new(vec![1, 2, 3])), &[1, 2, 3]).await;
+        is_replayed_twice(Full::new(VecDeque::from([7, 8, 9])), &[7, 8, 9]).await;
+        is_replayed_twice(Full::<Bytes>::default(), b"").await;
+        is_replayed_twice(Empty::<Bytes>::new(), b"").await;
+        is_replayed_twice(String::from("Füße"), "Füße".as_bytes()).await;
+        is_replayed_twice(String::new(), b"").await;
+        is_replayed_twice(Either::<Full<Bytes>, Empty<Bytes>>::Left(Full::from("left")), b"left").await;
+        is_replayed_twice(Either::<Full<Bytes>, Empty<Bytes>>::Right(Empty::new()), b"").await;
+    }
+
+    #[test]
+    fn bare_bytes_and_unit_are_kept() {
+        let (first, kept) = Bytes::from_static(b"abc").keep(0);
+        let mut kept = kept.expect("the limit does not apply");
+        assert_eq!((first, Bytes::again(&mut kept), Bytes::size(&kept)), ("abc".into(), Some("abc".into()), 3));
+        let ((), kept) = ().keep(0);
+        assert_eq!(<() as Replay>::again(&mut kept.expect("nothing to keep")), Some(()));
+    }
+
+    #[test]
+    fn shared_bytes_of_any_size_are_kept_without_a_copy() {
+        let content = Bytes::from(vec![1; 10_000]);
+        let (_, kept) = Full::new(content.clone()).keep(16);
+        let kept = kept.expect("nothing is buffered");
+        assert_eq!(Full::<Bytes>::size(&kept), 10_000);
+        assert_eq!(kept.into_inner().expect("not read yet").as_ptr(), content.as_ptr());
+        assert!(Full::new(&[1; 100][..]).keep(16).1.is_some());
+    }
+
+    #[tokio::test]
+    async fn copies_above_the_limit_are_not_kept_and_still_sent() {
+        let (body, kept) = "x".repeat(17).keep(16);
+        assert!(kept.is_none());
+        assert_eq!(body.len(), 17);
+        let (body, kept) = Full::new(Cursor::new(vec![5; 17])).keep(16);
+        assert!(kept.is_none());
+        assert_eq!(read(body).await, [5; 17]);
+        assert!("x".repeat(16).keep(16).1.is_some());
+        let (_, kept) = Either::<Empty<Bytes>, String>::Right("x".repeat(17)).keep(16);
+        assert!(kept.is_none());
+    }
+}
