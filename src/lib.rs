@@ -9,9 +9,12 @@ mod token;
 
 pub use self::{
     challenge::{Challenge, Classify, Head, Seen, Verdict},
-    endpoint::TokenEndpoint,
+    endpoint::{ClientAuth, TokenEndpoint},
     error::{Error, ErrorKind},
-    grant::{Credential, Grant, GrantContext},
+    grant::{
+        ClientCredentialsGrant, Credential, Grant, GrantContext, PasswordGrant, RefreshTokenGrant, Retain, grant_fn,
+        grant_with,
+    },
     origin::{Origin, Origins},
     replay::Replay,
     token::TokenSet,

@@ -26,6 +26,11 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Whether nobody on the way can read what is sent there: encrypted, or this machine.
+    pub(crate) fn is_encrypted_or_local(&self) -> bool {
+        self.https || self.is_loopback()
+    }
+
     fn is_loopback(&self) -> bool {
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
         host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -183,7 +188,7 @@ impl Origins {
 
 fn encrypted_or_local(text: &str) -> Result<Origin, Error> {
     let origin: Origin = text.parse()?;
-    if origin.https || origin.is_loopback() {
+    if origin.is_encrypted_or_local() {
         return Ok(origin);
     }
     Err(Error::new(

@@ -1,12 +1,70 @@
-//! The token endpoint.
+//! The token endpoint: where grants are exchanged for tokens, and where tokens are given back.
 
+mod address;
+mod client_auth;
+mod failure;
+mod form;
+mod hold;
+mod request;
+mod response;
+mod revocation;
+mod secret_buffer;
+mod step;
+mod transport;
+
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::Full;
 use secrecy::SecretString;
+use tower_service::Service;
 
-use crate::{Error, GrantContext, TokenSet};
+pub use self::client_auth::ClientAuth;
+use self::{address::Address, hold::Hold, transport::Transport};
+use crate::Error;
 
-/// The token endpoint of an authorization server.
-#[derive(Clone, Debug)]
-pub struct TokenEndpoint {}
+const RESPONSE_LIMIT: usize = 1024 * 1024;
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The token endpoint of an authorization server, over any tower service
+/// ([RFC 6749 §3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)).
+///
+/// Clones are cheap and share the service. They also share the pause that a 429 or a 503 asks for: until it is over,
+/// token requests fail at once with [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), and nothing is sent. The
+/// pause lasts as long as `Retry-After` says, five minutes at most; without one 1 s, doubling up to 60 s.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use tower_reauth::{ClientAuth, TokenEndpoint};
+///
+/// // Stands for a client of hyper-util.
+/// let https = tower::service_fn(async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
+/// let endpoint = TokenEndpoint::new(https, "https://gw.example/oauth2/token")?
+///     .client_auth(ClientAuth::basic("consumer-key", "consumer-secret"))
+///     .revocation("https://gw.example/oauth2/revoke")?;
+/// # Ok::<(), tower_reauth::Error>(())
+/// ```
+///
+/// # Redirects
+/// A redirect is never followed but is an error ([`ErrorKind::Redirected`](crate::ErrorKind::Redirected)), since the
+/// body holds secrets. Only the service itself could follow one unseen. hyper's client does not; reqwest does and sends
+/// the body again, so build its client with `.redirect(reqwest::redirect::Policy::none())`, and put no
+/// `tower_http::follow_redirect` below.
+///
+/// # What the service must not do
+/// It must not be wrapped in the layer that the token is for, and must not log bodies or the headers of answers: some
+/// servers repeat revoked tokens there. Its errors become the [`source`](StdError::source) of ours; their text is its
+/// own.
+#[derive(Clone)]
+pub struct TokenEndpoint {
+    shared: Arc<Shared>,
+    settings: Arc<Settings>,
+}
 
 /// What a token is, for revocation (RFC 7009 §2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,21 +75,116 @@ pub(crate) enum TokenKind {
     Refresh,
 }
 
-#[allow(missing_docs, clippy::unused_async)]
+struct Shared {
+    transport: Transport,
+    hold: Hold,
+}
+
+#[derive(Clone)]
+struct Settings {
+    address: Address,
+    revocation: Option<Address>,
+    client: Option<ClientAuth>,
+    parameters: Vec<(Box<str>, SecretString)>,
+    response_limit: usize,
+    timeout: Duration,
+}
+
 impl TokenEndpoint {
-    pub async fn request(&self, _context: &GrantContext, _parameters: &[(&str, &str)]) -> Result<TokenSet, Error> {
-        unimplemented!()
+    /// The endpoint at `uri`, reached through `service`, which is cloned for each request.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when `uri` is not absolute, holds userinfo or a fragment, or is
+    /// plain `http` to another host than `localhost`, 127.0.0.0/8 or `::1`.
+    pub fn new<S, R>(service: S, uri: &str) -> Result<Self, Error>
+    where
+        S: Service<Request<Full<Bytes>>, Response = Response<R>> + Clone + Send + 'static,
+        S::Error: Into<Box<dyn StdError + Send + Sync>>,
+        S::Future: Send + 'static,
+        R: Body + Send + 'static,
+        R::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        Self::with_body::<Full<Bytes>>(service, uri)
     }
 
-    pub(crate) async fn refresh(&self, _context: &GrantContext, _token: &SecretString) -> Result<TokenSet, Error> {
-        unimplemented!()
+    /// As [`new`](TokenEndpoint::new), over a service that takes another request body, such as `axum::body::Body`.
+    ///
+    /// # Errors
+    /// As [`new`](TokenEndpoint::new).
+    pub fn with_body<B: From<Bytes> + 'static>(
+        service: impl Service<
+            Request<B>,
+            Response = Response<impl Body<Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static>,
+            Error: Into<Box<dyn StdError + Send + Sync>>,
+            Future: Send + 'static,
+        > + Clone
+        + Send
+        + 'static,
+        uri: &str,
+    ) -> Result<Self, Error> {
+        let settings = Settings {
+            address: Address::new(uri)?,
+            revocation: None,
+            client: None,
+            parameters: Vec::new(),
+            response_limit: RESPONSE_LIMIT,
+            timeout: TIMEOUT,
+        };
+        let shared = Shared { transport: Transport::new(service), hold: Hold::default() };
+        Ok(Self { shared: Arc::new(shared), settings: Arc::new(settings) })
     }
 
-    pub(crate) fn revokes(&self) -> bool {
-        unimplemented!()
+    /// How the client authenticates. Default: not at all, and no `client_id` is sent.
+    #[must_use]
+    pub fn client_auth(self, client: ClientAuth) -> Self {
+        self.set(|settings| settings.client = Some(client))
     }
 
-    pub(crate) async fn revoke(&self, _token: &SecretString, _kind: TokenKind) -> Result<(), Error> {
-        unimplemented!()
+    /// Adds a form parameter to every token request, refreshes included: `resource` (RFC 8707), `audience` and the
+    /// like. The same name may be added more than once.
+    #[must_use]
+    pub fn parameter(self, name: impl Into<Box<str>>, value: impl Into<SecretString>) -> Self {
+        self.set(|settings| settings.parameters.push((name.into(), value.into())))
+    }
+
+    /// The size that an answer may have, in decoded bytes. Default: 1 MiB.
+    #[must_use]
+    pub fn response_limit(self, bytes: usize) -> Self {
+        self.set(|settings| settings.response_limit = bytes)
+    }
+
+    /// The time that one exchange may take, from asking the service to the end of the answer. Default: 120 s.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.set(|settings| settings.timeout = timeout)
+    }
+
+    /// Where tokens are revoked ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)); reached through the same service,
+    /// with the same client authentication. Default: nowhere, and a logout is local.
+    ///
+    /// # Errors
+    /// As [`new`](TokenEndpoint::new).
+    pub fn revocation(self, uri: &str) -> Result<Self, Error> {
+        let address = Address::new(uri)?;
+        Ok(self.set(|settings| settings.revocation = Some(address)))
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.settings));
+        self
+    }
+}
+
+impl fmt::Debug for TokenEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings { address, revocation, client, parameters, response_limit, timeout } = &*self.settings;
+        f.debug_struct("TokenEndpoint")
+            .field("address", &format_args!("{address}"))
+            .field("revocation", &revocation.as_ref().map(ToString::to_string))
+            .field("client", client)
+            .field("parameters", &parameters.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("response_limit", response_limit)
+            .field("timeout", timeout)
+            .finish_non_exhaustive()
     }
 }

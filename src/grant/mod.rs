@@ -1,12 +1,23 @@
 //! How a session obtains tokens: the [`Grant`] trait and one file per grant.
 
+mod client_credentials;
+mod closure;
 mod context;
+mod password;
+mod refresh_token;
 
 use std::{future::Future, pin::Pin};
 
 use secrecy::SecretString;
 
-pub use self::context::GrantContext;
+pub(crate) use self::context::SessionId;
+pub use self::{
+    client_credentials::ClientCredentialsGrant,
+    closure::{grant_fn, grant_with},
+    context::GrantContext,
+    password::{PasswordGrant, Retain},
+    refresh_token::RefreshTokenGrant,
+};
 use crate::{Error, TokenEndpoint, TokenSet};
 
 /// A way to obtain tokens (RFC 6749 §1.3).

@@ -1,0 +1,103 @@
+//! Where an endpoint is: a URI that secrets may be sent to.
+
+use std::fmt;
+
+use http::Uri;
+
+use crate::{Error, ErrorKind, Origin};
+
+/// An absolute URI, encrypted or on this machine, without userinfo and fragment.
+///
+/// `Display` leaves out the query, which may hold a key of the gateway.
+#[derive(Clone)]
+pub(super) struct Address {
+    uri: Uri,
+}
+
+impl Address {
+    /// Checks the text of a URI.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`]; the message repeats nothing but scheme, host and port, and these only without userinfo.
+    pub(super) fn new(text: &str) -> Result<Self, Error> {
+        let invalid = |why: String| Err(Error::new(ErrorKind::Invalid, format!("the endpoint's address {why}")));
+        // `Uri` drops a fragment without a word, so the text is asked.
+        if text.contains('#') {
+            return invalid("holds a fragment, which RFC 6749 §3.2 forbids".into());
+        }
+        let Ok(uri) = text.parse::<Uri>() else {
+            return invalid("is not a URI; write https://host/path".into());
+        };
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return invalid("has no scheme or no host; write https://host/path".into());
+        };
+        if authority.as_str().contains('@') {
+            return invalid("holds a user name or a password; use `client_auth` for the client's secret".into());
+        }
+        let Ok(origin) = format!("{scheme}://{authority}").parse::<Origin>() else {
+            return invalid(format!("starts with {scheme}://{authority}, which is no http or https origin"));
+        };
+        if !origin.is_encrypted_or_local() {
+            return invalid(format!("is at {origin}, which is not encrypted: use https"));
+        }
+        Ok(Self { uri })
+    }
+
+    pub(super) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = self.uri.scheme_str().unwrap_or_default();
+        let authority = self.uri.authority().map_or("", |authority| authority.as_str());
+        write!(f, "{scheme}://{authority}{}", self.uri.path())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_that_would_leak_secrets_is_refused_and_not_repeated() {
+        for text in [
+            "http://gw.example/token",
+            "http://localhost.evil.example/token",
+            "http://10.0.0.1/token",
+            "http://[::2]/token",
+            "https://bob:hunter2@gw.example/token",
+            "https://hunter2@gw.example/token",
+            "https://gw.example/token#hunter2",
+            "https://gw.example:99999/token",
+            "ftp://gw.example/token?hunter2",
+            "https:///token",
+            "https://",
+            "gw.example",
+            "gw.example:443",
+            "/token",
+            "*",
+            "",
+            "https://bob:hunter2@gw example/",
+        ] {
+            let error = Address::new(text).err().unwrap_or_else(|| panic!("{text} passed"));
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{text}");
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn encrypted_and_local_addresses_are_taken_and_shown_without_query() {
+        for (text, shown) in [
+            ("https://gw.example/oauth2/token?key=hunter2", "https://gw.example/oauth2/token"),
+            ("https://gw.example:8443", "https://gw.example:8443/"),
+            ("http://127.8.9.1:81/token", "http://127.8.9.1:81/token"),
+            ("http://[::1]:8080/token", "http://[::1]:8080/token"),
+            ("http://localhost/token", "http://localhost/token"),
+        ] {
+            assert_eq!(Address::new(text).unwrap().to_string(), shown);
+        }
+        assert_eq!(Address::new("https://gw.example/token?key=1").unwrap().uri().query(), Some("key=1"));
+    }
+}

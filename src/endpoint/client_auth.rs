@@ -1,0 +1,173 @@
+//! How the client authenticates at the endpoint (RFC 6749 §2.3).
+
+use std::fmt;
+
+use form_urlencoded::byte_serialize;
+use http::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{form::Form, secret_buffer::SecretBuffer};
+
+/// How the client authenticates at the token endpoint
+/// ([RFC 6749 §2.3](https://www.rfc-editor.org/rfc/rfc6749#section-2.3)).
+///
+/// An endpoint for which none is set sends no client id at all. Mutual TLS comes with the transport: use
+/// [`none`](ClientAuth::none) on top of it.
+///
+/// ```
+/// use tower_reauth::ClientAuth;
+///
+/// let client = ClientAuth::basic("consumer-key", "consumer-secret");
+/// assert!(!format!("{client:?}").contains("consumer-secret"));
+/// ```
+#[derive(Clone)]
+pub struct ClientAuth {
+    method: Method,
+    id: Box<str>,
+    secret: Option<SecretString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    None,
+    Basic,
+    BasicUnencoded,
+    Post,
+}
+
+impl ClientAuth {
+    /// A public client: `client_id` in the body and no secret.
+    #[must_use]
+    pub fn none(id: impl Into<Box<str>>) -> Self {
+        Self { method: Method::None, id: id.into(), secret: None }
+    }
+
+    /// HTTP Basic with id and secret form-encoded first, as RFC 6749 §2.3.1 says.
+    #[must_use]
+    pub fn basic(id: impl Into<Box<str>>, secret: impl Into<SecretString>) -> Self {
+        Self { method: Method::Basic, id: id.into(), secret: Some(secret.into()) }
+    }
+
+    /// HTTP Basic with id and secret as they are, for servers that don't decode them.
+    ///
+    /// Makes a difference only where they hold other characters than letters, digits and `*-._`. An id with a colon
+    /// cannot be sent this way: the server would split it there (RFC 7617 §2).
+    #[must_use]
+    pub fn basic_unencoded(id: impl Into<Box<str>>, secret: impl Into<SecretString>) -> Self {
+        Self { method: Method::BasicUnencoded, id: id.into(), secret: Some(secret.into()) }
+    }
+
+    /// `client_id` and `client_secret` in the body, for servers that don't take Basic.
+    #[must_use]
+    pub fn post(id: impl Into<Box<str>>, secret: impl Into<SecretString>) -> Self {
+        Self { method: Method::Post, id: id.into(), secret: Some(secret.into()) }
+    }
+
+    /// Adds what belongs into the body.
+    pub(super) fn extend(&self, form: &mut Form) {
+        match self.method {
+            Method::None => form.append("client_id", &self.id),
+            Method::Post => {
+                form.append("client_id", &self.id);
+                form.append("client_secret", self.secret());
+            }
+            Method::Basic | Method::BasicUnencoded => {}
+        }
+    }
+
+    /// The value of the `Authorization` header, where this method has one.
+    pub(super) fn authorization(&self) -> Option<HeaderValue> {
+        let mut pair = SecretBuffer::with_capacity(3 * (self.id.len() + self.secret().len()) + 1);
+        match self.method {
+            Method::None | Method::Post => return None,
+            Method::Basic => {
+                byte_serialize(self.id.as_bytes()).for_each(|part| pair.push(part.as_bytes()));
+                pair.push(b":");
+                byte_serialize(self.secret().as_bytes()).for_each(|part| pair.push(part.as_bytes()));
+            }
+            Method::BasicUnencoded => {
+                pair.push(self.id.as_bytes());
+                pair.push(b":");
+                pair.push(self.secret().as_bytes());
+            }
+        }
+        let mut value = SecretBuffer::with_capacity(6 + pair.len().div_ceil(3) * 4);
+        value.push(b"Basic ");
+        push_base64(&mut value, pair.as_slice());
+        value.into_header_value()
+    }
+
+    fn secret(&self) -> &str {
+        self.secret.as_ref().map_or("", |secret| secret.expose_secret())
+    }
+}
+
+impl fmt::Debug for ClientAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientAuth").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+/// RFC 4648 §4, with padding, straight into a buffer that is wiped.
+fn push_base64(target: &mut SecretBuffer, bytes: &[u8]) {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for chunk in bytes.chunks(3) {
+        let group = chunk.iter().fold(0, |group, byte| group << 8 | usize::from(*byte)) << (8 * (3 - chunk.len()));
+        let mut text = [b'='; 4];
+        for (index, symbol) in text.iter_mut().enumerate().take(chunk.len() + 1) {
+            *symbol = ALPHABET[group >> (18 - 6 * index) & 63];
+        }
+        target.push(&text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn authorization(client: &ClientAuth) -> String {
+        let value = client.authorization().unwrap();
+        assert!(value.is_sensitive());
+        value.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn base64_agrees_with_the_test_vectors_of_rfc_4648() {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+            ("\u{3ff}\u{7ff}~", "z7/fv34="),
+        ] {
+            let mut buffer = SecretBuffer::default();
+            push_base64(&mut buffer, plain.as_bytes());
+            assert_eq!(buffer.as_slice(), coded.as_bytes());
+        }
+    }
+
+    #[test]
+    fn basic_encodes_id_and_secret_before_joining_them() {
+        // `a:b` and `c d+ü` become `a%3Ab:c+d%2B%C3%BC`.
+        assert_eq!(authorization(&ClientAuth::basic("a:b", "c d+ü")), "Basic YSUzQWI6YytkJTJCJUMzJUJD");
+        // `a:c d+ü` as it is.
+        assert_eq!(authorization(&ClientAuth::basic_unencoded("a", "c d+ü")), "Basic YTpjIGQrw7w=");
+    }
+
+    #[test]
+    fn only_post_and_none_speak_in_the_body() {
+        let body = |client: &ClientAuth| {
+            let mut form = Form::default();
+            client.extend(&mut form);
+            String::from_utf8(form.into_bytes().to_vec()).unwrap()
+        };
+        assert_eq!(body(&ClientAuth::none("i d")), "client_id=i+d");
+        assert_eq!(body(&ClientAuth::post("i", "s&")), "client_id=i&client_secret=s%26");
+        assert_eq!(body(&ClientAuth::basic("i", "s")), "");
+        assert!(ClientAuth::none("i").authorization().is_none());
+        assert!(ClientAuth::post("i", "s").authorization().is_none());
+    }
+}

@@ -1,0 +1,171 @@
+//! Token requests (RFC 6749 §4 and §6): what is sent, and what becomes of the answer.
+
+use http::{
+    HeaderValue, Request, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
+    response::Parts,
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{
+    TokenEndpoint,
+    failure::{failure, holds_everyone, retry_after},
+    form::Form,
+    response::{Answer, tokens},
+    step::{Purpose, Step},
+    transport::{AnswerBody, Deadline, read},
+};
+use crate::{Error, ErrorKind, GrantContext, TokenSet, grant::SessionId};
+
+impl TokenEndpoint {
+    /// Makes one token request, for grants written by users.
+    ///
+    /// `parameters` are names and values as the grant's specification tells, `grant_type` among them; client
+    /// authentication, the endpoint's own [`parameter`](TokenEndpoint::parameter)s and the
+    /// [`claims`](GrantContext::claims) of the context are added. A name in `parameters` wins over the endpoint's own.
+    ///
+    /// ```
+    /// use tower_reauth::{Error, Grant, GrantContext, TokenEndpoint, TokenSet};
+    ///
+    /// struct DeviceGrant {
+    ///     endpoint: TokenEndpoint,
+    ///     device_code: String,
+    /// }
+    ///
+    /// impl Grant for DeviceGrant {
+    ///     async fn fetch(&self, context: GrantContext) -> Result<TokenSet, Error> {
+    ///         let grant_type = "urn:ietf:params:oauth:grant-type:device_code";
+    ///         let parameters = [("grant_type", grant_type), ("device_code", &self.device_code)];
+    ///         self.endpoint.request(&context, &parameters).await
+    ///     }
+    ///
+    ///     fn endpoint(&self) -> Option<&TokenEndpoint> {
+    ///         Some(&self.endpoint)
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Every failure has a kind of its own, see [`ErrorKind`]; a message names the request and the endpoint, and holds
+    /// no text of the answer but an OAuth error code. [`ErrorKind::Unavailable`] without a
+    /// [`status`](Error::status) says that nothing was sent, because an earlier answer asked for a pause.
+    ///
+    /// # Cancel safety
+    /// When dropped, the request may or may not have reached the server; an answer is lost. A session runs it in a task
+    /// of its own.
+    pub async fn request(&self, context: &GrantContext, parameters: &[(&str, &str)]) -> Result<TokenSet, Error> {
+        let grant_type = parameters.iter().find(|(name, _)| *name == "grant_type").map(|(_, value)| *value);
+        self.exchange(Purpose::Token(grant_type), context, parameters).await
+    }
+
+    /// Redeems a refresh token ([RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6)); no scope is sent,
+    /// since the server then keeps the one that was granted.
+    ///
+    /// # Errors
+    /// As [`request`](TokenEndpoint::request).
+    ///
+    /// # Cancel safety
+    /// As [`request`](TokenEndpoint::request): the refresh token may be spent.
+    pub(crate) async fn refresh(&self, context: &GrantContext, token: &SecretString) -> Result<TokenSet, Error> {
+        let parameters = [("grant_type", "refresh_token"), ("refresh_token", token.expose_secret())];
+        self.exchange(Purpose::Refresh, context, &parameters).await
+    }
+
+    async fn exchange(
+        &self,
+        purpose: Purpose<'_>,
+        context: &GrantContext,
+        parameters: &[(&str, &str)],
+    ) -> Result<TokenSet, Error> {
+        let step = Step::new(purpose, &self.settings.address);
+        let turn = self.shared.hold.enter().map_err(|held| {
+            let why = format_args!("not sent, since the server answered with {} just before", held.status.as_u16());
+            step.error(ErrorKind::Unavailable, why).with_retry_after(held.remaining)
+        })?;
+        let form = self.form(context, parameters);
+        let (parts, body, deadline) = self.post(&step, form, Some(context.session())).await?;
+        if holds_everyone(parts.status) {
+            self.shared.hold.begin(turn, parts.status, retry_after(&parts.headers));
+        } else if !parts.status.is_server_error() {
+            self.shared.hold.end(turn);
+        }
+        let limit = self.settings.response_limit;
+        if parts.status != StatusCode::OK {
+            return Err(refusal(&step, &parts, body, limit, deadline).await);
+        }
+        let body = read(&step, body, limit, deadline).await.map_err(|error| error.with_status(parts.status))?;
+        tokens(&step, &parts.headers, body.as_slice())
+    }
+
+    fn form(&self, context: &GrantContext, parameters: &[(&str, &str)]) -> Form {
+        let named = |name: &str| parameters.iter().any(|(other, _)| *other == name);
+        let mut form = Form::default();
+        for (name, value) in parameters {
+            form.append(name, value);
+        }
+        // RFC 6749 §3.2: no parameter twice.
+        if let Some(claims) = context.claims().filter(|_| !named("claims")) {
+            form.append("claims", claims);
+        }
+        for (name, value) in self.settings.parameters.iter().filter(|(name, _)| !named(name)) {
+            form.append(name, value.expose_secret());
+        }
+        form
+    }
+
+    /// Sends a form with the client's authentication, and returns as soon as the head of the answer is there.
+    pub(super) async fn post(
+        &self,
+        step: &Step<'_>,
+        mut form: Form,
+        session: Option<SessionId>,
+    ) -> Result<(Parts, AnswerBody, Deadline), Error> {
+        let deadline = Deadline::after(step, self.settings.timeout)?;
+        let client = self.settings.client.as_ref();
+        if let Some(client) = client {
+            client.extend(&mut form);
+        }
+        let mut request = Request::post(step.address().uri().clone())
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
+            .header(ACCEPT, HeaderValue::from_static("application/json"))
+            .body(form.into_bytes())
+            .map_err(|error| step.error(ErrorKind::Invalid, "the request cannot be built").with_source(error))?;
+        if let Some(value) = client.and_then(|client| client.authorization()) {
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        if let Some(session) = session {
+            request.extensions_mut().insert(session);
+        }
+        let response = self.shared.transport.send(step, request, deadline).await?;
+        let (parts, body) = response.into_parts();
+        Ok((parts, body, deadline))
+    }
+}
+
+/// The error that an answer with another status than 200 stands for.
+pub(super) async fn refusal(
+    step: &Step<'_>,
+    parts: &Parts,
+    body: AnswerBody,
+    limit: usize,
+    deadline: Deadline,
+) -> Error {
+    let status = parts.status;
+    let mut answer = Answer::default();
+    if status.is_client_error() || status.is_server_error() {
+        match read(step, body, limit, deadline).await {
+            Ok(body) => answer = Answer::parse(body.as_slice()).unwrap_or_default(),
+            // A cut-off body may have held the code that decides; on an outage the status says enough.
+            Err(error)
+                if error.kind() != ErrorKind::AnswerTooLarge && status.is_client_error() && !holds_everyone(status) =>
+            {
+                return error.with_status(status);
+            }
+            Err(_) => {}
+        }
+    }
+    failure(step, status, &parts.headers, answer.error())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! Giving tokens back ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)).
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::sleep;
+
+use super::{
+    TokenEndpoint, TokenKind,
+    failure::holds_everyone,
+    form::Form,
+    request::refusal,
+    step::{Purpose, Step},
+    transport::read,
+};
+use crate::{Error, ErrorKind};
+
+const SENDS: u32 = 3;
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+impl TokenEndpoint {
+    /// Whether tokens can be revoked here.
+    pub(crate) fn revokes(&self) -> bool {
+        self.settings.revocation.is_some()
+    }
+
+    /// Revokes a token: sent at most three times, and again only after a 429 or 503. A pause that the server asked for
+    /// at the token endpoint does not hold it up. Without an address for revocations nothing is sent and nothing fails.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotRevoked`], with status, OAuth code and cause of the last attempt.
+    ///
+    /// # Cancel safety
+    /// When dropped, the request may or may not have reached the server.
+    pub(crate) async fn revoke(&self, token: &SecretString, kind: TokenKind) -> Result<(), Error> {
+        let Some(address) = &self.settings.revocation else {
+            return Ok(());
+        };
+        let step = Step::new(Purpose::Revocation(kind), address);
+        let mut sends = 0;
+        let mut pause = Duration::from_secs(1);
+        loop {
+            sends += 1;
+            let Err(error) = self.send_revocation(&step, token, kind).await else {
+                return Ok(());
+            };
+            if sends == SENDS || !error.status().is_some_and(holds_everyone) {
+                return Err(not_revoked(&step, error));
+            }
+            sleep(error.retry_after().unwrap_or(pause).min(LONGEST_WAIT)).await;
+            pause *= 2;
+        }
+    }
+
+    async fn send_revocation(&self, step: &Step<'_>, token: &SecretString, kind: TokenKind) -> Result<(), Error> {
+        let mut form = Form::default();
+        form.append("token", token.expose_secret());
+        form.append("token_type_hint", kind.hint());
+        let (parts, body, deadline) = self.post(step, form, None).await?;
+        let limit = self.settings.response_limit;
+        if parts.status != StatusCode::OK {
+            return Err(refusal(step, &parts, body, limit, deadline).await);
+        }
+        // RFC 7009 §2.2: the status says it all. But a page to log in at comes with a 200, too.
+        if is_html(&parts.headers) && read(step, body, limit, deadline).await.map_or(true, |body| body.len() > 0) {
+            let error = step.error(ErrorKind::NotRevoked, "the server answered with an HTML page");
+            return Err(error.with_status(parts.status));
+        }
+        Ok(())
+    }
+}
+
+impl TokenKind {
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Access => "access_token",
+            Self::Refresh => "refresh_token",
+        }
+    }
+}
+
+fn is_html(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/html")
+}
+
+fn not_revoked(step: &Step<'_>, cause: Error) -> Error {
+    let mut error = step.error(ErrorKind::NotRevoked, "the server did not revoke it");
+    if let Some(status) = cause.status() {
+        error = error.with_status(status);
+    }
+    if let Some(code) = cause.oauth_code() {
+        error = error.with_oauth_code(code);
+    }
+    error.with_source(cause)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! Which request an error is about.
+
+use std::fmt;
+
+use super::{TokenKind, address::Address};
+use crate::{Error, ErrorKind};
+
+/// One request to an endpoint, as it is named in messages.
+#[derive(Clone, Copy)]
+pub(super) struct Step<'a> {
+    purpose: Purpose<'a>,
+    address: &'a Address,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Purpose<'a> {
+    /// A token request with this grant type.
+    Token(Option<&'a str>),
+    Refresh,
+    Revocation(TokenKind),
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn new(purpose: Purpose<'a>, address: &'a Address) -> Self {
+        Self { purpose, address }
+    }
+
+    pub(super) fn address(&self) -> &'a Address {
+        self.address
+    }
+
+    /// An error of this step. `why` must come from this crate, never from an answer (invariant 9).
+    pub(super) fn error(&self, kind: ErrorKind, why: impl fmt::Display) -> Error {
+        Error::new(kind, format!("{} failed at {}: {why}", self.purpose, self.address))
+    }
+}
+
+impl fmt::Display for Purpose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(Some(grant_type)) => write!(f, "the token request with grant type `{grant_type}`"),
+            Self::Token(None) => f.write_str("the token request"),
+            Self::Refresh => f.write_str("the refresh"),
+            Self::Revocation(TokenKind::Access) => f.write_str("the revocation of the access token"),
+            Self::Revocation(TokenKind::Refresh) => f.write_str("the revocation of the refresh token"),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The way to the server: any tower service, type-erased.
+
+use std::{
+    error::Error as StdError,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes};
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
+use tower::{ServiceExt, util::BoxCloneService};
+use tower_service::Service;
+
+use super::{secret_buffer::SecretBuffer, step::Step};
+use crate::{Error, ErrorKind};
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+pub(super) type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;
+type Client = BoxCloneService<Request<Bytes>, Response<AnswerBody>, BoxError>;
+
+/// The template that each exchange clones its client from. A `Mutex`, since a client need not be `Sync`.
+pub(super) struct Transport {
+    template: Mutex<Client>,
+}
+
+/// The time until which an exchange may run.
+#[derive(Clone, Copy)]
+pub(super) struct Deadline {
+    at: Instant,
+    limit: Duration,
+}
+
+impl Transport {
+    pub(super) fn new<S, B, R>(service: S) -> Self
+    where
+        S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+        B: From<Bytes> + 'static,
+        R: Body + Send + 'static,
+        R::Error: Into<BoxError>,
+    {
+        let client = service
+            .map_request(|request: Request<Bytes>| request.map(B::from))
+            .map_response(|response: Response<R>| {
+                response.map(|body| {
+                    body.map_frame(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
+                        .map_err(Into::into)
+                        .boxed_unsync()
+                })
+            })
+            .map_err(Into::into);
+        Self { template: Mutex::new(BoxCloneService::new(client)) }
+    }
+
+    /// Sends one request through a client of its own, which is polled ready first.
+    pub(super) async fn send(
+        &self,
+        step: &Step<'_>,
+        request: Request<Bytes>,
+        deadline: Deadline,
+    ) -> Result<Response<AnswerBody>, Error> {
+        let client = self.template.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match timeout_at(deadline.at, client.oneshot(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(source)) => Err(broken(step, source)),
+            Err(_) => Err(timed_out(step, deadline)),
+        }
+    }
+}
+
+impl Deadline {
+    /// Starts the clock of one exchange.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoRuntime`] where there is no tokio runtime to keep the time.
+    pub(super) fn after(step: &Step<'_>, limit: Duration) -> Result<Self, Error> {
+        const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+        if Handle::try_current().is_err() {
+            return Err(step.error(ErrorKind::NoRuntime, "there is no tokio runtime"));
+        }
+        Ok(Self { at: Instant::now() + limit.min(FOREVER), limit })
+    }
+}
+
+/// Reads an answer to its end, or to the limit (invariant 12), into memory that is wiped (invariant 9).
+pub(super) async fn read(
+    step: &Step<'_>,
+    mut body: AnswerBody,
+    limit: usize,
+    deadline: Deadline,
+) -> Result<SecretBuffer, Error> {
+    let too_large = || step.error(ErrorKind::AnswerTooLarge, format_args!("the answer is larger than {limit} bytes"));
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limit {
+        return Err(too_large());
+    }
+    let mut answer = SecretBuffer::with_capacity(announced);
+    loop {
+        let data = match timeout_at(deadline.at, body.frame()).await {
+            Ok(Some(Ok(frame))) => frame.into_data(),
+            Ok(Some(Err(source))) => return Err(broken(step, source)),
+            Ok(None) => return Ok(answer),
+            Err(_) => return Err(timed_out(step, deadline)),
+        };
+        // Trailers mean nothing here.
+        let Ok(data) = data else { continue };
+        if data.len() > limit - answer.len() {
+            return Err(too_large());
+        }
+        answer.push(&data);
+    }
+}
+
+fn broken(step: &Step<'_>, source: BoxError) -> Error {
+    // A session that is asked to authorize its own token request is a mistake in the set-up, not in the network.
+    let kind = match Error::find(&*source).map(Error::kind) {
+        Some(kind @ ErrorKind::SelfAuthorization) => kind,
+        _ => ErrorKind::Transport,
+    };
+    step.error(kind, "the exchange with the server broke").with_source(source)
+}
+
+fn timed_out(step: &Step<'_>, deadline: Deadline) -> Error {
+    step.error(ErrorKind::TimedOut, format_args!("no answer within {:?}", deadline.limit))
+}

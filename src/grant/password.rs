@@ -1,0 +1,114 @@
+//! The password grant (RFC 6749 §4.3).
+
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Credential, Grant, GrantContext};
+use crate::{Error, ErrorKind, TokenEndpoint, TokenSet};
+
+/// A user's name and password, exchanged for tokens
+/// ([RFC 6749 §4.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.3)).
+///
+/// [RFC 9700 §2.4](https://www.rfc-editor.org/rfc/rfc9700#section-2.4) forbids this grant: the password passes through
+/// the client, and no second factor can be asked for. It is here for gateways that one cannot change, and a deliberate
+/// choice. A new system takes the authorization code flow, and hands its refresh token to
+/// [`RefreshTokenGrant`](crate::RefreshTokenGrant).
+///
+/// The password stays in memory, never on disk, for as long as [`retain`](PasswordGrant::retain) says.
+///
+/// ```no_run
+/// # fn with(endpoint: tower_reauth::TokenEndpoint, password: secrecy::SecretString) {
+/// use tower_reauth::{PasswordGrant, Retain};
+///
+/// let grant = PasswordGrant::new(endpoint, "alice", password)
+///     .scope("orders")
+///     .retain(Retain::UntilFirstRefreshToken);
+/// # }
+/// ```
+pub struct PasswordGrant {
+    endpoint: TokenEndpoint,
+    username: Box<str>,
+    password: Mutex<Option<SecretString>>,
+    scope: Option<Box<str>>,
+    retain: Retain,
+}
+
+/// How long a [`PasswordGrant`] keeps the password.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retain {
+    /// Until the session logs out: a revoked or expired refresh token is healed without asking the user.
+    #[default]
+    UntilLogout,
+    /// Until an answer held a refresh token: the password is wiped then, and a session whose refresh token is refused
+    /// later is [`Refused`](ErrorKind::Refused).
+    UntilFirstRefreshToken,
+}
+
+impl PasswordGrant {
+    /// Tokens for this user, at this endpoint.
+    pub fn new(endpoint: TokenEndpoint, username: impl Into<Box<str>>, password: impl Into<SecretString>) -> Self {
+        let password = Mutex::new(Some(password.into()));
+        Self { endpoint, username: username.into(), password, scope: None, retain: Retain::default() }
+    }
+
+    /// Asks for a scope: names with spaces between them. Default: none, and the server decides.
+    #[must_use]
+    pub fn scope(mut self, scope: impl Into<Box<str>>) -> Self {
+        self.scope = Some(scope.into());
+        self
+    }
+
+    /// How long the password is kept. Default: [`Retain::UntilLogout`].
+    #[must_use]
+    pub fn retain(mut self, retain: Retain) -> Self {
+        self.retain = retain;
+        self
+    }
+
+    fn with_password<T>(&self, look: impl FnOnce(&mut Option<SecretString>) -> T) -> T {
+        look(&mut self.password.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Grant for PasswordGrant {
+    async fn fetch(&self, context: GrantContext) -> Result<TokenSet, Error> {
+        let Some(password) = self.with_password(|password| password.clone()) else {
+            return Err(Error::new(
+                ErrorKind::Refused,
+                "the password was wiped when the first refresh token came, so the password grant cannot be repeated",
+            ));
+        };
+        let mut parameters =
+            vec![("grant_type", "password"), ("username", &*self.username), ("password", password.expose_secret())];
+        parameters.extend(self.scope.as_deref().map(|scope| ("scope", scope)));
+        let tokens = self.endpoint.request(&context, &parameters).await?;
+        if self.retain == Retain::UntilFirstRefreshToken && tokens.refresh_token().is_some() {
+            self.with_password(|password| *password = None);
+        }
+        Ok(tokens)
+    }
+
+    fn endpoint(&self) -> Option<&TokenEndpoint> {
+        Some(&self.endpoint)
+    }
+
+    fn credential(&self) -> Credential {
+        Credential::Password
+    }
+}
+
+impl fmt::Debug for PasswordGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordGrant")
+            .field("endpoint", &self.endpoint)
+            .field("username", &"[redacted]")
+            .field("password", &"[redacted]")
+            .field("scope", &self.scope)
+            .field("retain", &self.retain)
+            .finish()
+    }
+}
