@@ -8,7 +8,7 @@ mod replay;
 mod token;
 
 pub use self::{
-    challenge::{Challenge, Classify, Head, Seen, Verdict},
+    challenge::{BearerClassifier, Challenge, Classify, Head, Seen, Verdict},
     endpoint::{ClientAuth, TokenEndpoint},
     error::{Error, ErrorKind},
     grant::{

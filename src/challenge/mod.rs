@@ -1,6 +1,12 @@
 //! What a response says about the token: pass, or a rejection with its challenge.
 
+mod bearer;
+mod claims;
+mod parse;
+
 use http::{Extensions, HeaderMap, Response, StatusCode};
+
+pub use self::bearer::BearerClassifier;
 
 /// The head of a response, as a [`Classify`] sees it.
 #[derive(Clone, Copy, Debug)]

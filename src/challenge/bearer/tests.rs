@@ -1,0 +1,266 @@
+//! Claims about `WWW-Authenticate`: what renews, what passes, what reaches the grant.
+
+use http::{HeaderValue, Response, header::WWW_AUTHENTICATE};
+use proptest::prelude::*;
+
+use super::*;
+
+fn response(status: u16, lines: &[&[u8]]) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    for line in lines {
+        response.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_bytes(line).unwrap());
+    }
+    response
+}
+
+fn classify(lines: &[&[u8]]) -> Verdict {
+    BearerClassifier::new().head(&Head::of(&response(401, lines)))
+}
+
+/// The claims of a rejection: `None` where it passes.
+fn rejection(lines: &[&[u8]]) -> Option<Challenge> {
+    match classify(lines) {
+        Verdict::Reject(challenge) => Some(challenge),
+        Verdict::Pass => None,
+        Verdict::Look { .. } => panic!("the head is enough"),
+    }
+}
+
+#[track_caller]
+fn renews(line: &str) {
+    assert!(rejection(&[line.as_bytes()]).is_some(), "should renew: {line}");
+}
+
+#[track_caller]
+fn passes(line: &str) {
+    assert!(rejection(&[line.as_bytes()]).is_none(), "should pass: {line}");
+}
+
+#[test]
+fn other_statuses_than_401_pass_whatever_they_say() {
+    for status in [200, 400, 402, 403, 404, 407, 500, 503] {
+        let response = response(status, &[br#"Bearer error="invalid_token""#]);
+        assert!(matches!(BearerClassifier.head(&Head::of(&response)), Verdict::Pass), "{status}");
+    }
+}
+
+#[test]
+fn a_401_without_a_challenge_renews() {
+    assert!(rejection(&[]).is_some());
+    renews("");
+}
+
+#[test]
+fn answers_of_real_servers_to_a_dead_token_renew() {
+    for line in [
+        r#"Bearer realm="http://127.0.0.1:3000", error="invalid_token", error_description="invalid token provided""#,
+        r#"Bearer realm="api",error="invalid_token",error_description="The access token is invalid.""#,
+        r#"Bearer error="invalid_token", error_description="Token could not be verified.""#,
+        "error=invalid_request,error_description=Invalid request",
+        r#"OAuth2 realm="WSO2 API Manager""#,
+        r#"OAuth2 realm="WSO2 API Manager", error="invalid token", error_description="The access token expired""#,
+        r#"Bearer realm="WSO2 API Manager" error="invalid_token", error_description="The provided token is invalid""#,
+        r#"Internal API Key realm="WSO2 API Manager" Bearer realm="WSO2 API Manager", error="invalid_token""#,
+        r#"Internal API Key realm="WSO2 API Manager", Bearer realm="WSO2 API Manager", error="invalid_token""#,
+        r#"null Bearer realm="WSO2 API Manager", error="invalid_token""#,
+    ] {
+        renews(line);
+    }
+    let no_token: [&[u8]; 2] = [br#"Bearer realm="a""#, br#"DPoP realm="a", algs="ES256 Ed25519 EdDSA""#];
+    assert!(rejection(&no_token).is_some());
+}
+
+#[test]
+fn invalid_token_renews_in_any_letter_case_quoted_or_not() {
+    for scheme in ["Bearer", "bearer", "BEARER", "OAuth2", "oauth2", "DPoP", "dpop"] {
+        for error in ["error=invalid_token", r#"error="invalid_token""#, r#"ERROR = "Invalid_Token""#] {
+            // Beside an error that passes alone, so that only a parameter that was understood can renew.
+            renews(&format!(r#"Bearer error="insufficient_scope", {scheme} {error}"#));
+        }
+    }
+}
+
+#[test]
+fn errors_that_another_token_would_meet_too_pass() {
+    for error in ["insufficient_scope", "invalid_request", "insufficient_user_authentication", "Insufficient_Scope"] {
+        passes(&format!(r#"Bearer realm="a", error="{error}", scope="x y""#));
+        passes(&format!("Bearer error={error}"));
+        passes(&format!(r#"OAuth2 realm="a" error="{error}""#));
+        passes(&format!("DPoP\terror=\"{error}\""));
+    }
+}
+
+#[test]
+fn an_unknown_error_or_none_renews() {
+    for line in ["Bearer", r#"Bearer realm="x""#, r#"Bearer error="token_gone""#, "Bearer error=", "Bearer error='x'"] {
+        renews(line);
+    }
+}
+
+#[test]
+fn only_foreign_schemes_pass() {
+    for line in [
+        r#"Basic realm="simple""#,
+        "Negotiate",
+        "Negotiate YII/abc+def==",
+        "NTLM TlRMTVNTUAACAAAA",
+        r#"Digest realm="a, Bearer b", qop="auth,auth-int", nonce="x", opaque="y""#,
+        r#"Basic realm="quoted \" Bearer, error=\"invalid_token\" ""#,
+        r#"Negotiate, Basic realm="a""#,
+    ] {
+        passes(line);
+    }
+    assert!(rejection(&[b"Negotiate", br#"Basic realm="a""#]).is_none());
+}
+
+#[test]
+fn a_bearer_challenge_is_found_among_foreign_ones() {
+    renews(r#"Negotiate abc==, Bearer error="invalid_token""#);
+    renews(r#"Basic realm="a, b", , Bearer"#);
+    passes(r#"Negotiate abc==, Bearer error="insufficient_scope""#);
+    passes(r#", ,Basic realm="a" , Bearer error="insufficient_scope","#);
+    assert!(rejection(&[br#"Basic realm="a""#, b"Negotiate abc=", br#"Bearer realm="b""#]).is_some());
+    assert!(rejection(&[br#"Basic realm="a""#, br#"Bearer error="insufficient_scope""#]).is_none());
+}
+
+#[test]
+fn invalid_token_wins_over_errors_that_pass_and_those_over_none() {
+    assert!(rejection(&[br#"Bearer error="invalid_request""#, br#"DPoP error="invalid_token""#]).is_some());
+    renews(r#"DPoP error="invalid_token", Bearer error="insufficient_scope""#);
+    passes(r#"Bearer error="insufficient_scope", DPoP algs="ES256""#);
+}
+
+#[test]
+fn a_parameter_of_a_foreign_challenge_says_nothing_about_ours() {
+    renews(r#"Bearer realm="a", Basic realm="b", error="insufficient_scope""#);
+    passes(r#"Basic realm="b", error="invalid_token""#);
+}
+
+#[test]
+fn quoted_values_may_hold_commas_escapes_and_bytes_outside_ascii() {
+    passes(r#"Bearer realm="a, \"b\", error=\"invalid_token\"", error="insufficient_scope""#);
+    passes(r#"Bearer error="insufficient\_scope""#);
+    passes("Bearer error_description=\"Zugriff verweigert: über\", error=\"insufficient_scope\"");
+    assert!(rejection(&[b"Bearer realm=\"\xfc\xff\", error=\"insufficient_scope\""]).is_none());
+}
+
+#[test]
+fn unquoted_values_with_spaces_open_no_challenge() {
+    passes("Bearer error=insufficient_scope, error_description=Not enough for this");
+    passes("Bearer error_description=Not enough for this, error=insufficient_scope");
+    renews("realm=Basic area");
+}
+
+#[test]
+fn what_cannot_be_understood_renews() {
+    for line in [
+        ",,,",
+        "===",
+        "\"",
+        r#""Bearer error=insufficient_scope"#,
+        r#"Bearer realm="open, error=insufficient_scope"#,
+        "error=insufficient_scope",
+        "<html>",
+        "Bearer \\",
+    ] {
+        renews(line);
+    }
+    assert!(rejection(&[b"\xff\xfe\x80"]).is_some());
+}
+
+#[test]
+fn the_first_of_repeated_parameters_counts() {
+    passes("Bearer error=insufficient_scope, error=invalid_token");
+}
+
+#[test]
+fn what_lies_beyond_8_kib_or_16_challenges_is_ignored() {
+    let filler = format!(r#"Basic realm="{}""#, "x".repeat(8 * 1024));
+    assert!(rejection(&[b"Basic realm=\"a\"", filler.as_bytes(), b"Bearer"]).is_none());
+    let schemes = |count: usize| format!("{}Bearer", "Basic, ".repeat(count));
+    passes(&schemes(16));
+    renews(&schemes(15));
+}
+
+const CLAIMS: &str = r#"{"access_token":{"nbf":{"essential":true, "value":"1604106651"}}}"#;
+const ENCODED: &str = "eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwgInZhbHVlIjoiMTYwNDEwNjY1MSJ9fX0=";
+
+#[track_caller]
+fn claims(line: &str) -> Option<String> {
+    rejection(&[line.as_bytes()]).expect("a rejection").claims().map(str::to_owned)
+}
+
+#[test]
+fn claims_are_decoded_from_base64_with_and_without_padding_and_from_json() {
+    let escaped = CLAIMS.replace('"', r#"\""#);
+    for value in [ENCODED, ENCODED.trim_end_matches('='), &escaped] {
+        for error in ["insufficient_claims", "invalid_token"] {
+            let line = format!(r#"Bearer realm="", error="{error}", claims="{value}""#);
+            assert_eq!(claims(&line).as_deref(), Some(CLAIMS), "{line}");
+        }
+    }
+    assert_eq!(claims(&format!("Bearer claims={ENCODED}")).as_deref(), Some(CLAIMS));
+}
+
+#[test]
+fn both_base64_alphabets_are_read() {
+    // The JSON holds `>` and `?` where their bits show as the two letters that differ.
+    for value in ["eyJhIjoifn4-Pj8_In0", "eyJhIjoifn4+Pj8/In0="] {
+        assert_eq!(claims(&format!(r#"Bearer claims="{value}""#)).as_deref(), Some(r#"{"a":"~~>>??"}"#));
+    }
+}
+
+#[test]
+fn claims_that_are_no_small_json_object_are_ignored() {
+    let large = format!(r#"{{\"a\":\"{}\"}}"#, "x".repeat(4 * 1024));
+    // In base64: an array, an object that is cut off, bytes that are not UTF-8.
+    for value in ["", "!!!", "{", "WzFd", "eyJhIjo", "/////w==", r#"[\"a\"]"#, r#"{\"a\":1}x"#, &large] {
+        assert_eq!(claims(&format!(r#"Bearer error="insufficient_claims", claims="{value}""#)), None, "{value}");
+    }
+    let deep = "{\\\"a\\\":".repeat(500);
+    assert_eq!(claims(&format!(r#"Bearer claims="{deep}""#)), None);
+}
+
+#[test]
+fn claims_renew_beside_an_error_that_passes_and_not_under_one() {
+    let line = format!(r#"DPoP error="insufficient_scope", Bearer error="insufficient_claims", claims="{ENCODED}""#);
+    assert_eq!(claims(&line).as_deref(), Some(CLAIMS));
+    passes(&format!(r#"Bearer error="insufficient_scope", claims="{ENCODED}""#));
+}
+
+#[test]
+fn claims_are_not_printed() {
+    let challenge = rejection(&[format!("Bearer claims={ENCODED}").as_bytes()]).unwrap();
+    assert!(!format!("{challenge:?}").contains("essential"));
+}
+
+proptest! {
+    #[test]
+    fn garbage_never_panics(lines in prop::collection::vec("[ -~\t\u{80}-\u{ff}]{0,200}", 0..20)) {
+        let lines: Vec<_> = lines.iter().map(String::as_bytes).collect();
+        classify(&lines);
+    }
+
+    #[test]
+    fn pieces_of_challenges_in_any_order_never_panic(pieces in prop::collection::vec(
+        prop::sample::select(vec!["Bearer ", "Basic ", "error", "=", "\"", "\\", ",", " ", "claims=", "{}", "é", "e30"]),
+        0..60,
+    )) {
+        classify(&[pieces.concat().as_bytes()]);
+    }
+
+    #[test]
+    fn foreign_challenges_around_ours_change_nothing(
+        before in prop::collection::vec("[A-AC-Z][a-z]{1,8}( [a-z]{1,5}=\"[^\"\\\\\u{0}-\u{1f}\u{7f}]{0,20}\")?", 0..5),
+        after in prop::collection::vec("[A-AC-Z][a-z]{1,8}( [a-z]{1,5}=[a-z]{1,9})?", 0..5),
+        renew in any::<bool>(),
+    ) {
+        let error = if renew { "invalid_token" } else { "insufficient_scope" };
+        let ours = format!(r#"Bearer realm="a, b", error="{error}""#);
+        let all: Vec<_> = before.into_iter().chain([ours]).chain(after).collect();
+        prop_assert_eq!(rejection(&[all.join(", ").as_bytes()]).is_some(), renew);
+        let lines: Vec<_> = all.iter().map(String::as_bytes).collect();
+        prop_assert_eq!(rejection(&lines).is_some(), renew);
+    }
+}
