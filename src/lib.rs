@@ -8,7 +8,7 @@ mod replay;
 mod token;
 
 pub use self::{
-    challenge::{BearerClassifier, Challenge, Classify, Head, Seen, Verdict},
+    challenge::{BearerClassifier, Challenge, Classify, GrpcClassifier, Head, Seen, Verdict, Wso2Classifier},
     endpoint::{ClientAuth, TokenEndpoint},
     error::{Error, ErrorKind},
     grant::{

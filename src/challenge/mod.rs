@@ -2,11 +2,14 @@
 
 mod bearer;
 mod claims;
+mod fault;
+mod grpc;
 mod parse;
+mod wso2;
 
 use http::{Extensions, HeaderMap, Response, StatusCode};
 
-pub use self::bearer::BearerClassifier;
+pub use self::{bearer::BearerClassifier, grpc::GrpcClassifier, wso2::Wso2Classifier};
 
 /// The head of a response, as a [`Classify`] sees it.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,92 @@
+//! WSO2 API Manager: the code in the fault decides.
+
+use http::StatusCode;
+
+use super::{
+    Challenge, Classify, Head, Seen, Verdict, bearer,
+    fault::{self, Fault},
+    parse::Challenges,
+};
+
+/// How many bytes of a body are looked at.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// How many bytes are looked at while more may come. Each frame has the classifier read from the front again; without
+/// this bound a body of many small frames would cost the square of its length.
+const EARLY_BYTES: usize = 4 * 1024;
+
+/// The realm that the gateway names in its own challenges.
+const REALM: &str = "WSO2 API Manager";
+
+/// Rejects a 401 of a WSO2 API Manager gateway by the code in its body.
+///
+/// Newer gateways say `error="invalid_token"` on every 401, a blocked API and a missing subscription included, and older
+/// ones give no reason at all: the header alone can't tell. The fault in the body can, in XML, SOAP or JSON:
+///
+/// 1. 900901 (invalid credentials), 900903 (token expired) and 900904 (token inactive) reject.
+/// 2. Every other code from 900900 to 900999 passes: a new token would meet the same answer.
+/// 3. Without such a code (an empty body, a SOAP fault that holds text only, one of the operator's own), the header
+///    decides as with [`BearerClassifier`](crate::BearerClassifier), if a `Bearer` or `OAuth2` challenge names the realm
+///    `WSO2 API Manager`.
+/// 4. Any other 401 comes from the backend behind the gateway and passes, like every status that is not 401.
+///
+/// At most 64 KiB of the body are looked at, of which the first 4 KiB are read frame by frame; a code beyond those
+/// decides when the look ends. The `Content-Type` is not asked: the bytes tell XML from JSON, and UTF-16 from encodings
+/// that extend ASCII. The body must not be compressed: put decompression between the layer and the client.
+///
+/// ```
+/// use http::{Response, StatusCode};
+/// use tower_reauth::{Classify, Head, Seen, Verdict, Wso2Classifier};
+///
+/// let body = br#"{"code":"900901","message":"Invalid Credentials"}"#;
+/// let response = Response::builder().status(StatusCode::UNAUTHORIZED).body(())?;
+/// let (classifier, head) = (Wso2Classifier::new(), Head::of(&response));
+/// assert!(matches!(classifier.head(&head), Verdict::Look { .. }));
+/// assert!(matches!(classifier.body(&head, &Seen::new(&body[..15], None, false)), Verdict::Look { .. }));
+/// assert!(matches!(classifier.body(&head, &Seen::new(body, None, false)), Verdict::Reject(_)));
+/// # Ok::<(), http::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Wso2Classifier;
+
+impl Wso2Classifier {
+    /// The classifier.
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+impl Classify for Wso2Classifier {
+    fn head(&self, head: &Head<'_>) -> Verdict {
+        if head.status() != StatusCode::UNAUTHORIZED {
+            return Verdict::Pass;
+        }
+        Verdict::Look { at_most: MAX_BYTES }
+    }
+
+    fn body(&self, head: &Head<'_>, seen: &Seen<'_>) -> Verdict {
+        let data = seen.data();
+        let is_last = seen.is_last() || data.len() >= MAX_BYTES;
+        let limit = if is_last { MAX_BYTES } else { EARLY_BYTES };
+        match fault::read(&data[..data.len().min(limit)]) {
+            Fault::Code(900901 | 900903 | 900904) => Verdict::Reject(Challenge::new()),
+            Fault::Code(_) => Verdict::Pass,
+            Fault::Open if !is_last => Verdict::Look { at_most: MAX_BYTES },
+            Fault::Open | Fault::Never => decide_by_header(head),
+        }
+    }
+}
+
+fn decide_by_header(head: &Head<'_>) -> Verdict {
+    let challenges = Challenges::of(head.headers());
+    let is_gateway = |realm: &str| realm.eq_ignore_ascii_case(REALM);
+    if challenges.ours.iter().any(|challenge| challenge.realm.as_deref().is_some_and(is_gateway)) {
+        bearer::decide(&challenges)
+    } else {
+        Verdict::Pass
+    }
+}
+
+#[cfg(test)]
+mod tests;
