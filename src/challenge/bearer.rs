@@ -4,6 +4,12 @@ use http::StatusCode;
 
 use super::{Challenge, Classify, Head, Verdict, claims, parse::Challenges};
 
+/// The error of RFC 9470 §3.
+const STRONGER_LOGIN: &str = "insufficient_user_authentication";
+
+/// Errors that another token of the same kind would meet again.
+const HEALED_OTHERWISE: [&str; 3] = ["insufficient_scope", "invalid_request", STRONGER_LOGIN];
+
 /// Rejects a 401 whose challenges say, or don't deny, that the token is not good; the default.
 ///
 /// 1. Only the status 401 counts. Everything else passes, 403 included: see [`Classify`] for how to add it.
@@ -55,14 +61,12 @@ pub(super) fn decide(challenges: &Challenges) -> Verdict {
     if challenges.only_foreign() {
         return Verdict::Pass;
     }
-    const STRONGER_LOGIN: &str = "insufficient_user_authentication";
-    let (not_the_token, maybe_the_token): (Vec<_>, Vec<_>) = challenges.ours.iter().partition(|challenge| {
-        ["insufficient_scope", "invalid_request", STRONGER_LOGIN].iter().any(|error| challenge.has_error(error))
-    });
-    let claims = maybe_the_token.iter().find_map(|challenge| claims::decode(challenge.claims.as_deref()?));
-    let dead = claims.is_some() || maybe_the_token.iter().any(|challenge| challenge.has_error("invalid_token"));
-    if !dead && !not_the_token.is_empty() {
-        if not_the_token.iter().any(|challenge| challenge.has_error(STRONGER_LOGIN)) {
+    let (healed_otherwise, ours): (Vec<_>, Vec<_>) =
+        challenges.ours.iter().partition(|challenge| HEALED_OTHERWISE.iter().any(|error| challenge.has_error(error)));
+    let claims = ours.iter().find_map(|challenge| claims::decode(challenge.claims.as_deref()?));
+    let is_certain = claims.is_some() || ours.iter().any(|challenge| challenge.has_error("invalid_token"));
+    if !is_certain && !healed_otherwise.is_empty() {
+        if healed_otherwise.iter().any(|challenge| challenge.has_error(STRONGER_LOGIN)) {
             tracing::debug!(target: "tower_reauth", "the API asks for a stronger login (RFC 9470): no renewal helps");
         }
         return Verdict::Pass;

@@ -1,4 +1,12 @@
 //! What a response says about the token: pass, or a rejection with its challenge.
+//!
+//! 1. Only a [`Classify`] decides; the layer acts on its [`Verdict`] and knows no status of its own.
+//! 2. The head is asked first, for every response to a request that was sent with a token. The body is looked at only
+//!    where the head asks for it, and reaches the caller whole in any case.
+//! 3. What can't be understood never fails a call: each classifier says what it counts as.
+//!
+//! A verdict says nothing about whether a renewal will start: the token may have been renewed since the request was
+//! sent, or the session may have nothing to renew with. That is the session's business, not this folder's.
 
 mod bearer;
 mod claims;
@@ -119,6 +127,39 @@ impl std::fmt::Debug for Challenge {
 }
 
 /// Decides which responses say "this token is not good".
+///
+/// [`BearerClassifier`] is the default; [`Wso2Classifier`] and [`GrpcClassifier`] know their servers better. An API with
+/// habits of its own gets a classifier of its own, which can leave the rest to one of these. Here a 403 with
+/// `error="invalid_token"` counts as well:
+///
+/// ```
+/// use http::{Response, StatusCode, header::WWW_AUTHENTICATE};
+/// use tower_reauth::{BearerClassifier, Challenge, Classify, Head, Verdict};
+///
+/// struct ForbiddenToo;
+///
+/// impl Classify for ForbiddenToo {
+///     fn head(&self, head: &Head<'_>) -> Verdict {
+///         let says_dead = || {
+///             let lines = head.headers().get_all(WWW_AUTHENTICATE).iter();
+///             lines.filter_map(|line| line.to_str().ok()).any(|line| line.contains(r#"error="invalid_token""#))
+///         };
+///         match head.status() {
+///             StatusCode::FORBIDDEN if says_dead() => Verdict::Reject(Challenge::new()),
+///             _ => BearerClassifier::new().head(head),
+///         }
+///     }
+/// }
+///
+/// let mut response = Response::new(());
+/// *response.status_mut() = StatusCode::FORBIDDEN;
+/// assert!(matches!(ForbiddenToo.head(&Head::of(&response)), Verdict::Pass));
+/// response.headers_mut().insert(WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#.parse()?);
+/// assert!(matches!(ForbiddenToo.head(&Head::of(&response)), Verdict::Reject(_)));
+/// # Ok::<(), http::header::InvalidHeaderValue>(())
+/// ```
+///
+/// Reject only what says that the server did not act on the request: the request is sent again after a rejection.
 pub trait Classify: Send + Sync + 'static {
     /// Looks at the head. Called for every response to a request that was sent with a token: keep it cheap.
     fn head(&self, head: &Head<'_>) -> Verdict;

@@ -32,8 +32,7 @@ fn response(challenge: &str) -> Response<()> {
     response.body(()).unwrap()
 }
 
-/// The verdict over a body that comes in pieces of these sizes, as a layer asks for it: `None` while undecided, and
-/// how many bytes it took.
+/// Whether a body renews that comes in pieces of these sizes, as a layer asks for it, and how many bytes that took.
 fn renews_in_pieces(challenge: &str, body: &[u8], sizes: impl IntoIterator<Item = usize>) -> (bool, usize) {
     let response = response(challenge);
     let (classifier, head) = (Wso2Classifier::new(), Head::of(&response));
