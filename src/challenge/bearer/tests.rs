@@ -1,5 +1,10 @@
 //! Claims about `WWW-Authenticate`: what renews, what passes, what reaches the grant.
 
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
 use http::{HeaderValue, Response, header::WWW_AUTHENTICATE};
 use proptest::prelude::*;
 
@@ -88,6 +93,33 @@ fn errors_that_another_token_would_meet_too_pass() {
         passes(&format!("Bearer error={error}"));
         passes(&format!(r#"OAuth2 realm="a" error="{error}""#));
         passes(&format!("DPoP\terror=\"{error}\""));
+    }
+}
+
+#[test]
+fn the_wish_for_a_stronger_login_is_told_in_an_event() {
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let writer = Arc::clone(&written);
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || Written(Arc::clone(&writer)))
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        passes(r#"Bearer error="insufficient_user_authentication", acr_values="urn:gold""#);
+    });
+    let told = String::from_utf8(written.lock().unwrap().clone()).unwrap();
+    assert!(told.contains("tower_reauth") && told.contains("stronger login"), "{told}");
+}
+
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -83,7 +83,7 @@ fn shapes(code: u32) -> Vec<String> {
         r#"<soapenv:Envelope xmlns:soapenv="http://www.w3.org/2003/05/soap-envelope"><soapenv:Body><soapenv:Fault><soapenv:Code><soapenv:Value>soapenv:Receiver</soapenv:Value></soapenv:Code><soapenv:Detail><code>CODE</code></soapenv:Detail></soapenv:Fault></soapenv:Body></soapenv:Envelope>"#,
         r#"{"code":"CODE","message":"Invalid Credentials","description":"Make sure you have provided the correct security credentials"}"#,
         r#"{"fault":{"code":CODE,"message":"Invalid Credentials","description":"x"}}"#,
-        "\n{ \"message\" : \"say \\\"code\\\": 1\" , \"code\" :\tCODE }",
+        "\n{ \"message\" : \"say \\\"code: 1\" , \"code\" :\tCODE }",
         r#"{"error":{"code":401},"inner":[{"code":"CODE"}]}"#,
         r#"[{"code":CODE}]"#,
     ]
@@ -156,9 +156,10 @@ fn a_number_that_does_not_stand_where_a_code_stands_says_nothing() {
         "<code>900901</code>",
         "<fault><message>900901</message></fault>",
         "<fault><message>&lt;code&gt;900901&lt;/code&gt;</message></fault>",
-        "<fault><!-- <code>900901</code> --></fault>",
-        "<fault><![CDATA[<code>900901</code>]]></fault>",
-        "<fault a='<code>900901</code>'/>",
+        "<fault><!-- > <code>900901</code> --></fault>",
+        "<fault><![CDATA[> <code>900901</code>]]></fault>",
+        "<fault a='> <code>900901</code>'/>",
+        "<fault a=\"> <code>900901</code>\"/>",
         "<fault><xcode>900901</xcode><code.x>900901</code.x></fault>",
         "<fault><code/>900 901</fault>",
         "<fault></code>900901</fault>",
@@ -169,6 +170,7 @@ fn a_number_that_does_not_stand_where_a_code_stands_says_nothing() {
         "<fault><code>900801</code></fault>",
         r#"{"message":"900901"}"#,
         r#"{"message":"\"code\":900901,"}"#,
+        r#"{"\"\"code":900901}"#,
         r#"{"code":{"value":900901}}"#,
         r#"{"code":9009010}"#,
         r#"{"code":900901.5}"#,
@@ -238,6 +240,15 @@ fn a_body_of_10_mib_is_decided_by_its_first_64_kib() {
     assert_eq!(looked_at, MAX_BYTES);
     let close = format!(r#"{{"description":"{}","code":"900901"}}"#, &filler[..60 * 1024]);
     assert_eq!(told_by(close.as_bytes()), Some(true));
+}
+
+#[test]
+fn a_code_beyond_the_first_4_kib_decides_when_the_look_ends() {
+    let body = format!(r#"{{"description":"{}","code":"900901"}}"#, "x".repeat(EARLY_BYTES));
+    assert_eq!(renews_in_pieces("", body.as_bytes(), std::iter::repeat(1)), (true, body.len()));
+    let response = response("");
+    let early = Wso2Classifier.body(&Head::of(&response), &Seen::new(body.as_bytes(), None, false));
+    assert!(matches!(early, Verdict::Look { .. }), "many small frames would cost the square of their length");
 }
 
 #[test]
