@@ -86,6 +86,8 @@ pub enum ErrorKind {
     CoolingDown,
     /// The renewal brought the token that had just been rejected.
     SameToken,
+    /// The token that the renewal brought was rejected as well.
+    RejectedAgain,
     /// The request could not be kept for a replay.
     NotReplayable,
     /// The request carries an `Authorization` header of its own, and the layer was told to reject that.

@@ -161,24 +161,29 @@ impl Origins {
         Ok(self)
     }
 
-    /// The origin that a request goes to, if a token may go there.
-    pub(crate) fn find(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<&Origin> {
+    /// The origin with this number.
+    pub(crate) fn get(&self, index: usize) -> Option<&Origin> {
+        self.allowed.get(index)
+    }
+
+    /// The number of the origin that a request goes to, if a token may go there.
+    pub(crate) fn find(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<usize> {
         // A CONNECT speaks to a proxy, which must not see the token.
         if *method == Method::CONNECT {
             return None;
         }
-        let origin = match (uri.scheme_str(), uri.authority()) {
-            (Some("https"), Some(authority)) => self.allowed.iter().find(|origin| origin.is(true, authority)),
-            (Some("http"), Some(authority)) => self.allowed.iter().find(|origin| origin.is(false, authority)),
-            (None, None) if self.bound => self.allowed.first(),
+        let index = match (uri.scheme_str(), uri.authority()) {
+            (Some("https"), Some(authority)) => self.allowed.iter().position(|origin| origin.is(true, authority)),
+            (Some("http"), Some(authority)) => self.allowed.iter().position(|origin| origin.is(false, authority)),
+            (None, None) if self.bound => Some(0),
             _ => None,
         }?;
         let mut hosts = headers.get_all(HOST).iter();
         match (hosts.next(), hosts.next()) {
-            (None, _) => Some(origin),
+            (None, _) => Some(index),
             (Some(host), None) => {
                 let authority = Authority::try_from(host.as_bytes()).ok()?;
-                origin.is_at(&authority).then_some(origin)
+                self.allowed[index].is_at(&authority).then_some(index)
             }
             // Two Host lines: no telling which of them counts on the other side (RFC 9112 §3.2).
             (Some(_), Some(_)) => None,

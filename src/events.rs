@@ -1,0 +1,102 @@
+//! Everything that this crate says to `tracing`, in one place, so that the list below is the whole list.
+//!
+//! The target is `tower_reauth`. No field ever holds a secret, a path or a query (invariant 9).
+//!
+//! | event (message) | level | fields |
+//! | --- | --- | --- |
+//! | `renewal started` | debug | |
+//! | `token acquired` | info | `generation`, `lifetime_s` (0: unknown) |
+//! | `renewal failed` | warn | `kind`, `status`, `error` |
+//! | `refresh token refused` | info | `status`, `code` |
+//! | `credentials refused` | warn | `kind`, `status`, `code` |
+//! | `token rejected` | info | `session`, `generation`, `status`, `origin` |
+//! | `request replayed` | debug | `session`, `generation`, `attempt` |
+//! | `rejection passed on` | info | `session`, `kind`, `error` |
+//! | `token withheld` | debug | `reason` |
+//! | `renewals damped` | warn | `session`, `error` (names the remedy) |
+//! | `origin cools down` | warn | `session`, `origin`, `seconds` |
+//! | `logged in` | info | `session`, `credential` |
+//! | `logged out` | info | `session` |
+//! | `tokens revoked` | info | `session` |
+//! | `revocation failed` | warn | `session`, `error` |
+//!
+//! The events of a renewal stand in a span `renewal` with the fields `session`, `reason` and `credential`; it is a child of the
+//! span of the call that started it.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tracing::{debug, info, warn};
+
+use crate::{Credential, Error, Origin, grant::SessionId, session::Generation};
+
+pub(crate) const TARGET: &str = "tower_reauth";
+
+pub(crate) fn renewal_started() {
+    debug!(target: TARGET, "renewal started");
+}
+
+pub(crate) fn token_acquired(generation: Generation, lifetime: Option<Duration>) {
+    let lifetime_s = lifetime.map_or(0, |lifetime| lifetime.as_secs());
+    info!(target: TARGET, generation = generation.number(), lifetime_s, "token acquired");
+}
+
+pub(crate) fn renewal_failed(error: &Error) {
+    warn!(target: TARGET, kind = ?error.kind(), status = code_of(error), %error, "renewal failed");
+}
+
+pub(crate) fn refresh_token_refused(error: &Error) {
+    info!(target: TARGET, status = code_of(error), code = error.oauth_code(), "refresh token refused");
+}
+
+pub(crate) fn credentials_refused(error: &Error) {
+    warn!(
+        target: TARGET, kind = ?error.kind(), status = code_of(error), code = error.oauth_code(), "credentials refused"
+    );
+}
+
+pub(crate) fn rejected(session: SessionId, generation: Generation, status: StatusCode, origin: &Origin) {
+    info!(
+        target: TARGET, session = session.0, generation = generation.number(), status = status.as_u16(), %origin,
+        "token rejected"
+    );
+}
+
+pub(crate) fn replayed(session: SessionId, generation: Generation, attempt: u32) {
+    debug!(target: TARGET, session = session.0, generation = generation.number(), attempt, "request replayed");
+}
+
+pub(crate) fn passed_on(session: SessionId, error: &Error) {
+    info!(target: TARGET, session = session.0, kind = ?error.kind(), %error, "rejection passed on");
+}
+
+pub(crate) fn withheld(reason: &'static str) {
+    debug!(target: TARGET, reason, "token withheld");
+}
+
+pub(crate) fn damped(session: SessionId, error: &Error) {
+    warn!(target: TARGET, session = session.0, %error, "renewals damped");
+}
+
+pub(crate) fn origin_cools_down(session: SessionId, origin: &Origin, pause: Duration) {
+    warn!(target: TARGET, session = session.0, %origin, seconds = pause.as_secs(), "origin cools down");
+}
+
+pub(crate) fn logged_in(session: SessionId, credential: Credential) {
+    info!(target: TARGET, session = session.0, ?credential, "logged in");
+}
+
+pub(crate) fn logged_out(session: SessionId) {
+    info!(target: TARGET, session = session.0, "logged out");
+}
+
+pub(crate) fn revoked(session: SessionId, result: &Result<(), Error>) {
+    match result {
+        Ok(()) => info!(target: TARGET, session = session.0, "tokens revoked"),
+        Err(error) => warn!(target: TARGET, session = session.0, %error, "revocation failed"),
+    }
+}
+
+fn code_of(error: &Error) -> Option<u16> {
+    error.status().map(|status| status.as_u16())
+}

@@ -1,0 +1,164 @@
+//! The future of a call: the good path inline, everything else in one box.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower::BoxError;
+use tower_service::Service;
+
+use crate::{
+    Error, Head, Replay, ResponseBody, Verdict,
+    recovery::{Kept, Recovery},
+    replay::BufferPool,
+    service::Cold,
+    session::Generation,
+};
+
+pin_project! {
+    /// The future of a call through [`Reauth`](crate::Reauth).
+    pub struct ResponseFuture<S, B, R>
+    where
+        S: Service<Request<B>>,
+        B: Replay,
+        R: Body,
+    {
+        #[pin]
+        state: State<S, B, R>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, B, R>
+    where
+        S: Service<Request<B>>,
+        B: Replay,
+        R: Body,
+    {
+        /// Sent with a token, and perhaps to be sent again.
+        Sent { #[pin] future: S::Future, sent: Option<Sent<S, B>> },
+        /// Sent as it came.
+        Bare { #[pin] future: S::Future },
+        /// Never locked: the mutex keeps this future `Sync` where what is inside is not.
+        Recovering { recovery: Mutex<Pin<Box<Recovery<S, B, R>>>> },
+        Failed { error: Option<Error> },
+    }
+}
+
+/// What is known of a request that is on its way.
+pub(crate) struct Sent<S, B: Replay> {
+    pub(crate) cold: Arc<Cold<S>>,
+    pub(crate) kept: Option<Kept<B>>,
+    pub(crate) generation: Generation,
+    pub(crate) epoch: Generation,
+    pub(crate) origin: usize,
+}
+
+impl<S, B, R> ResponseFuture<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    B: Replay,
+    R: Body,
+{
+    pub(crate) fn sent(future: S::Future, sent: Sent<S, B>) -> Self {
+        Self { state: State::Sent { future, sent: Some(sent) } }
+    }
+
+    pub(crate) fn bare(future: S::Future) -> Self {
+        Self { state: State::Bare { future } }
+    }
+
+    pub(crate) fn recovering(recovery: Recovery<S, B, R>) -> Self {
+        Self { state: State::recovering(recovery) }
+    }
+
+    pub(crate) fn failed(error: Error) -> Self {
+        Self { state: State::Failed { error: Some(error) } }
+    }
+}
+
+impl<S, B, R> State<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    B: Replay,
+    R: Body,
+{
+    fn recovering(recovery: Recovery<S, B, R>) -> Self {
+        Self::Recovering { recovery: Mutex::new(Box::pin(recovery)) }
+    }
+}
+
+impl<S, B, R> Future for ResponseFuture<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Replay,
+    R: Body,
+{
+    type Output = Result<Response<ResponseBody<R>>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProjection::Sent { future, sent } => {
+                    let response = ready!(future.poll(cx)).map_err(Error::service)?;
+                    let sent = sent.take().expect("a future is not polled after it has ended");
+                    let verdict = sent.cold.config.classify.head(&Head::of(&response));
+                    if matches!(verdict, Verdict::Pass) {
+                        sent.passed();
+                        return Poll::Ready(Ok(response.map(ResponseBody::plain)));
+                    }
+                    State::recovering(Recovery::answered(sent, response.map(ResponseBody::plain), verdict))
+                }
+                StateProjection::Bare { future } => {
+                    let response = ready!(future.poll(cx)).map_err(Error::service)?;
+                    return Poll::Ready(Ok(response.map(ResponseBody::plain)));
+                }
+                StateProjection::Recovering { recovery } => {
+                    let recovery = recovery.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    return recovery.as_mut().poll(cx);
+                }
+                StateProjection::Failed { error } => {
+                    return Poll::Ready(Err(error.take().expect("a future is not polled after it has ended")));
+                }
+            };
+            // The inner future goes here, and with it what it reserved: a replay may need that very place.
+            state.set(next);
+        }
+    }
+}
+
+impl<S, B: Replay> Sent<S, B> {
+    /// The head's buffer goes back to the pool.
+    fn passed(self) {
+        if let Some(kept) = self.kept {
+            BufferPool::give(kept.head.into_buffer());
+        }
+    }
+}
+
+impl<S, B, R> fmt::Debug for ResponseFuture<S, B, R>
+where
+    S: Service<Request<B>>,
+    B: Replay,
+    R: Body,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Sent { .. } => "sent",
+            State::Bare { .. } => "bare",
+            State::Recovering { .. } => "recovering",
+            State::Failed { .. } => "failed",
+        };
+        f.debug_struct("ResponseFuture").field("state", &state).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,190 @@
+//! What is configured: the [`ReauthLayer`].
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use http::{HeaderName, header::AUTHORIZATION};
+use tower_layer::Layer;
+
+use crate::{BearerClassifier, Classify, Origins, Reauth, Session};
+
+/// Per request: what is buffered for a replay.
+const REPLAY_LIMIT: usize = 64 * 1024;
+/// Per rejection: what is read of its body so that the connection can be used again.
+const DRAIN_LIMIT: usize = 64 * 1024;
+/// Per layer: what all requests that wait for a renewal keep together.
+const PARKED_LIMIT: usize = 64 * 1024 * 1024;
+
+/// Adds the `Authorization` header to outbound requests, renews the token when it is rejected, and replays the request.
+///
+/// One layer can wrap many services; they share the session and the budget for parked requests.
+///
+/// Recommended order, from the outside in: redirects, this layer, decompression, the client. A redirect that is followed
+/// *outside* the layer is judged anew, so that no token follows it to another host.
+///
+/// ```
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use bytes::Bytes;
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+/// use tower_reauth::{Origins, ReauthLayer, Session, TokenSet, grant_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower_reauth::Error> {
+/// let client = service_fn(|request: Request<Full<Bytes>>| async move {
+///     assert_eq!(request.headers()["authorization"], "Bearer a-token");
+///     Ok::<_, std::io::Error>(Response::new(Full::<Bytes>::default()))
+/// });
+/// let session = Session::new(grant_fn(|_context| async { TokenSet::new("a-token") }));
+/// let api = ServiceBuilder::new()
+///     .layer(ReauthLayer::new(session.clone(), Origins::only("https://gw.example")?))
+///     .service(client);
+/// let request = Request::get("https://gw.example/orders").body(Full::default()).expect("a valid request");
+/// let response = api.clone().oneshot(request).await?;
+/// # assert!(response.status().is_success());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+#[must_use = "a layer does nothing until it wraps a service"]
+pub struct ReauthLayer {
+    config: Config,
+}
+
+/// What the layer does with a request that has an `Authorization` header already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OwnAuthorization {
+    /// Sends it as it is, and does not replay it.
+    #[default]
+    Keep,
+    /// Replaces it with the session's: right for a proxy, whose clients' headers mean nothing further on.
+    Replace,
+    /// Fails with [`ErrorKind::OwnAuthorization`](crate::ErrorKind::OwnAuthorization); nothing is sent.
+    Reject,
+}
+
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) session: Session,
+    pub(crate) origins: Origins,
+    pub(crate) classify: Arc<dyn Classify>,
+    pub(crate) own_authorization: OwnAuthorization,
+    pub(crate) header: HeaderName,
+    pub(crate) max_replays: u32,
+    pub(crate) replay_limit: usize,
+    pub(crate) drain_limit: usize,
+    parked: Arc<AtomicUsize>,
+}
+
+/// A share of the layer's budget; given back when it is dropped.
+pub(crate) struct Parked {
+    budget: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl ReauthLayer {
+    /// A layer that sends the tokens of this session to these origins, and to no others.
+    pub fn new(session: Session, origins: Origins) -> Self {
+        Self {
+            config: Config {
+                session,
+                origins,
+                classify: Arc::new(BearerClassifier::new()),
+                own_authorization: OwnAuthorization::default(),
+                header: AUTHORIZATION,
+                max_replays: 1,
+                replay_limit: REPLAY_LIMIT,
+                drain_limit: DRAIN_LIMIT,
+                parked: Arc::default(),
+            },
+        }
+    }
+
+    /// Which responses say that the token is not good; [`BearerClassifier`] by default.
+    pub fn classify(mut self, classify: impl Classify) -> Self {
+        self.config.classify = Arc::new(classify);
+        self
+    }
+
+    /// What happens to a request that has an `Authorization` header already; [`OwnAuthorization::Keep`] by default.
+    pub fn own_authorization(mut self, own: OwnAuthorization) -> Self {
+        self.config.own_authorization = own;
+        self
+    }
+
+    /// The header that carries the token, `Authorization` by default. Gateways let their owners choose another one.
+    pub fn header(mut self, header: HeaderName) -> Self {
+        self.config.header = header;
+        self
+    }
+
+    /// How many replays one call may cause by renewals, 1 by default. One more is free where the token had been renewed by
+    /// others already.
+    pub fn max_replays(mut self, replays: u32) -> Self {
+        self.config.max_replays = replays;
+        self
+    }
+
+    /// How many bytes may be buffered of one request's body, 64 KiB by default; 0 keeps nothing that would have to be
+    /// buffered. A `Full<Bytes>` of any size is kept by reference, and does not count.
+    pub fn replay_limit(mut self, bytes: usize) -> Self {
+        self.config.replay_limit = bytes;
+        self
+    }
+
+    /// How many bytes of a rejection's body are read before the replay, 64 KiB by default, so that an HTTP/1.1 connection
+    /// can be used again. Never longer than 100 ms.
+    pub fn drain_limit(mut self, bytes: usize) -> Self {
+        self.config.drain_limit = bytes;
+        self
+    }
+}
+
+// The bound on `S` stands here, so that a service that can't be cloned is reported where the stack is built.
+impl<S: Clone> Layer<S> for ReauthLayer {
+    type Service = Reauth<S>;
+
+    fn layer(&self, inner: S) -> Reauth<S> {
+        Reauth::new(inner, self.config.clone())
+    }
+}
+
+impl Config {
+    /// Reserves what a request keeps while it waits; `None` when the layer's budget is spent (invariant 12).
+    pub(crate) fn park(&self, bytes: usize) -> Option<Parked> {
+        let before = self.parked.fetch_add(bytes, Ordering::Relaxed);
+        let parked = Parked { budget: self.parked.clone(), bytes };
+        // Over the limit, the drop gives it back.
+        (before.saturating_add(bytes) <= PARKED_LIMIT).then_some(parked)
+    }
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        self.budget.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for ReauthLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReauthLayer").field("config", &self.config).finish()
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("session", &self.session)
+            .field("origins", &self.origins)
+            .field("own_authorization", &self.own_authorization)
+            .field("header", &self.header)
+            .field("max_replays", &self.max_replays)
+            .field("replay_limit", &self.replay_limit)
+            .field("drain_limit", &self.drain_limit)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,226 @@
+//! The body of a response that came through the layer.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    io::IoSlice,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Buf;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+const MOST_FRAMES: usize = 1024;
+
+pin_project! {
+    /// The inner service's response body, whole, whether the layer looked into it or not.
+    ///
+    /// Frames come as the inner service gave them, with the same data type and the same errors; a body that nobody looked
+    /// into costs nothing.
+    #[project = ResponseBodyProjection]
+    pub struct ResponseBody<R: Body> {
+        #[pin]
+        inside: Inside<R>,
+    }
+}
+
+pin_project! {
+    #[project = InsideProjection]
+    enum Inside<R: Body> {
+        Plain { #[pin] body: R },
+        Looked { looked: Pin<Box<Looked<R>>> },
+    }
+}
+
+pin_project! {
+    /// A body of which some frames were read ahead; they are handed out first.
+    struct Looked<R: Body> {
+        frames: VecDeque<Frame<R::Data>>,
+        failure: Option<R::Error>,
+        // What a classifier may look at: the first bytes of the frames, in one piece.
+        seen: Vec<u8>,
+        read: usize,
+        ended: bool,
+        #[pin]
+        rest: R,
+    }
+}
+
+/// What one more look brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// A frame was read.
+    More,
+    /// There is nothing more: the body has ended or failed.
+    End,
+}
+
+impl<R: Body> ResponseBody<R> {
+    pub(crate) fn plain(body: R) -> Self {
+        Self { inside: Inside::Plain { body } }
+    }
+
+    /// The inner service's body, if nothing was read ahead of it.
+    ///
+    /// # Errors
+    /// Gives the body back when the layer has looked into it.
+    pub fn try_into_inner(self) -> Result<R, Self> {
+        match self.inside {
+            Inside::Plain { body } => Ok(body),
+            inside @ Inside::Looked { .. } => Err(Self { inside }),
+        }
+    }
+
+    /// Gets ready to read ahead.
+    pub(crate) fn into_looked(self) -> Self {
+        let looked = match self.inside {
+            Inside::Plain { body } => Box::pin(Looked {
+                frames: VecDeque::new(),
+                failure: None,
+                seen: Vec::new(),
+                read: 0,
+                ended: false,
+                rest: body,
+            }),
+            Inside::Looked { looked } => looked,
+        };
+        Self { inside: Inside::Looked { looked } }
+    }
+
+    /// Reads one frame ahead, and keeps it for the caller. Copies up to `show` bytes in all for [`seen`](Self::seen).
+    pub(crate) fn poll_look(&mut self, cx: &mut Context<'_>, show: usize) -> Poll<Look> {
+        match &mut self.inside {
+            Inside::Plain { .. } => Poll::Ready(Look::End),
+            Inside::Looked { looked } => looked.as_mut().poll_look(cx, show),
+        }
+    }
+
+    /// What a classifier may look at.
+    pub(crate) fn seen(&self) -> (&[u8], Option<&HeaderMap>) {
+        match &self.inside {
+            Inside::Plain { .. } => (&[], None),
+            Inside::Looked { looked } => (&looked.seen, looked.frames.back().and_then(|frame| frame.trailers_ref())),
+        }
+    }
+
+    /// The looking is over: only the frames themselves are still needed.
+    pub(crate) fn forget_seen(&mut self) {
+        if let Inside::Looked { looked } = &mut self.inside {
+            *looked.as_mut().project().seen = Vec::new();
+        }
+    }
+
+    /// Whether that many bytes were read ahead, or so many frames that reading on would cost more than it brings.
+    pub(crate) fn is_full(&self, bytes: usize) -> bool {
+        match &self.inside {
+            Inside::Plain { .. } => true,
+            Inside::Looked { looked } => looked.read >= bytes || looked.frames.len() >= MOST_FRAMES,
+        }
+    }
+}
+
+impl<R: Body> Looked<R> {
+    fn poll_look(self: Pin<&mut Self>, cx: &mut Context<'_>, show: usize) -> Poll<Look> {
+        let this = self.project();
+        if *this.ended {
+            return Poll::Ready(Look::End);
+        }
+        Poll::Ready(match ready!(this.rest.poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    *this.read = this.read.saturating_add(data.remaining());
+                    copy_start(data, show.saturating_sub(this.seen.len()), this.seen);
+                }
+                this.frames.push_back(frame);
+                Look::More
+            }
+            Some(Err(error)) => {
+                *this.failure = Some(error);
+                *this.ended = true;
+                Look::End
+            }
+            None => {
+                *this.ended = true;
+                Look::End
+            }
+        })
+    }
+}
+
+impl<R: Body> Body for ResponseBody<R> {
+    type Data = R::Data;
+    type Error = R::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<R::Data>, R::Error>>> {
+        match self.project().inside.project() {
+            InsideProjection::Plain { body } => body.poll_frame(cx),
+            InsideProjection::Looked { looked } => {
+                let looked = looked.as_mut().project();
+                if let Some(frame) = looked.frames.pop_front() {
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                if let Some(error) = looked.failure.take() {
+                    return Poll::Ready(Some(Err(error)));
+                }
+                if *looked.ended {
+                    return Poll::Ready(None);
+                }
+                looked.rest.poll_frame(cx)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.inside {
+            Inside::Plain { body } => body.is_end_stream(),
+            Inside::Looked { looked } => {
+                looked.frames.is_empty() && looked.failure.is_none() && (looked.ended || looked.rest.is_end_stream())
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inside {
+            Inside::Plain { body } => body.size_hint(),
+            Inside::Looked { looked } => {
+                let ahead: u64 =
+                    looked.frames.iter().filter_map(Frame::data_ref).map(|data| data.remaining() as u64).sum();
+                let rest = if looked.ended { SizeHint::with_exact(0) } else { looked.rest.size_hint() };
+                let mut hint = SizeHint::new();
+                hint.set_lower(rest.lower().saturating_add(ahead));
+                if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(ahead)) {
+                    hint.set_upper(upper);
+                }
+                hint
+            }
+        }
+    }
+}
+
+impl<R: Body + Default> Default for ResponseBody<R> {
+    fn default() -> Self {
+        Self::plain(R::default())
+    }
+}
+
+impl<R: Body> fmt::Debug for ResponseBody<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The frames hold what the server said, which is nobody's business here.
+        f.debug_struct("ResponseBody").finish_non_exhaustive()
+    }
+}
+
+/// Copies the first bytes of a buffer without taking anything from it.
+fn copy_start(data: &impl Buf, mut room: usize, to: &mut Vec<u8>) {
+    // Sixteen pieces a frame are far more than any transport makes; a classifier decides by what it sees.
+    let mut pieces = [IoSlice::new(&[]); 16];
+    let filled = data.chunks_vectored(&mut pieces);
+    for piece in &pieces[..filled] {
+        let piece = &piece[..piece.len().min(room)];
+        to.extend_from_slice(piece);
+        room -= piece.len();
+    }
+}

@@ -1,0 +1,242 @@
+//! The middleware itself: [`Reauth`].
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
+use http_body::Body;
+use tokio::time::Instant;
+use tower::BoxError;
+use tower_service::Service;
+use zeroize::Zeroizing;
+
+use crate::{
+    Error, ErrorKind, ForceRenewal, NoReplay, OwnAuthorization, Replay, ResponseBody, ResponseFuture, WithoutAuth,
+    events,
+    future::Sent,
+    grant::SessionId,
+    layer::Config,
+    recovery::{First, Kept, Recovery},
+    session::Authorization,
+};
+
+/// The service that [`ReauthLayer`](crate::ReauthLayer) makes: any inner service, with tokens.
+///
+/// The request's body type does not change, so that clients such as hyper-util's are wrapped as they are.
+pub struct Reauth<S> {
+    inner: S,
+    cold: Arc<Cold<S>>,
+    // A private copy of the session's token, good while the generation is the session's (invariant 10).
+    cached: Option<Authorization>,
+    use_of: Use,
+}
+
+/// What a call needs only when something happens.
+pub(crate) struct Cold<S> {
+    // Cloned for a replay only. A mutex, so that `S` need not be `Sync`.
+    template: Mutex<S>,
+    pub(crate) config: Config,
+}
+
+/// Calls on one service share reference counts with nobody from the second call on: a count that two threads touch for
+/// every call costs more than everything else here. A service that is cloned for each call is spared the copy.
+#[derive(Clone, Copy)]
+enum Use {
+    Fresh,
+    Once,
+    Private,
+}
+
+/// What the layer does with a request, before anything is sent.
+enum Plan {
+    /// Goes through as it is.
+    Bare,
+    Authorize {
+        origin: usize,
+        renewal: bool,
+        replay: bool,
+    },
+    Fail(Error),
+}
+
+impl<S: Clone> Reauth<S> {
+    pub(crate) fn new(inner: S, config: Config) -> Self {
+        let template = Mutex::new(inner.clone());
+        Self { inner, cold: Arc::new(Cold { template, config }), cached: None, use_of: Use::Fresh }
+    }
+
+    fn make_private(&mut self) {
+        match self.use_of {
+            Use::Private => {}
+            Use::Fresh => self.use_of = Use::Once,
+            Use::Once => {
+                self.cold =
+                    Arc::new(Cold { template: Mutex::new(self.cold.service()), config: self.cold.config.clone() });
+                self.cached = None;
+                self.use_of = Use::Private;
+            }
+        }
+    }
+
+    /// The token for a request that goes out now: the private copy, or the session's.
+    fn authorization(&mut self) -> Result<Option<Authorization>, Error> {
+        let session = &self.cold.config.session;
+        if let Some(cached) = &self.cached
+            && cached.generation == session.generation()
+            && cached.fresh_until.is_none_or(|until| Instant::now() < until)
+        {
+            return Ok(Some(cached.clone()));
+        }
+        self.cached = None;
+        let Some(authorization) = session.authorization(Instant::now())? else { return Ok(None) };
+        let private = Authorization { header: private_copy(&authorization.header), ..authorization };
+        self.cached = Some(private.clone());
+        Ok(Some(private))
+    }
+}
+
+impl<S: Clone> Cold<S> {
+    /// A service that nobody polled yet.
+    pub(crate) fn service(&self) -> S {
+        self.template.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Config {
+    fn plan<B>(&self, request: &mut Request<B>) -> Plan {
+        let (mut renewal, mut replay) = (false, true);
+        let extensions = request.extensions();
+        if !extensions.is_empty() {
+            if extensions.get::<SessionId>().is_some_and(|id| *id == self.session.id()) {
+                return Plan::Fail(Error::new(
+                    ErrorKind::SelfAuthorization,
+                    "a session was asked to authorize its own token request",
+                ));
+            }
+            if extensions.get::<WithoutAuth>().is_some() {
+                return Plan::Bare;
+            }
+            renewal = extensions.get::<ForceRenewal>().is_some();
+            replay = extensions.get::<NoReplay>().is_none();
+        }
+        // Invariant 7: tokens stay home.
+        let Some(origin) = self.origins.find(request.method(), request.uri(), request.headers()) else {
+            events::withheld("the request goes to an origin that is not allowed, or does not say where it goes");
+            return Plan::Bare;
+        };
+        if request.headers().contains_key(&self.header) {
+            match self.own_authorization {
+                OwnAuthorization::Keep => return Plan::Bare,
+                OwnAuthorization::Replace => drop(request.headers_mut().remove(&self.header)),
+                OwnAuthorization::Reject => {
+                    return Plan::Fail(Error::new(
+                        ErrorKind::OwnAuthorization,
+                        "the request carries an authorization header of its own",
+                    ));
+                }
+            }
+        }
+        Plan::Authorize { origin, renewal, replay }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Reauth<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Replay,
+    R: Body,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = Error;
+    type Future = ResponseFuture<S, B, R>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx).map_err(Error::service)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let (origin, renewal, replay) = match self.cold.config.plan(&mut request) {
+            Plan::Authorize { origin, renewal, replay } => (origin, renewal, replay),
+            // The caller polled `inner` ready: that holds for the one call made here.
+            Plan::Bare => return ResponseFuture::bare(self.inner.call(request)),
+            Plan::Fail(error) => return ResponseFuture::failed(error),
+        };
+        self.make_private();
+        let first = if renewal {
+            First::Renewal { since: self.cold.config.session.generation() }
+        } else {
+            match self.authorization() {
+                Ok(Some(authorization)) => {
+                    let config = &self.cold.config;
+                    let (mut request, kept) = Kept::keep(request, replay, config.replay_limit);
+                    let due = || authorization.fresh_until.is_some_and(|until| until <= Instant::now());
+                    if kept.is_some() || !due() {
+                        request.headers_mut().insert(&config.header, authorization.header);
+                        let sent = Sent {
+                            cold: self.cold.clone(),
+                            kept,
+                            generation: authorization.generation,
+                            epoch: authorization.epoch,
+                            origin,
+                        };
+                        return ResponseFuture::sent(self.inner.call(request), sent);
+                    }
+                    return self.recover(request, First::FreshToken, origin, replay);
+                }
+                Ok(None) => First::Token,
+                Err(error) => return ResponseFuture::failed(error),
+            }
+        };
+        self.recover(request, first, origin, replay)
+    }
+}
+
+impl<S: Clone> Reauth<S> {
+    /// For a call that waits before its first send. What `inner` reserved when it was polled ready, a place under a
+    /// concurrency limit perhaps, is given back first: the renewal may need that very place.
+    fn recover<B, R>(
+        &mut self,
+        request: Request<B>,
+        first: First,
+        origin: usize,
+        replay: bool,
+    ) -> ResponseFuture<S, B, R>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+        B: Replay,
+        R: Body,
+    {
+        self.inner = self.cold.service();
+        match self.cold.config.session.epoch() {
+            Ok(epoch) => {
+                ResponseFuture::recovering(Recovery::first(self.cold.clone(), request, first, epoch, origin, replay))
+            }
+            Err(error) => ResponseFuture::failed(error),
+        }
+    }
+}
+
+impl<S: Clone> Clone for Reauth<S> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), cold: self.cold.clone(), cached: self.cached.clone(), use_of: Use::Fresh }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Reauth<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reauth").field("inner", &self.inner).field("config", &self.cold.config).finish_non_exhaustive()
+    }
+}
+
+/// The same header value over bytes of its own (invariant 9: sensitive, and wiped).
+fn private_copy(header: &HeaderValue) -> HeaderValue {
+    let bytes = Bytes::from_owner(Zeroizing::new(header.as_bytes().to_vec()));
+    let mut copy = HeaderValue::from_maybe_shared(bytes).expect("these bytes are those of a header value");
+    copy.set_sensitive(true);
+    copy
+}

@@ -1,0 +1,73 @@
+//! A session's settings.
+
+use std::time::Duration;
+
+use super::Session;
+use crate::Grant;
+
+/// Builds a [`Session`] with settings of its own.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_reauth::{Session, TokenSet, grant_fn};
+///
+/// let session = Session::builder(grant_fn(|_context| async { TokenSet::new("token") }))
+///     .waiting_time(Duration::from_secs(5))
+///     .build();
+/// ```
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct SessionBuilder<G> {
+    grant: G,
+    settings: Settings,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) waiting_time: Duration,
+    pub(super) flight_limit: Duration,
+    pub(super) reissues_per_minute: Option<usize>,
+}
+
+impl<G: Grant> SessionBuilder<G> {
+    pub(super) fn new(grant: G) -> Self {
+        Self { grant, settings: Settings::default() }
+    }
+
+    /// How long a call waits for a token before it gets an error, 30 s by default. The renewal itself goes on.
+    pub fn waiting_time(mut self, limit: Duration) -> Self {
+        self.settings.waiting_time = limit;
+        self
+    }
+
+    /// How long one renewal may take in all, 120 s by default. An answer that comes later is lost, and with it a
+    /// rotated refresh token: keep this well above what the token endpoint ever takes.
+    pub fn renewal_limit(mut self, limit: Duration) -> Self {
+        self.settings.flight_limit = limit;
+        self
+    }
+
+    /// How many renewals a minute may be caused by rejections of tokens that had not expired, 10 by default; `None`
+    /// lifts the limit. Over it, a rejection waits up to 5 s for its turn, and is then handed to the caller.
+    pub fn reissues_per_minute(mut self, limit: Option<usize>) -> Self {
+        self.settings.reissues_per_minute = limit;
+        self
+    }
+
+    /// The session.
+    pub fn build(self) -> Session {
+        let session = Session::with_settings(self.settings);
+        session.login(self.grant);
+        session
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            waiting_time: Duration::from_secs(30),
+            flight_limit: Duration::from_secs(120),
+            reissues_per_minute: Some(10),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Origins that reject tokens which were just issued are left alone for a while.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Generation;
+use crate::Origin;
+
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
+// More broken origins than this at a time, and the one whose pause ends first is forgotten.
+const ORIGINS: usize = 16;
+
+/// The cool-downs of one login.
+#[derive(Debug, Default)]
+pub(super) struct CoolDowns {
+    origins: Vec<CoolDown>,
+}
+
+#[derive(Debug)]
+struct CoolDown {
+    origin: Origin,
+    until: Instant,
+    pause: Duration,
+    // A crowd that is rejected with one token counts once.
+    generation: Generation,
+}
+
+impl CoolDowns {
+    /// How long the rejections of an origin still pass through.
+    pub(super) fn check(&self, now: Instant, origin: &Origin) -> Option<Duration> {
+        let found = self.origins.iter().find(|one| one.origin == *origin)?;
+        found.until.checked_duration_since(now).filter(|left| !left.is_zero())
+    }
+
+    /// Notes that an origin rejected a token that was just issued; says how long it is left alone, if that is new.
+    pub(super) fn unproductive(&mut self, now: Instant, origin: &Origin, generation: Generation) -> Option<Duration> {
+        if let Some(found) = self.origins.iter_mut().find(|one| one.origin == *origin) {
+            // The same token comes back without a new generation, so a cool-down that has ended counts anew.
+            if found.generation == generation && found.until > now {
+                return None;
+            }
+            found.generation = generation;
+            found.pause = (found.pause * 2).min(LONGEST);
+            found.until = now + found.pause;
+            return Some(found.pause);
+        }
+        if self.origins.len() == ORIGINS {
+            let (first, _) = self.origins.iter().enumerate().min_by_key(|(_, one)| one.until)?;
+            self.origins.swap_remove(first);
+        }
+        self.origins.push(CoolDown { origin: origin.clone(), until: now + FIRST, pause: FIRST, generation });
+        Some(FIRST)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.origins.is_empty()
+    }
+
+    /// Notes that a renewal helped: the origin accepted the replay.
+    pub(super) fn productive(&mut self, origin: &Origin) {
+        self.origins.retain(|one| one.origin != *origin);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_double_to_a_minute_and_a_crowd_counts_once() {
+        let mut cool_downs = CoolDowns::default();
+        let origin: Origin = "https://api.example".parse().unwrap();
+        let other: Origin = "https://other.example".parse().unwrap();
+        let mut now = Instant::now();
+        for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
+            let generation = Generation::next();
+            assert_eq!(cool_downs.unproductive(now, &origin, generation), Some(Duration::from_secs(expected)));
+            assert_eq!(cool_downs.unproductive(now, &origin, generation), None);
+            assert_eq!(cool_downs.check(now, &origin), Some(Duration::from_secs(expected)));
+            assert_eq!(cool_downs.check(now, &other), None);
+            now += Duration::from_secs(expected);
+            assert_eq!(cool_downs.check(now, &origin), None);
+        }
+        cool_downs.productive(&origin);
+        assert_eq!(cool_downs.unproductive(now, &origin, Generation::next()), Some(FIRST));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_list_is_bounded() {
+        let mut cool_downs = CoolDowns::default();
+        for number in 0..100 {
+            let origin = format!("https://api{number}.example").parse().unwrap();
+            cool_downs.unproductive(Instant::now(), &origin, Generation::next());
+        }
+        assert_eq!(cool_downs.origins.len(), ORIGINS);
+    }
+}

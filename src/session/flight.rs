@@ -1,0 +1,203 @@
+//! The one renewal under way for a login (invariants 1 and 3).
+//!
+//! 1. A login has at most one flight: it is put in place and taken away under the session's write lock.
+//! 2. The flight is a task of its own. It holds the session weakly, so callers may come and go and the last `Session`
+//!    may be dropped while it runs.
+//! 3. Its answer is in the state before anybody is woken.
+//! 4. However the task ends, its guard takes the flight out of the state; a guard that never saw a landing drops the
+//!    sender, and that is what tells the waiters that the flight died.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use futures_util::future::{FutureExt, Shared};
+use pin_project_lite::pin_project;
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    time::{Instant, Sleep},
+};
+use tracing::Instrument;
+
+use super::{Generation, Inner, ladder, revocation};
+use crate::{Error, ErrorKind, TokenSet, events, grant::DynGrant};
+
+/// How a flight ended: the generation that is current now, or why there is no new one.
+pub(super) type Landing = Result<Generation, Error>;
+
+/// The flight of a login, as its state knows it.
+pub(super) struct Flight {
+    id: Generation,
+    landing: Shared<oneshot::Receiver<Landing>>,
+    pub(super) claims: Option<Box<str>>,
+    /// Started ahead of time: the present token is still good.
+    pub(super) ahead: bool,
+    revoke: Arc<AtomicBool>,
+}
+
+/// What a flight sets out with.
+pub(super) struct Order {
+    pub(super) epoch: Generation,
+    pub(super) grant: Arc<dyn DynGrant>,
+    pub(super) claims: Option<Box<str>>,
+}
+
+/// A flight that is in the state and not yet under way: it is launched once the lock is released, since a runtime that
+/// is shutting down drops the task, and with it the guard, on the spot.
+pub(super) struct Departure {
+    order: Order,
+    landing: Guard,
+    limit: Duration,
+    reason: &'static str,
+}
+
+pin_project! {
+    /// Waits for a flight, no longer than the waiting time.
+    pub(crate) struct Waiting {
+        #[pin]
+        landing: Shared<oneshot::Receiver<Landing>>,
+        #[pin]
+        limit: Sleep,
+    }
+}
+
+struct Guard {
+    session: Weak<Inner>,
+    epoch: Generation,
+    id: Generation,
+    sender: Option<oneshot::Sender<Landing>>,
+    revoke: Arc<AtomicBool>,
+}
+
+impl Flight {
+    pub(super) fn prepare(session: &Arc<Inner>, order: Order, ahead: bool, reason: &'static str) -> (Self, Departure) {
+        let (sender, receiver) = oneshot::channel();
+        let id = Generation::next();
+        let revoke = Arc::new(AtomicBool::new(false));
+        let landing = Guard {
+            session: Arc::downgrade(session),
+            epoch: order.epoch,
+            id,
+            sender: Some(sender),
+            revoke: revoke.clone(),
+        };
+        let flight = Self { id, landing: receiver.shared(), claims: order.claims.clone(), ahead, revoke };
+        (flight, Departure { order, landing, limit: session.settings.flight_limit, reason })
+    }
+
+    pub(super) fn wait(&self, limit: Duration) -> Waiting {
+        Waiting { landing: self.landing.clone(), limit: tokio::time::sleep(limit) }
+    }
+
+    /// Tells a flight of a login that was logged out to revoke what it brings in (invariant 6).
+    pub(super) fn revoke_on_landing(&self) {
+        self.revoke.store(true, Ordering::Release);
+    }
+
+    pub(super) fn landing(&self) -> Shared<oneshot::Receiver<Landing>> {
+        self.landing.clone()
+    }
+}
+
+impl Departure {
+    pub(super) fn launch(self, runtime: &Handle) {
+        let Self { order, landing, limit, reason } = self;
+        let Some(session) = landing.session.upgrade() else { return };
+        let span = tracing::debug_span!(
+            target: events::TARGET, "renewal", session = session.id.0, reason, credential = ?order.grant.credential(),
+        );
+        let task = session.tasks.track();
+        drop(session);
+        // Detached: invariant 3. Nobody's cancellation reaches it.
+        runtime.spawn(
+            async move {
+                let _task = task;
+                events::renewal_started();
+                let answer = match tokio::time::timeout(limit, ladder::climb(&landing.session, &order)).await {
+                    Ok(answer) => answer,
+                    Err(_) => Err(Error::new(ErrorKind::TimedOut, "the renewal did not end within its limit")),
+                };
+                landing.land(answer, order).await;
+            }
+            .instrument(span),
+        );
+    }
+}
+
+impl Guard {
+    /// Puts the answer into the state, then wakes the waiters.
+    async fn land(mut self, answer: Result<TokenSet, Error>, order: Order) {
+        let Some(session) = self.session.upgrade() else { return };
+        let now = Instant::now();
+        let mut stray = None;
+        let lifetime = answer.as_ref().ok().and_then(TokenSet::lifetime);
+        let landing = session.change(|state| {
+            let Some(login) = state.login.as_mut().filter(|login| login.epoch == order.epoch) else {
+                // Invariant 6: logged out, or logged in anew, while the flight was under way.
+                stray = answer.ok();
+                return Err(super::logged_out());
+            };
+            login.flight = None;
+            match answer {
+                Ok(tokens) => Ok(login.keep(now, tokens, order.claims)),
+                Err(error) => {
+                    login.failed(now, &error);
+                    Err(error)
+                }
+            }
+        });
+        match &landing {
+            Ok(generation) => events::token_acquired(*generation, lifetime),
+            Err(error) => events::renewal_failed(error),
+        }
+        if let Some(sender) = self.sender.take() {
+            // Everybody may have left: the answer is kept all the same.
+            let _ = sender.send(landing);
+        }
+        if let (Some(tokens), Some(endpoint), true) =
+            (stray, order.grant.endpoint(), self.revoke.load(Ordering::Acquire))
+        {
+            revocation::revoke_stray(&session, endpoint, &tokens).await;
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // Only a flight that died comes here with its sender: invariant 3, the next caller starts afresh.
+        let (Some(_), Some(session)) = (&self.sender, self.session.upgrade()) else { return };
+        session.change(|state| {
+            if let Some(login) = state.login.as_mut().filter(|login| login.epoch == self.epoch)
+                && login.flight.as_ref().is_some_and(|flight| flight.id == self.id)
+            {
+                login.flight = None;
+            }
+        });
+    }
+}
+
+impl Future for Waiting {
+    type Output = Landing;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Landing> {
+        let this = self.project();
+        if let Poll::Ready(landed) = this.landing.poll(cx) {
+            return Poll::Ready(landed.unwrap_or_else(|_| {
+                Err(Error::new(
+                    ErrorKind::RenewalLost,
+                    "the renewal died: its grant panicked, or the runtime that ran it went away",
+                ))
+            }));
+        }
+        ready!(this.limit.poll(cx));
+        Poll::Ready(Err(Error::new(ErrorKind::WaitedTooLong, "there was no new token within the waiting time")))
+    }
+}

@@ -1,0 +1,51 @@
+//! The order of renewals: the refresh token, then the session's own grant, then give up.
+//!
+//! Every rung looks at the session first: one that was logged out, or logged in anew, sends nothing more.
+
+use std::sync::Weak;
+
+use tokio::time::Instant;
+
+use super::{Inner, flight::Order, state::Login};
+use crate::{Error, ErrorKind, GrantContext, TokenSet, events};
+
+pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenSet, Error> {
+    let (id, refresh_token) = with_login(session, order, |inner, login| (inner.id, login.refresh_token.clone()))?;
+    if let (Some(endpoint), Some(refresh_token)) = (order.grant.endpoint(), &refresh_token) {
+        let context = GrantContext::new(id, order.claims.clone(), None);
+        match endpoint.refresh(&context, refresh_token).await {
+            // Invariant 4: only a server that refused this very refresh token makes us forget it.
+            Err(error) if error.kind() == ErrorKind::Refused => {
+                with_login(session, order, |_, login| login.refresh_token = None)?;
+                events::refresh_token_refused(&error);
+            }
+            answer => return answer,
+        }
+    }
+    with_login(session, order, |_, login| {
+        let now = Instant::now();
+        login.refusals.check(now).inspect(|()| login.refusals.sent(now))
+    })??;
+    let own = refresh_token.filter(|_| order.grant.endpoint().is_none());
+    let answer = order.grant.fetch(GrantContext::new(id, order.claims.clone(), own)).await;
+    let noted = with_login(session, order, |_, login| match &answer {
+        Ok(_) => {
+            login.refusals.worked();
+            false
+        }
+        Err(error) => login.refusals.failed(Instant::now(), error),
+    });
+    // Otherwise the login ended while the answer was on its way: the landing decides what becomes of it.
+    if let (Ok(true), Err(error)) = (noted, &answer) {
+        events::credentials_refused(error);
+    }
+    answer
+}
+
+fn with_login<T>(session: &Weak<Inner>, order: &Order, act: impl FnOnce(&Inner, &mut Login) -> T) -> Result<T, Error> {
+    let inner = session.upgrade().ok_or_else(super::logged_out)?;
+    inner.change(|state| {
+        let login = state.login.as_mut().filter(|login| login.epoch == order.epoch);
+        login.map(|login| act(&inner, login)).ok_or_else(super::logged_out)
+    })
+}

@@ -1,0 +1,281 @@
+//! One owner of credentials: its state, its login and logout, and the one renewal that everybody shares.
+//!
+//! 1. The truth is one [`State`](state::State) behind `Arc<RwLock<..>>`. Nobody outside this folder sees the lock, and no
+//!    guard lives across an await.
+//! 2. The generation of the current token stands in an atomic beside the lock, written under it: whoever has a copy of the
+//!    token compares numbers and asks for the lock only when they differ.
+//! 3. Everything that a login brought or learned hangs on one `Login`, which goes as a whole when the login ends.
+
+mod ask;
+mod builder;
+mod cool_down;
+mod damping;
+mod flight;
+mod generation;
+mod ladder;
+mod refusal;
+mod revocation;
+mod schedule;
+mod state;
+mod status;
+mod tasks;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::Instant};
+
+pub(crate) use self::{
+    ask::{Answer, Authorization, Need},
+    flight::Waiting,
+};
+pub use self::{builder::SessionBuilder, generation::Generation, revocation::Logout, status::Status};
+use self::{
+    builder::Settings,
+    state::{Login, State},
+    tasks::Tasks,
+};
+use crate::{
+    Error, ErrorKind, Grant, TokenSet, events,
+    grant::{DynGrant, SessionId},
+};
+
+/// One owner of credentials: a user's login, or a service's own identity.
+///
+/// A session is lazy: it asks for its first token when the first call needs one. All clones share one state, and so do
+/// all layers that were built with a clone. Dropping the last clone forgets the secrets; it does not revoke anything.
+///
+/// ```
+/// use tower_reauth::{Session, Status, TokenSet, grant_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower_reauth::Error> {
+/// let session = Session::new(grant_fn(|_context| async { TokenSet::new("a-token") }));
+/// assert_eq!(session.status(), Status::Idle);
+/// let token = session.token().await?;
+/// assert_eq!(session.status(), Status::Active);
+/// session.logout().await?;
+/// assert_eq!(session.status(), Status::LoggedOut);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Session {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: SessionId,
+    // Generation::NONE while there is no token. Written under the lock, read without it.
+    generation: AtomicU64,
+    state: RwLock<State>,
+    status: watch::Sender<Status>,
+    settings: Settings,
+    tasks: Tasks,
+}
+
+/// A token that a session holds, with the generation to name it by.
+#[derive(Clone)]
+pub struct Token {
+    tokens: Arc<TokenSet>,
+    generation: Generation,
+}
+
+impl Session {
+    /// A session that obtains its tokens with this grant.
+    pub fn new(grant: impl Grant) -> Self {
+        Self::builder(grant).build()
+    }
+
+    /// A session with settings of its own.
+    pub fn builder<G: Grant>(grant: G) -> SessionBuilder<G> {
+        SessionBuilder::new(grant)
+    }
+
+    /// A session without credentials: its calls fail with [`ErrorKind::LoggedOut`] until [`login`](Session::login).
+    pub fn logged_out() -> Self {
+        Self::with_settings(Settings::default())
+    }
+
+    fn with_settings(settings: Settings) -> Self {
+        let inner = Inner {
+            // Sessions and token sets share one counter: all that matters is that no number comes twice.
+            id: SessionId(Generation::next().number()),
+            generation: AtomicU64::new(Generation::NONE.number()),
+            state: RwLock::default(),
+            status: watch::Sender::new(Status::LoggedOut),
+            settings,
+            tasks: Tasks::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Gives the session new credentials, and forgets the older ones with everything that was obtained by them.
+    ///
+    /// Nothing is sent: the next call fetches the token. To know at once whether the credentials are good, follow with
+    /// [`token`](Session::token). A renewal that is under way for the older login is thrown away when it ends, and calls
+    /// that wait for it fail with [`ErrorKind::LoggedOut`].
+    pub fn login(&self, grant: impl Grant) {
+        let grant: Arc<dyn DynGrant> = Arc::new(grant);
+        events::logged_in(self.inner.id, grant.credential());
+        // The older login is dropped out here: its grant is the user's code.
+        let _older = self.inner.change(|state| state.login.replace(Login::new(grant)));
+    }
+
+    /// Forgets everything at once, then revokes the refresh token and the access token at the server
+    /// ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)), where the grant's endpoint has an address for that.
+    ///
+    /// When this function has returned, before the future is first polled, no new call carries a token of this login,
+    /// no replay does, and a token that a renewal still brings in will be thrown away and revoked.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotRevoked`] when the server did not confirm; the session is logged out all the same.
+    ///
+    /// # Cancel safety
+    /// The revocation runs on a task of its own. Dropping the future changes nothing but that nobody learns its result.
+    pub fn logout(&self) -> Logout {
+        self.start_logout()
+    }
+
+    /// Forgets everything, and tells nobody: for a token that others share.
+    pub fn forget(&self) {
+        let login = self.inner.change(|state| state.login.take());
+        if login.is_some() {
+            events::logged_out(self.inner.id);
+        }
+    }
+
+    /// The current token; fetched first if there is none, or if it is about to expire.
+    ///
+    /// # Errors
+    /// What kept the session from a token: see [`ErrorKind`].
+    ///
+    /// # Cancel safety
+    /// Safe. A token request that is under way goes on, and its answer is kept.
+    pub async fn token(&self) -> Result<Token, Error> {
+        let now = Instant::now();
+        if self.authorization(now)?.is_none() {
+            let epoch = self.epoch()?;
+            if let Err(error) = self.obtain(Need::Token).await
+                && self.last_resort(epoch).is_none()
+            {
+                return Err(error);
+            }
+        }
+        self.current()
+    }
+
+    /// Renews the token because this generation was rejected; joins the renewal that is under way, and does nothing when a
+    /// newer token is there already.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SameToken`] when the server gave out the rejected token again; else as [`token`](Session::token).
+    ///
+    /// # Cancel safety
+    /// Safe. A renewal that is under way goes on, and its answer is kept.
+    pub async fn renew(&self, rejected: Generation) -> Result<Token, Error> {
+        self.obtain(Need::Rejected { generation: rejected, origin: None, claims: None }).await?;
+        let token = self.current()?;
+        if token.generation == rejected {
+            return Err(Error::new(ErrorKind::SameToken, "the server gave out the same token again"));
+        }
+        Ok(token)
+    }
+
+    /// What can be said of the session at this moment.
+    pub fn status(&self) -> Status {
+        *self.inner.status.borrow()
+    }
+
+    /// The status and its changes.
+    pub fn subscribe(&self) -> watch::Receiver<Status> {
+        self.inner.status.subscribe()
+    }
+
+    /// Waits until no renewal and no revocation is under way, no longer than `deadline`; says whether that was reached.
+    /// For the end of a program: a runtime that goes down takes both with it.
+    ///
+    /// # Cancel safety
+    /// Safe: it only waits.
+    pub async fn shutdown(&self, deadline: Duration) -> bool {
+        tokio::time::timeout(deadline, self.inner.tasks.idle()).await.is_ok()
+    }
+
+    async fn obtain(&self, need: Need<'_>) -> Result<(), Error> {
+        let epoch = self.epoch()?;
+        loop {
+            match self.ask(need, Some(epoch)) {
+                Answer::Ready => return Ok(()),
+                Answer::Wait(flight) => return flight.await.map(|_| ()),
+                Answer::After(flight) => drop(flight.await),
+                Answer::At(turn) => tokio::time::sleep_until(turn).await,
+                Answer::Failed(error) => return Err(error),
+            }
+        }
+    }
+
+    fn current(&self) -> Result<Token, Error> {
+        let state = self.inner.read();
+        let held = state.login.as_ref().and_then(|login| login.held.as_ref()).ok_or_else(logged_out)?;
+        Ok(Token { tokens: held.tokens.clone(), generation: held.generation })
+    }
+
+    pub(crate) fn id(&self) -> SessionId {
+        self.inner.id
+    }
+
+    /// The generation of the current token, without the lock.
+    pub(crate) fn generation(&self) -> Generation {
+        // Acquire: whoever sees a logout's or a renewal's number also sees what was done before it.
+        Generation::from_number(self.inner.generation.load(Ordering::Acquire))
+    }
+}
+
+impl Token {
+    /// The token set.
+    pub fn token_set(&self) -> &TokenSet {
+        &self.tokens
+    }
+
+    /// The number to name this token by when it is rejected: see [`Session::renew`].
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+}
+
+impl Inner {
+    // A panic under the lock can only come from a user's `Drop`, and leaves the state whole: poison means nothing here.
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state; generation and status are told before the lock is released, so that they can't be overtaken.
+    fn change<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let result = act(&mut state);
+        self.generation.store(state.generation().number(), Ordering::Release);
+        let status = state.status();
+        self.status.send_if_modified(|known| std::mem::replace(known, status) != status);
+        result
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("id", &self.inner.id.0).field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("tokens", &self.tokens).field("generation", &self.generation).finish()
+    }
+}
+
+fn logged_out() -> Error {
+    Error::new(ErrorKind::LoggedOut, "the session is logged out")
+}

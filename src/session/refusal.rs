@@ -1,0 +1,117 @@
+//! What is remembered of refused credentials, so that nobody is locked out (invariant 5).
+//!
+//! 1. A password that never worked and was refused is not sent again until the next login.
+//! 2. One that had worked is tried once more after 60 s; refused again, it is as in 1.
+//! 3. A password is never sent more than 3 times in 15 min without a success, whatever the answers were.
+//! 4. A client's own secret is probed after 60 s, doubling to 15 min: secrets get rotated, and outages look alike.
+//! 5. Anything else is treated as 1 and 2 say.
+//! 6. A request that the server objects to as such (client, scope, grant type) is probed as in 4.
+
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{Credential, Error, ErrorKind};
+
+const CONFIRM_AFTER: Duration = Duration::from_secs(60);
+const FIRST_PROBE: Duration = Duration::from_secs(60);
+const LONGEST_PROBE: Duration = Duration::from_secs(15 * 60);
+const SENDS: usize = 3;
+const SENDS_PER: Duration = Duration::from_secs(15 * 60);
+
+/// The memory of one login's own grant.
+#[derive(Debug)]
+pub(super) struct Refusals {
+    credential: Credential,
+    worked: bool,
+    // The sends since the last success, oldest first; passwords only.
+    sends: VecDeque<Instant>,
+    verdict: Verdict,
+}
+
+#[derive(Debug)]
+enum Verdict {
+    Open,
+    // Not before this time; refused again, it is final.
+    Confirm { at: Instant, error: Error },
+    Probe { at: Instant, pause: Duration, error: Error },
+    Final { error: Error },
+}
+
+impl Refusals {
+    pub(super) fn new(credential: Credential) -> Self {
+        Self { credential, worked: false, sends: VecDeque::new(), verdict: Verdict::Open }
+    }
+
+    /// Whether the credential may be sent now; if not, the error to hand out.
+    pub(super) fn check(&self, now: Instant) -> Result<(), Error> {
+        match &self.verdict {
+            Verdict::Final { error } => return Err(error.clone()),
+            Verdict::Confirm { at, error } | Verdict::Probe { at, error, .. } if *at > now => {
+                return Err(error.clone().with_retry_after(*at - now));
+            }
+            _ => {}
+        }
+        if self.credential == Credential::Password && self.sends.len() >= SENDS {
+            let next = self.sends[self.sends.len() - SENDS] + SENDS_PER;
+            if next > now {
+                return Err(Error::new(
+                    ErrorKind::Unavailable,
+                    "the password was sent 3 times in 15 minutes without a success, and is held back lest the account be locked",
+                )
+                .with_retry_after(next - now));
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that the credential goes out.
+    pub(super) fn sent(&mut self, now: Instant) {
+        if self.credential == Credential::Password {
+            if self.sends.len() == SENDS {
+                self.sends.pop_front();
+            }
+            self.sends.push_back(now);
+        }
+    }
+
+    pub(super) fn worked(&mut self) {
+        self.worked = true;
+        self.sends.clear();
+        self.verdict = Verdict::Open;
+    }
+
+    /// Notes a failure of the credential; says whether it is a refusal that is remembered here, so that no other
+    /// back-off is needed.
+    pub(super) fn failed(&mut self, now: Instant, error: &Error) -> bool {
+        let refused = error.kind() == ErrorKind::Refused;
+        let probed = error.kind() == ErrorKind::Misconfigured || (refused && self.credential == Credential::Client);
+        if probed {
+            let pause = match self.verdict {
+                Verdict::Probe { pause, .. } => (pause * 2).min(LONGEST_PROBE),
+                _ => FIRST_PROBE,
+            };
+            self.verdict = Verdict::Probe { at: now + pause, pause, error: error.clone() };
+        } else if refused {
+            let first_of_one_that_worked = self.worked && !matches!(self.verdict, Verdict::Confirm { .. });
+            self.verdict = if first_of_one_that_worked {
+                Verdict::Confirm { at: now + CONFIRM_AFTER, error: error.clone() }
+            } else {
+                Verdict::Final { error: error.clone() }
+            };
+        }
+        probed || refused
+    }
+
+    /// Whether the user is to be asked.
+    pub(super) fn is_refused(&self) -> bool {
+        match &self.verdict {
+            Verdict::Final { .. } => true,
+            Verdict::Probe { error, .. } => {
+                self.credential == Credential::Client
+                    && (error.kind() == ErrorKind::Refused || error.oauth_code() == Some("invalid_client"))
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Logging out: forget at once, then revoke (RFC 7009), whatever becomes of the caller (invariant 6).
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use secrecy::SecretString;
+use tokio::{runtime::Handle, task::JoinHandle};
+
+use super::{Inner, Session, state::Login};
+use crate::{Error, ErrorKind, TokenEndpoint, TokenSet, endpoint::TokenKind, events};
+
+/// The future of [`Session::logout`]. The secrets were gone before it was handed out, and the revocation runs on a task
+/// of its own: dropping the future changes nothing.
+#[derive(Debug)]
+#[must_use = "the session is logged out already, but only this future tells whether the server was told"]
+pub struct Logout {
+    state: Revoking,
+}
+
+#[derive(Debug)]
+enum Revoking {
+    UnderWay(JoinHandle<Result<(), Error>>),
+    Done(Option<Result<(), Error>>),
+}
+
+impl Session {
+    pub(super) fn start_logout(&self) -> Logout {
+        let login = self.inner.change(|state| state.login.take());
+        let Some(login) = login else { return Logout::done(Ok(())) };
+        if let Some(flight) = &login.flight {
+            flight.revoke_on_landing();
+        }
+        events::logged_out(self.inner.id);
+        let Some((endpoint, tokens)) = login.revocable() else { return Logout::done(Ok(())) };
+        let Ok(runtime) = Handle::try_current() else {
+            return Logout::done(Err(Error::new(ErrorKind::NoRuntime, "a revocation needs a tokio runtime")));
+        };
+        let (task, id) = (self.inner.tasks.track(), self.inner.id);
+        Logout {
+            state: Revoking::UnderWay(runtime.spawn(async move {
+                let _task = task;
+                let result = revoke(&endpoint, tokens.refresh.as_ref(), tokens.access.as_ref()).await;
+                events::revoked(id, &result);
+                result
+            })),
+        }
+    }
+}
+
+/// Revokes what a flight brought in after its login was logged out, unless the login that followed holds the same token.
+pub(super) async fn revoke_stray(session: &Inner, endpoint: &TokenEndpoint, tokens: &TokenSet) {
+    if !endpoint.revokes() {
+        return;
+    }
+    // The login that followed may be about to get the very same token.
+    let next = session.read().login.as_ref().and_then(|login| login.flight.as_ref().map(|flight| flight.landing()));
+    if let Some(landing) = next {
+        let _ = landing.await;
+    }
+    let is_held_again = session
+        .read()
+        .login
+        .as_ref()
+        .and_then(|login| login.held.as_ref())
+        .is_some_and(|held| held.tokens.same_access_token(tokens));
+    if !is_held_again {
+        let result = revoke(endpoint, tokens.refresh_token(), Some(tokens.access_token())).await;
+        events::revoked(session.id, &result);
+    }
+}
+
+/// Both are attempted; the first failure is reported.
+async fn revoke(
+    endpoint: &TokenEndpoint,
+    refresh: Option<&SecretString>,
+    access: Option<&SecretString>,
+) -> Result<(), Error> {
+    let mut result = Ok(());
+    for (token, kind) in [(refresh, TokenKind::Refresh), (access, TokenKind::Access)] {
+        if let Some(token) = token {
+            result = result.and(endpoint.revoke(token, kind).await);
+        }
+    }
+    result
+}
+
+struct Revocable {
+    refresh: Option<SecretString>,
+    access: Option<SecretString>,
+}
+
+impl Login {
+    fn revocable(&self) -> Option<(TokenEndpoint, Revocable)> {
+        let endpoint = self.grant.endpoint().filter(|endpoint| endpoint.revokes())?;
+        let access = self.held.as_ref().map(|held| held.tokens.access_token().clone());
+        let tokens = Revocable { refresh: self.refresh_token.clone(), access };
+        (tokens.refresh.is_some() || tokens.access.is_some()).then(|| (endpoint.clone(), tokens))
+    }
+}
+
+impl Logout {
+    fn done(result: Result<(), Error>) -> Self {
+        Self { state: Revoking::Done(Some(result)) }
+    }
+}
+
+impl Future for Logout {
+    type Output = Result<(), Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.state {
+            Revoking::UnderWay(task) => Pin::new(task).poll(cx).map(|joined| {
+                joined.unwrap_or_else(|_| {
+                    Err(Error::new(ErrorKind::NotRevoked, "the revocation died with the runtime that ran it"))
+                })
+            }),
+            Revoking::Done(result) => Poll::Ready(result.take().expect("a future is not polled after it has ended")),
+        }
+    }
+}
