@@ -8,6 +8,8 @@ mod hold;
 mod request;
 mod response;
 mod revocation;
+#[cfg(test)]
+pub(crate) mod script;
 mod secret_buffer;
 mod step;
 mod transport;

@@ -1,1 +1,302 @@
-//! Tests.
+//! Tests of token requests.
+
+use std::{
+    convert::Infallible,
+    error::Error as _,
+    future::pending,
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response};
+use http_body_util::{Full, StreamBody};
+use tokio::time::{Instant, advance};
+
+use super::*;
+use crate::{
+    ClientAuth,
+    endpoint::script::{Script, TOKEN, answer},
+};
+
+fn context() -> GrantContext {
+    GrantContext::new(SessionId(7), Some(r#"{"a":1}"#.into()), None)
+}
+
+async fn ask(endpoint: &TokenEndpoint) -> Result<TokenSet, Error> {
+    endpoint.request(&GrantContext::default(), &[("grant_type", "password")]).await
+}
+
+fn seconds(seconds: u64) -> Option<Duration> {
+    Some(Duration::from_secs(seconds))
+}
+
+#[tokio::test]
+async fn request_is_a_form_that_names_its_session_and_its_client() {
+    let script = Script::new([answer(200, &[], TOKEN)]);
+    let endpoint = script.endpoint().client_auth(ClientAuth::basic("id", "hunter2")).parameter("resource", "https://a");
+    endpoint.request(&context(), &[("grant_type", "password"), ("scope", "a b")]).await.unwrap();
+
+    let (parts, body) = script.last();
+    assert_eq!(parts.method, Method::POST);
+    assert_eq!(parts.uri, "http://localhost/token?key=hunter2");
+    assert_eq!(parts.headers[CONTENT_TYPE], "application/x-www-form-urlencoded");
+    assert_eq!(parts.headers[ACCEPT], "application/json");
+    assert_eq!(parts.headers[AUTHORIZATION], "Basic aWQ6aHVudGVyMg==");
+    assert!(parts.headers[AUTHORIZATION].is_sensitive());
+    assert_eq!(parts.extensions.get(), Some(&SessionId(7)));
+    assert_eq!(body, "grant_type=password&scope=a+b&claims=%7B%22a%22%3A1%7D&resource=https%3A%2F%2Fa");
+}
+
+#[tokio::test]
+async fn no_client_was_set_so_none_is_sent() {
+    let script = Script::new([answer(200, &[], TOKEN)]);
+    ask(&script.endpoint()).await.unwrap();
+    let (parts, body) = script.last();
+    assert!(!parts.headers.contains_key(AUTHORIZATION));
+    assert_eq!(body, "grant_type=password");
+}
+
+#[tokio::test]
+async fn refresh_sends_no_scope_and_repeats_the_endpoints_parameters() {
+    let script = Script::new([answer(200, &[], TOKEN)]);
+    let endpoint =
+        script.endpoint().client_auth(ClientAuth::none("id")).parameter("resource", "a").parameter("resource", "b");
+    endpoint.refresh(&GrantContext::default(), &"r t".into()).await.unwrap();
+    assert_eq!(script.last().1, "grant_type=refresh_token&refresh_token=r+t&resource=a&resource=b&client_id=id");
+}
+
+#[tokio::test]
+async fn parameter_of_the_request_wins_over_the_endpoints_own() {
+    let script = Script::new([answer(200, &[], TOKEN)]);
+    let endpoint = script.endpoint().parameter("scope", "a").parameter("claims", "b");
+    endpoint.request(&context(), &[("scope", "mine"), ("claims", "own")]).await.unwrap();
+    assert_eq!(script.last().1, "scope=mine&claims=own");
+}
+
+#[tokio::test]
+async fn error_names_the_request_and_the_address_without_its_query() {
+    let script = Script::new([
+        answer(400, &[], r#"{"error":"invalid_grant","error_description":"hunter2"}"#),
+        answer(404, &[], ""),
+    ]);
+    let error = ask(&script.endpoint()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the token request with grant type `password` failed at http://localhost/token: the server refused the \
+         credentials (status 400, invalid_grant); ask the user to log in again"
+    );
+    assert!(!format!("{error:?}").contains("hunter2"));
+    let error = script.endpoint().refresh(&context(), &"hunter2".into()).await.unwrap_err();
+    assert!(error.to_string().starts_with("the refresh failed at http://localhost/token: "), "{error}");
+    assert!(!format!("{error} {error:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn body_of_a_failure_decides_nothing_beyond_its_code() {
+    for (status, body, kind, code) in [
+        (400, r#"{"error":"brand_new"}"#, ErrorKind::OAuth, Some("brand_new")),
+        (400, r#"{"error":"hunter2 with space"}"#, ErrorKind::OAuth, None),
+        (400, r#"{"error":["hunter2"]}"#, ErrorKind::UnexpectedStatus, None),
+        (400, r#"{"error":"invalid_gr"#, ErrorKind::UnexpectedStatus, None),
+        (401, "<html>hunter2", ErrorKind::Misconfigured, None),
+        (401, r#"{"error":"invalid_client"}"#, ErrorKind::Misconfigured, Some("invalid_client")),
+        (500, r#"{"error":"invalid_grant"}"#, ErrorKind::Unavailable, Some("invalid_grant")),
+        (201, r#"{"access_token":"hunter2","error":"invalid_grant"}"#, ErrorKind::UnexpectedStatus, None),
+        (204, "", ErrorKind::UnexpectedStatus, None),
+        (307, r#"{"error":"invalid_grant"}"#, ErrorKind::Redirected, None),
+    ] {
+        let script = Script::new([answer(status, &[("location", "https://hunter2/")], body)]);
+        let error = ask(&script.endpoint()).await.unwrap_err();
+        assert_eq!((error.kind(), error.oauth_code()), (kind, code), "{status} {body}");
+        assert_eq!(error.status().unwrap().as_u16(), status);
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pause_holds_for_every_clone_and_ends_when_the_server_said() {
+    let script = Script::new([answer(429, &[("retry-after", "40")], ""), answer(200, &[], TOKEN)]);
+    let endpoint = script.endpoint();
+    let clone = endpoint.clone().client_auth(ClientAuth::none("another client"));
+    let error = ask(&endpoint).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Unavailable, seconds(40)));
+
+    advance(Duration::from_secs(39)).await;
+    for error in [ask(&clone).await.unwrap_err(), clone.refresh(&context(), &"rt".into()).await.unwrap_err()] {
+        assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Unavailable, seconds(1)));
+        assert_eq!(error.status(), None, "nothing was sent, so no answer has a status");
+        assert!(error.to_string().contains("429"), "{error}");
+    }
+    assert_eq!(script.sends(), 1);
+
+    advance(Duration::from_secs(1)).await;
+    ask(&clone).await.unwrap();
+    assert_eq!(script.sends(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pause_without_retry_after_doubles_until_a_success() {
+    let busy = || answer(503, &[], "");
+    let script = Script::new([busy(), busy(), busy(), answer(400, &[], r#"{"error":"invalid_grant"}"#), busy()]);
+    let endpoint = script.endpoint();
+    for wait in [1, 2, 4] {
+        assert_eq!(ask(&endpoint).await.unwrap_err().status(), Some(StatusCode::SERVICE_UNAVAILABLE));
+        assert_eq!(ask(&endpoint).await.unwrap_err().retry_after(), seconds(wait));
+        advance(Duration::from_secs(wait)).await;
+    }
+    assert_eq!(ask(&endpoint).await.unwrap_err().kind(), ErrorKind::Refused);
+    ask(&endpoint).await.unwrap_err();
+    assert_eq!(ask(&endpoint).await.unwrap_err().retry_after(), seconds(1));
+    assert_eq!(script.sends(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_outages_hold_only_their_own_caller() {
+    let script = Script::new([answer(500, &[("retry-after", "40")], ""), answer(200, &[], TOKEN)]);
+    let endpoint = script.endpoint();
+    assert_eq!(ask(&endpoint).await.unwrap_err().retry_after(), seconds(40));
+    ask(&endpoint).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn hanging_server_is_given_up_after_the_time_limit() {
+    let service = tower::service_fn(|_: Request<Full<Bytes>>| pending::<Result<Response<Full<Bytes>>, Infallible>>());
+    let endpoint = TokenEndpoint::new(service, "http://localhost/token").unwrap();
+    for (endpoint, limit) in [(endpoint.clone(), 120), (endpoint.timeout(Duration::from_secs(3)), 3)] {
+        let start = Instant::now();
+        assert_eq!(ask(&endpoint).await.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(start.elapsed().as_secs(), limit);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answer_that_stops_in_the_middle_is_given_up_and_its_status_kept() {
+    let service = tower::service_fn(|_: Request<Full<Bytes>>| async {
+        let body = StreamBody::new(futures_util::stream::pending::<Result<http_body::Frame<Bytes>, Infallible>>());
+        Ok::<_, Infallible>(Response::builder().status(400).body(body).unwrap())
+    });
+    let error = ask(&TokenEndpoint::new(service, "http://localhost/token").unwrap()).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::TimedOut, Some(StatusCode::BAD_REQUEST)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_limit_without_end_does_not_overflow() {
+    let script = Script::new([answer(200, &[], TOKEN)]);
+    ask(&script.endpoint().timeout(Duration::MAX)).await.unwrap();
+}
+
+#[tokio::test]
+async fn broken_connection_is_the_source_of_the_error() {
+    let service = tower::service_fn(async |_: Request<Full<Bytes>>| {
+        Err::<Response<Full<Bytes>>, _>(io::Error::other("connection reset"))
+    });
+    let error = ask(&TokenEndpoint::new(service, "http://localhost/token").unwrap()).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::Transport, None));
+    assert_eq!(error.source().unwrap().to_string(), "connection reset");
+}
+
+#[tokio::test]
+async fn answer_that_breaks_off_keeps_its_status_and_an_outage_stays_one() {
+    for (status, kind) in [(200, ErrorKind::Transport), (400, ErrorKind::Transport), (503, ErrorKind::Unavailable)] {
+        let service = tower::service_fn(move |_: Request<Full<Bytes>>| async move {
+            let frames = [Ok(http_body::Frame::data(Bytes::from_static(b"{"))), Err(io::Error::other("reset"))];
+            let body = StreamBody::new(futures_util::stream::iter(frames));
+            Ok::<_, Infallible>(Response::builder().status(status).body(body).unwrap())
+        });
+        let error = ask(&TokenEndpoint::new(service, "http://localhost/token").unwrap()).await.unwrap_err();
+        assert_eq!((error.kind(), error.status().unwrap().as_u16()), (kind, status));
+    }
+}
+
+#[tokio::test]
+async fn limit_counts_every_byte_of_the_answer() {
+    let exact = answer(200, &[], TOKEN);
+    let script = Script::new([exact.clone(), exact]);
+    let endpoint = script.endpoint();
+    ask(&endpoint.clone().response_limit(TOKEN.len())).await.unwrap();
+    let error = ask(&endpoint.response_limit(TOKEN.len() - 1)).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::AnswerTooLarge, Some(StatusCode::OK)));
+
+    // Without a length up front, too.
+    let service = tower::service_fn(async |_: Request<Full<Bytes>>| {
+        let frame = || Ok::<_, Infallible>(http_body::Frame::data(Bytes::from_static(&[b' '; 1000])));
+        let trailers = Ok(http_body::Frame::trailers(HeaderMap::new()));
+        let frames = std::iter::once(trailers).chain(std::iter::repeat_with(frame));
+        Ok::<_, Infallible>(Response::new(StreamBody::new(futures_util::stream::iter(frames))))
+    });
+    let error = ask(&TokenEndpoint::new(service, "http://localhost/token").unwrap()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AnswerTooLarge);
+}
+
+#[tokio::test]
+async fn oversized_error_page_leaves_the_status_to_decide() {
+    let script = Script::new([answer(401, &[], &"x".repeat(2 << 20)), answer(404, &[], &"x".repeat(2 << 20))]);
+    assert_eq!(ask(&script.endpoint()).await.unwrap_err().kind(), ErrorKind::Misconfigured);
+    assert_eq!(ask(&script.endpoint()).await.unwrap_err().kind(), ErrorKind::UnexpectedStatus);
+}
+
+#[tokio::test]
+async fn session_that_authorizes_its_own_request_is_told_so() {
+    let service = tower::service_fn(async |_: Request<Full<Bytes>>| {
+        Err::<Response<Full<Bytes>>, _>(Error::new(ErrorKind::SelfAuthorization, "recursion"))
+    });
+    let error = ask(&TokenEndpoint::new(service, "http://localhost/token").unwrap()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SelfAuthorization);
+}
+
+#[test]
+fn without_a_runtime_there_is_an_error_and_no_panic() {
+    let script = Script::new([]);
+    let endpoint = script.endpoint();
+    let error = tokio_test::task::spawn(ask(&endpoint)).poll().map(Result::unwrap_err);
+    assert!(matches!(error, Poll::Ready(error) if error.kind() == ErrorKind::NoRuntime));
+}
+
+#[tokio::test]
+async fn each_exchange_has_a_client_of_its_own_that_was_polled_ready() {
+    let clones = Arc::new(AtomicUsize::new(0));
+    let strict = Strict { ready: false, clones: Arc::clone(&clones) };
+    // `String` is no body that takes bytes, so the client is adapted as a user would.
+    let service = tower::ServiceExt::map_request(strict, |_: Request<Full<Bytes>>| Request::new(String::new()));
+    let endpoint = TokenEndpoint::new(service, "http://localhost/token").unwrap();
+    for _ in 0..3 {
+        ask(&endpoint).await.unwrap();
+    }
+    assert!(clones.load(Ordering::Relaxed) >= 3);
+}
+
+/// Panics unless each call was preceded by a `poll_ready` of the same clone.
+struct Strict {
+    ready: bool,
+    clones: Arc<AtomicUsize>,
+}
+
+impl Clone for Strict {
+    fn clone(&self) -> Self {
+        self.clones.fetch_add(1, Ordering::Relaxed);
+        Self { ready: false, clones: Arc::clone(&self.clones) }
+    }
+}
+
+impl tower::Service<Request<String>> for Strict {
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<String>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<String>) -> Self::Future {
+        assert!(std::mem::take(&mut self.ready), "called without being ready");
+        Box::pin(async { Ok(Response::new(TOKEN.to_owned())) })
+    }
+}
