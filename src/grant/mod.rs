@@ -80,3 +80,6 @@ impl<G: Grant> DynGrant for G {
         Grant::credential(self)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,7 @@ impl PasswordGrant {
         self
     }
 
-    fn with_password<T>(&self, look: impl FnOnce(&mut Option<SecretString>) -> T) -> T {
+    pub(super) fn with_password<T>(&self, look: impl FnOnce(&mut Option<SecretString>) -> T) -> T {
         look(&mut self.password.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -1,0 +1,117 @@
+//! Tests of the grants.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{
+    ClientCredentialsGrant, Credential, Grant, GrantContext, PasswordGrant, RefreshTokenGrant, Retain, SessionId,
+    grant_fn, grant_with,
+};
+use crate::{
+    ClientAuth, Error, ErrorKind, TokenSet,
+    endpoint::script::{Script, TOKEN, answer},
+};
+
+const WITH_REFRESH: &str = r#"{"access_token":"at","refresh_token":"rt"}"#;
+
+async fn fetch(grant: &impl Grant) -> Result<TokenSet, Error> {
+    grant.fetch(GrantContext::default()).await
+}
+
+#[tokio::test]
+async fn password_grant_sends_name_password_and_scope() {
+    let script = Script::new([answer(200, &[], TOKEN), answer(200, &[], TOKEN)]);
+    let grant = PasswordGrant::new(script.endpoint(), "al ice", "pass&wörd");
+    fetch(&grant).await.unwrap();
+    assert_eq!(script.last().1, "grant_type=password&username=al+ice&password=pass%26w%C3%B6rd");
+    fetch(&grant.scope("orders device_1")).await.unwrap();
+    assert!(script.last().1.ends_with("&scope=orders+device_1"));
+}
+
+#[tokio::test]
+async fn client_credentials_grant_sends_the_client_and_scope() {
+    let script = Script::new([answer(200, &[], TOKEN), answer(200, &[], TOKEN)]);
+    let grant = ClientCredentialsGrant::new(script.endpoint().client_auth(ClientAuth::post("id", "secret")));
+    fetch(&grant).await.unwrap();
+    assert_eq!(script.last().1, "grant_type=client_credentials&client_id=id&client_secret=secret");
+    fetch(&grant.scope("orders")).await.unwrap();
+    assert_eq!(script.last().1, "grant_type=client_credentials&scope=orders&client_id=id&client_secret=secret");
+}
+
+#[tokio::test]
+async fn password_is_kept_until_logout_by_default() {
+    let script = Script::new((0..3).map(|_| answer(200, &[], WITH_REFRESH)));
+    let grant = PasswordGrant::new(script.endpoint(), "alice", "hunter2");
+    for _ in 0..3 {
+        fetch(&grant).await.unwrap();
+        assert!(script.last().1.contains("password=hunter2"));
+    }
+}
+
+#[tokio::test]
+async fn password_is_wiped_as_soon_as_a_refresh_token_came() {
+    let failed = answer(400, &[], r#"{"error":"invalid_grant"}"#);
+    let script = Script::new([answer(200, &[], TOKEN), failed, answer(200, &[], WITH_REFRESH)]);
+    let grant = PasswordGrant::new(script.endpoint(), "alice", "hunter2").retain(Retain::UntilFirstRefreshToken);
+    fetch(&grant).await.unwrap();
+    fetch(&grant).await.unwrap_err();
+    fetch(&grant).await.unwrap();
+    assert!(grant.with_password(|password| password.is_none()));
+    let error = fetch(&grant).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.to_string().contains("wiped"), "{error}");
+    assert_eq!(script.sends(), 3);
+}
+
+#[tokio::test]
+async fn refresh_token_grant_has_nothing_else_to_send() {
+    let script = Script::new([]);
+    let grant = RefreshTokenGrant::new(script.endpoint(), "hunter2");
+    assert!(grant.initial_refresh_token().is_some());
+    let error = fetch(&grant).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.to_string().contains("no refresh token is left"), "{error}");
+}
+
+#[tokio::test]
+async fn closures_are_called_with_the_context_and_their_state() {
+    let context = GrantContext::new(SessionId(1), Some("claims".into()), None);
+    let plain = grant_fn(async |context: GrantContext| TokenSet::new(context.claims().unwrap_or("none")));
+    assert!(plain.fetch(context.clone()).await.unwrap().same_access_token(&TokenSet::new("claims").unwrap()));
+
+    let counting = grant_with(AtomicUsize::new(0), async |calls, context| {
+        assert_eq!(context.claims(), Some("claims"));
+        TokenSet::new(format!("token-{}", calls.fetch_add(1, Ordering::Relaxed)))
+    });
+    for token in ["token-0", "token-1"] {
+        let tokens = counting.fetch(context.clone()).await.unwrap();
+        assert!(tokens.same_access_token(&TokenSet::new(token).unwrap()));
+    }
+    assert!(counting.endpoint().is_none());
+}
+
+#[test]
+fn each_grant_says_what_it_sends_and_where() {
+    let endpoint = || Script::new([]).endpoint();
+    fn what(grant: &impl Grant) -> (Credential, bool) {
+        (grant.credential(), grant.endpoint().is_some())
+    }
+    assert_eq!(what(&PasswordGrant::new(endpoint(), "a", "b")), (Credential::Password, true));
+    assert_eq!(what(&ClientCredentialsGrant::new(endpoint())), (Credential::Client, true));
+    assert_eq!(what(&RefreshTokenGrant::new(endpoint(), "a")), (Credential::RefreshToken, true));
+    assert_eq!(what(&grant_fn(async |_| TokenSet::new("at"))), (Credential::Custom, false));
+}
+
+#[test]
+fn debug_of_grants_shows_no_secret() {
+    let endpoint =
+        || Script::new([]).endpoint().client_auth(ClientAuth::basic("id", "hunter2")).parameter("assertion", "hunter2");
+    let shown = format!(
+        "{:#?} {:#?} {:#?} {:#?}",
+        PasswordGrant::new(endpoint(), "hunter2", "hunter2"),
+        ClientCredentialsGrant::new(endpoint()),
+        RefreshTokenGrant::new(endpoint(), "hunter2"),
+        ClientAuth::post("id", "hunter2"),
+    );
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(shown.contains("http://localhost/token") && shown.contains("assertion"), "{shown}");
+}
