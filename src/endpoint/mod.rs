@@ -109,7 +109,15 @@ impl TokenEndpoint {
         Self::with_body::<Full<Bytes>>(service, uri)
     }
 
-    /// As [`new`](TokenEndpoint::new), over a service that takes another request body, such as `axum::body::Body`.
+    /// As [`new`](TokenEndpoint::new), over a service that takes another request body.
+    ///
+    /// ```
+    /// use axum::{Router, body::Body};
+    /// use tower_reauth::TokenEndpoint;
+    ///
+    /// TokenEndpoint::with_body::<Body>(Router::new(), "https://gw.example/oauth2/token")?;
+    /// # Ok::<(), tower_reauth::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`new`](TokenEndpoint::new).

@@ -85,7 +85,9 @@ impl TokenEndpoint {
         let form = self.form(context, parameters);
         let (parts, body, deadline) = self.post(&step, form, Some(context.session())).await?;
         if holds_everyone(parts.status) {
-            self.shared.hold.begin(turn, parts.status, retry_after(&parts.headers));
+            let (status, wait) = (parts.status, retry_after(&parts.headers));
+            tracing::debug!(target: "tower_reauth", endpoint = %step.address(), %status, ?wait, "token requests pause");
+            self.shared.hold.begin(turn, status, wait);
         } else if !parts.status.is_server_error() {
             self.shared.hold.end(turn);
         }
@@ -155,13 +157,11 @@ pub(super) async fn refusal(
     if status.is_client_error() || status.is_server_error() {
         match read(step, body, limit, deadline).await {
             Ok(body) => answer = Answer::parse(body.as_slice()).unwrap_or_default(),
-            // A cut-off body may have held the code that decides; on an outage the status says enough.
-            Err(error)
-                if error.kind() != ErrorKind::AnswerTooLarge && status.is_client_error() && !holds_everyone(status) =>
-            {
-                return error.with_status(status);
-            }
-            Err(_) => {}
+            // A page over the limit is no OAuth error, and on an outage the status says enough.
+            Err(error) if error.kind() == ErrorKind::AnswerTooLarge => {}
+            Err(_) if status.is_server_error() || holds_everyone(status) => {}
+            // The code that was cut off may be the one that decides.
+            Err(error) => return error.with_status(status),
         }
     }
     failure(step, status, &parts.headers, answer.error())

@@ -224,7 +224,7 @@ async fn limit_counts_every_byte_of_the_answer() {
     let error = ask(&endpoint.response_limit(TOKEN.len() - 1)).await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::AnswerTooLarge, Some(StatusCode::OK)));
 
-    // Without a length up front, too.
+    // An answer without end, too.
     let service = tower::service_fn(async |_: Request<Full<Bytes>>| {
         let frame = || Ok::<_, Infallible>(http_body::Frame::data(Bytes::from_static(&[b' '; 1000])));
         let trailers = Ok(http_body::Frame::trailers(HeaderMap::new()));
