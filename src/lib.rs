@@ -27,7 +27,7 @@ pub use self::{
     },
     layer::{OwnAuthorization, ReauthLayer},
     origin::{Origin, Origins},
-    replay::Replay,
+    replay::{KeptBody, Replay},
     response_body::ResponseBody,
     service::Reauth,
     session::{Generation, Logout, Session, SessionBuilder, Status, Token},

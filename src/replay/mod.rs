@@ -1,9 +1,12 @@
 //! Request bodies that can be sent again, byte for byte (invariant 11).
 
+mod boxed;
 mod head;
 mod plain;
 mod pool;
+mod recording;
 
+pub use self::boxed::KeptBody;
 pub(crate) use self::{head::KeptHead, pool::BufferPool};
 
 /// A request body that can be sent again.

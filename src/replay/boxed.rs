@@ -1,0 +1,230 @@
+//! Boxed bodies: small ones are read at once and kept whole, streams are recorded while they are sent.
+
+use std::{
+    fmt, mem,
+    pin::Pin,
+    sync::{Mutex, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
+
+use super::{
+    Replay,
+    recording::{self, Piece, shorten},
+};
+
+/// What is kept of a boxed body `B` until its response is known.
+pub struct KeptBody<B>(Kept<B>);
+
+enum Kept<B> {
+    Whole {
+        pieces: [Option<Piece>; 2],
+        hint: SizeHint,
+        /// At its end before anything was read of it.
+        empty: bool,
+    },
+    Recording(recording::Kept<B>),
+}
+
+/// A body whose first frames were read before it was sent.
+struct Begun<B: Body> {
+    frames: [Option<Frame<Bytes>>; 2],
+    /// Never locked: the mutex makes up for what is not `Sync`.
+    then: Mutex<Then<B>>,
+    /// The size of what is left.
+    hint: SizeHint,
+    ended: bool,
+}
+
+enum Then<B: Body> {
+    Stream(B),
+    Error(B::Error),
+    End,
+}
+
+/// The boxes differ in their bounds only.
+trait Boxed: Body<Data = Bytes, Error: Send + 'static> + Unpin + Send + 'static {
+    fn new<B: Body<Data = Bytes, Error = Self::Error> + Send + Sync + 'static>(body: B) -> Self;
+}
+
+impl<E: Send + 'static> Boxed for BoxBody<Bytes, E> {
+    fn new<B: Body<Data = Bytes, Error = E> + Send + Sync + 'static>(body: B) -> Self {
+        Self::new(body)
+    }
+}
+
+impl<E: Send + 'static> Boxed for UnsyncBoxBody<Bytes, E> {
+    fn new<B: Body<Data = Bytes, Error = E> + Send + Sync + 'static>(body: B) -> Self {
+        Self::new(body)
+    }
+}
+
+/// A body that is ready at once with one frame, or with one and its trailers, is kept whole; any other is recorded while it is sent, up to the limit.
+///
+/// A rejection may come before the body was sent in full. The replay then plays what was recorded and reads on from the
+/// stream, and the body of the earlier attempt fails. Where `E` is a type whose values cannot be built here (anything
+/// but `Box<dyn Error + Send + Sync>`, [`std::io::Error`] and [`tower_reauth::Error`](crate::Error)), there is no
+/// replay for as long as the earlier body is still being sent.
+impl<E: Send + 'static> Replay for BoxBody<Bytes, E> {
+    type Kept = KeptBody<Self>;
+
+    fn keep(self, limit: usize) -> (Self, Option<KeptBody<Self>>) {
+        keep(self, limit)
+    }
+
+    fn again(kept: &mut KeptBody<Self>) -> Option<Self> {
+        again(kept)
+    }
+
+    fn size(kept: &KeptBody<Self>) -> usize {
+        kept.size()
+    }
+}
+
+/// As for [`BoxBody`].
+impl<E: Send + 'static> Replay for UnsyncBoxBody<Bytes, E> {
+    type Kept = KeptBody<Self>;
+
+    fn keep(self, limit: usize) -> (Self, Option<KeptBody<Self>>) {
+        keep(self, limit)
+    }
+
+    fn again(kept: &mut KeptBody<Self>) -> Option<Self> {
+        again(kept)
+    }
+
+    fn size(kept: &KeptBody<Self>) -> usize {
+        kept.size()
+    }
+}
+
+impl<B> KeptBody<B> {
+    fn size(&self) -> usize {
+        match &self.0 {
+            Kept::Whole { pieces, .. } => size(pieces),
+            Kept::Recording(kept) => kept.size(),
+        }
+    }
+}
+
+impl<B> fmt::Debug for KeptBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeptBody").field("size", &self.size()).finish_non_exhaustive()
+    }
+}
+
+impl<B: Boxed> Body for Begun<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = &mut *self;
+        let then = this.then.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let polled = match this.frames.iter_mut().find_map(Option::take) {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => match then {
+                Then::Stream(stream) => {
+                    let polled = Pin::new(&mut *stream).poll_frame(cx);
+                    if polled.is_ready() && stream.is_end_stream() {
+                        *then = Then::End;
+                    }
+                    polled
+                }
+                _ => match mem::replace(then, Then::End) {
+                    Then::Error(error) => Poll::Ready(Some(Err(error))),
+                    _ => Poll::Ready(None),
+                },
+            },
+        };
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            shorten(&mut this.hint, frame);
+        }
+        this.ended = matches!(then, Then::End) && this.frames.iter().all(Option::is_none);
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.hint.clone()
+    }
+}
+
+// Nothing in it is pinned.
+impl<B: Body> Unpin for Begun<B> {}
+
+fn keep<B: Boxed>(mut body: B, limit: usize) -> (B, Option<KeptBody<B>>) {
+    let hint = body.size_hint();
+    if body.is_end_stream() {
+        return (body, Some(KeptBody(Kept::Whole { pieces: [None, None], hint, empty: true })));
+    }
+    if limit == 0 || hint.lower() > limit as u64 {
+        return (body, None);
+    }
+    // A body of unknown size is read too: a unary gRPC message is one.
+    let small = hint.upper().is_none_or(|upper| upper <= limit as u64);
+    let (frames, ended) = if small { read_ahead(&mut body) } else { ([None, None], None) };
+    let pieces = pieces(&frames).filter(|pieces| size(pieces) <= limit);
+    let begun = |frames, then| B::new(Begun { frames, then: Mutex::new(then), hint: hint.clone(), ended: false });
+    match (ended, pieces) {
+        (None, Some(pieces)) => {
+            let (body, kept) = recording::record(body, pieces.into_iter().flatten().collect(), hint, limit);
+            (B::new(body), Some(KeptBody(Kept::Recording(kept))))
+        }
+        (None, None) => (begun(frames, Then::Stream(body)), None),
+        (Some(Err(error)), _) => (begun(frames, Then::Error(error)), None),
+        (Some(Ok(())), pieces) => {
+            let body = begun(frames, Then::End);
+            (body, pieces.map(|pieces| KeptBody(Kept::Whole { pieces, hint, empty: false })))
+        }
+    }
+}
+
+fn again<B: Boxed>(kept: &mut KeptBody<B>) -> Option<B> {
+    Some(match &mut kept.0 {
+        Kept::Recording(kept) => B::new(kept.again()?),
+        Kept::Whole { pieces, hint, empty } => {
+            let frames = pieces.clone().map(|piece| piece.map(Piece::into_frame));
+            B::new(Begun { frames, then: Mutex::new(Then::<B>::End), hint: hint.clone(), ended: *empty })
+        }
+    })
+}
+
+/// Polls for at most two frames, and tells whether the body came to its end or failed with that.
+///
+/// Two, because a body often tells its end only when it is asked for another frame. The waker does nothing: a stream
+/// that is not ready is polled again, with the right one, when the body is sent.
+fn read_ahead<B: Boxed>(body: &mut B) -> ([Option<Frame<Bytes>>; 2], Option<Result<(), B::Error>>) {
+    let mut frames = [None, None];
+    for slot in &mut frames {
+        match Pin::new(&mut *body).poll_frame(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => break,
+            Poll::Ready(None) => return (frames, Some(Ok(()))),
+            Poll::Ready(Some(Err(error))) => return (frames, Some(Err(error))),
+            Poll::Ready(Some(Ok(frame))) => {
+                let last = frame.is_trailers() || body.is_end_stream();
+                *slot = Some(frame);
+                if last {
+                    return (frames, Some(Ok(())));
+                }
+            }
+        }
+    }
+    (frames, None)
+}
+
+/// The frames to be kept; `None` where one is of a kind that cannot be.
+fn pieces(frames: &[Option<Frame<Bytes>>; 2]) -> Option<[Option<Piece>; 2]> {
+    let [first, second] = frames.each_ref().map(|frame| frame.as_ref().map(Piece::new));
+    let piece = |piece: Option<Option<Piece>>| piece.map_or(Some(None), |piece| piece.map(Some));
+    Some([piece(first)?, piece(second)?])
+}
+
+fn size(pieces: &[Option<Piece>; 2]) -> usize {
+    pieces.iter().flatten().map(Piece::size).sum()
+}

@@ -1,0 +1,354 @@
+//! The tape of a streamed body: what one attempt reads is kept, so that the next attempt reads the same.
+//!
+//! - The stream is owned by the tape; each attempt has a body that first plays what is on the tape and then reads on
+//!   from the stream, recording as it goes. Only the newest attempt gets anything.
+//! - A body that a newer attempt supersedes must not simply end: with chunked HTTP/1.1 a cut-off request would look
+//!   whole. It fails, or, where the error type has no value that can be built here, there is no newer attempt as long
+//!   as it is being read.
+//! - What the caller wrote (the stream, its drop, wakers) never runs under the lock of the tape: the stream is taken out
+//!   to be polled. Whatever it calls meanwhile, even [`Kept::again`], finds the tape unlocked. Another attempt that asks
+//!   for the stream in that time waits until it is put back.
+
+use std::{
+    any::Any,
+    error::Error as StdError,
+    io, mem,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::{Error, ErrorKind};
+
+/// Frames on one tape, since tiny ones cost more memory than they have bytes.
+const MAX_PIECES: usize = 1024;
+
+/// What is kept of a streamed body until its response is known.
+pub(super) struct Kept<B> {
+    tape: Arc<Mutex<Tape<B>>>,
+    hint: SizeHint,
+}
+
+/// The body of one attempt.
+pub(super) struct Attempt<B> {
+    tape: Arc<Mutex<Tape<B>>>,
+    number: u64,
+    /// How many pieces it has read off the tape.
+    read: usize,
+    /// The size of what is left.
+    hint: SizeHint,
+    ended: bool,
+}
+
+struct Tape<B> {
+    stream: Stream<B>,
+    /// `None` once there can be no replay: over the limit, or the stream failed.
+    pieces: Option<Vec<Piece>>,
+    size: usize,
+    limit: usize,
+    /// The newest attempt.
+    attempt: u64,
+    /// Whether the newest attempt's body is alive and not at its end.
+    reading: bool,
+    /// Of the newest attempt.
+    waker: Option<Waker>,
+}
+
+enum Stream<B> {
+    Idle(B),
+    /// Taken out by an attempt that polls it.
+    Polled,
+    Ended,
+    Failed,
+}
+
+/// A frame that can be had again.
+#[derive(Clone)]
+pub(super) enum Piece {
+    Data(Bytes),
+    Trailers(Box<HeaderMap>),
+}
+
+/// What a poll of the stream gave for the tape.
+enum Gave {
+    Nothing,
+    Piece(Piece),
+    /// An error, or a frame of a kind that is not known here.
+    Unrecordable,
+}
+
+type Polled<E> = Poll<Option<Result<Frame<Bytes>, E>>>;
+
+/// Starts a recording. `pieces` are what was read of the stream already, within the limit; the hint is from before that.
+///
+/// More than `limit` bytes, or more than [`MAX_PIECES`] frames, and the tape is dropped while the body streams on.
+pub(super) fn record<B>(stream: B, pieces: Vec<Piece>, hint: SizeHint, limit: usize) -> (Attempt<B>, Kept<B>) {
+    let size = pieces.iter().map(Piece::size).sum();
+    let tape = Tape {
+        stream: Stream::Idle(stream),
+        pieces: Some(pieces),
+        size,
+        limit,
+        attempt: 0,
+        reading: true,
+        waker: None,
+    };
+    let tape = Arc::new(Mutex::new(tape));
+    let kept = Kept { tape: Arc::clone(&tape), hint: hint.clone() };
+    (Attempt { tape, number: 0, read: 0, hint, ended: false }, kept)
+}
+
+impl<B: Body<Data = Bytes, Error: 'static>> Kept<B> {
+    /// The body of the next attempt, which supersedes the one before.
+    pub(super) fn again(&mut self) -> Option<Attempt<B>> {
+        let can_fail = superseded::<B::Error>().is_some();
+        let mut tape = lock(&self.tape);
+        tape.pieces.as_ref()?;
+        if tape.reading && !can_fail {
+            return None;
+        }
+        tape.attempt += 1;
+        tape.reading = true;
+        let (number, waker) = (tape.attempt, tape.waker.take());
+        drop(tape);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Some(Attempt { tape: Arc::clone(&self.tape), number, read: 0, hint: self.hint.clone(), ended: false })
+    }
+}
+
+impl<B> Kept<B> {
+    /// How many bytes are on the tape now, with what their frames cost.
+    pub(super) fn size(&self) -> usize {
+        let tape = lock(&self.tape);
+        tape.pieces.as_ref().map_or(0, |pieces| tape.size + pieces.capacity() * size_of::<Piece>())
+    }
+}
+
+impl<B: Body<Data = Bytes, Error: 'static> + Unpin> Attempt<B> {
+    /// What the tape has for this attempt: a frame, the end, a reason to wait, or the stream to be polled.
+    fn play(&mut self, cx: &Context<'_>) -> Result<B, Polled<B::Error>> {
+        let mut tape = lock(&self.tape);
+        if tape.attempt != self.number {
+            return Err(fail());
+        }
+        if let Some(pieces) = &tape.pieces
+            && let Some(piece) = pieces.get(self.read)
+        {
+            let frame = piece.clone().into_frame();
+            self.read += 1;
+            self.ended = pieces.len() == self.read && matches!(tape.stream, Stream::Ended);
+            tape.reading = !self.ended;
+            return Err(Poll::Ready(Some(Ok(frame))));
+        }
+        match mem::replace(&mut tape.stream, Stream::Polled) {
+            Stream::Idle(stream) => Ok(stream),
+            Stream::Polled => {
+                let former = tape.waker.replace(cx.waker().clone());
+                drop(tape);
+                drop(former);
+                Err(Poll::Pending)
+            }
+            Stream::Ended => {
+                tape.stream = Stream::Ended;
+                tape.reading = false;
+                self.ended = true;
+                Err(Poll::Ready(None))
+            }
+            Stream::Failed => {
+                tape.stream = Stream::Failed;
+                Err(fail())
+            }
+        }
+    }
+
+    /// Puts the stream back after a poll and records what it gave. Returns whether this attempt is still the newest.
+    fn put_back(&mut self, stream: Stream<B>, gave: Gave, waiting: Option<&Waker>) -> bool {
+        let ended = matches!(stream, Stream::Ended);
+        let failed = matches!(stream, Stream::Failed);
+        let mut tape = lock(&self.tape);
+        tape.stream = stream;
+        let newest = tape.attempt == self.number;
+        // When this body is all that is left of the recording, nobody can ask for a replay any more.
+        let wanted = Arc::strong_count(&self.tape) > 1;
+        let dropped = match gave {
+            Gave::Nothing if wanted => None,
+            // A newer attempt that is still playing the tape relies on it, so its length does not matter there.
+            Gave::Piece(piece) if wanted && (!newest || tape.has_room(&piece)) => {
+                tape.push(piece);
+                None
+            }
+            // Invariant 11: what cannot be recorded is lost to a newer attempt, which must fail then.
+            _ => Some((tape.pieces.take(), (!newest).then(|| mem::replace(&mut tape.stream, Stream::Failed)))),
+        };
+        let waker = if newest {
+            self.read = tape.pieces.as_ref().map_or(0, Vec::len);
+            self.ended = ended;
+            tape.reading = !ended && !failed;
+            mem::replace(&mut tape.waker, waiting.cloned())
+        } else {
+            tape.waker.take()
+        };
+        drop(tape);
+        drop(dropped);
+        if !newest && let Some(waker) = waker {
+            waker.wake();
+        }
+        newest
+    }
+}
+
+impl<B: Body<Data = Bytes, Error: 'static> + Unpin> Body for Attempt<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B::Error> {
+        let this = &mut *self;
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        let polled = match this.play(cx) {
+            Err(polled) => polled,
+            Ok(mut stream) => {
+                let poll = || {
+                    let polled = Pin::new(&mut stream).poll_frame(cx);
+                    let ended = matches!(polled, Poll::Ready(None)) || (polled.is_ready() && stream.is_end_stream());
+                    (polled, ended)
+                };
+                let (polled, ended) = catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|panic| {
+                    this.put_back(Stream::Failed, Gave::Unrecordable, None);
+                    resume_unwind(panic)
+                });
+                let (gave, failed) = match &polled {
+                    Poll::Ready(Some(Ok(frame))) => (Gave::new(frame), false),
+                    Poll::Ready(Some(Err(_))) => (Gave::Unrecordable, true),
+                    Poll::Ready(None) | Poll::Pending => (Gave::Nothing, false),
+                };
+                // A stream that is done for is dropped here, outside the lock.
+                let stream = match (failed, ended) {
+                    (true, _) => Stream::Failed,
+                    (_, true) => Stream::Ended,
+                    _ => Stream::Idle(stream),
+                };
+                let newest = this.put_back(stream, gave, polled.is_pending().then_some(cx.waker()));
+                if newest || failed { polled } else { fail() }
+            }
+        };
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            shorten(&mut this.hint, frame);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.hint.clone()
+    }
+}
+
+impl<B> Drop for Attempt<B> {
+    fn drop(&mut self) {
+        let mut tape = lock(&self.tape);
+        if tape.attempt == self.number {
+            tape.reading = false;
+            let waker = tape.waker.take();
+            drop(tape);
+            drop(waker);
+        }
+    }
+}
+
+impl<B> Tape<B> {
+    fn has_room(&self, piece: &Piece) -> bool {
+        self.size.saturating_add(piece.size()) <= self.limit
+            && self.pieces.as_ref().is_some_and(|pieces| pieces.len() < MAX_PIECES)
+    }
+
+    fn push(&mut self, piece: Piece) {
+        if let Some(pieces) = &mut self.pieces {
+            self.size += piece.size();
+            pieces.push(piece);
+        }
+    }
+}
+
+impl Gave {
+    fn new(frame: &Frame<Bytes>) -> Self {
+        match Piece::new(frame) {
+            // Empty frames add nothing to a replay but would fill the tape.
+            Some(Piece::Data(data)) if data.is_empty() => Self::Nothing,
+            Some(piece) => Self::Piece(piece),
+            None => Self::Unrecordable,
+        }
+    }
+}
+
+impl Piece {
+    /// `None` for a kind of frame that is not known here.
+    pub(super) fn new(frame: &Frame<Bytes>) -> Option<Self> {
+        let data = frame.data_ref().map(|data| Self::Data(data.clone()));
+        data.or_else(|| frame.trailers_ref().map(|trailers| Self::Trailers(Box::new(trailers.clone()))))
+    }
+
+    pub(super) fn into_frame(self) -> Frame<Bytes> {
+        match self {
+            Self::Data(data) => Frame::data(data),
+            Self::Trailers(trailers) => Frame::trailers(*trailers),
+        }
+    }
+
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Data(data) => data.len(),
+            Self::Trailers(trailers) => trailers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum(),
+        }
+    }
+}
+
+/// What is left of a size hint after a frame.
+pub(super) fn shorten(hint: &mut SizeHint, frame: &Frame<Bytes>) {
+    if let Some(data) = frame.data_ref() {
+        let length = data.len() as u64;
+        let mut rest = SizeHint::new();
+        rest.set_lower(hint.lower().saturating_sub(length));
+        if let Some(upper) = hint.upper() {
+            rest.set_upper(upper.saturating_sub(length));
+        }
+        *hint = rest;
+    }
+}
+
+/// The error of a body that a newer attempt has superseded, for the error types that can carry it.
+fn superseded<E: 'static>() -> Option<E> {
+    let why = || Error::new(ErrorKind::NotReplayable, "this attempt was given up: a newer one sends the same request");
+    let mut error: Option<E> = None;
+    let slot: &mut dyn Any = &mut error;
+    if let Some(slot) = slot.downcast_mut::<Option<Box<dyn StdError + Send + Sync>>>() {
+        *slot = Some(why().into());
+    } else if let Some(slot) = slot.downcast_mut::<Option<io::Error>>() {
+        *slot = Some(io::Error::other(why()));
+    } else if let Some(slot) = slot.downcast_mut::<Option<Error>>() {
+        *slot = Some(why());
+    }
+    error
+}
+
+/// Where no error can be built only a body that is polled again after a panic comes here: an end would look like the
+/// end of the whole body, so there is none.
+fn fail<E: 'static>() -> Polled<E> {
+    superseded().map_or(Poll::Pending, |error| Poll::Ready(Some(Err(error))))
+}
+
+/// Nothing of the caller's runs under this lock, so it is never poisoned.
+fn lock<B>(tape: &Mutex<Tape<B>>) -> MutexGuard<'_, Tape<B>> {
+    tape.lock().unwrap_or_else(PoisonError::into_inner)
+}
