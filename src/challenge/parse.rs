@@ -1,7 +1,8 @@
 //! Reads `WWW-Authenticate` (RFC 9110 §11.6.1) the way servers really send it.
 //!
-//! Strict parsers give up at the first slip, and gateways slip: they join challenges with a space, forget commas and
-//! quotes, or send `null` before the scheme. This reader takes what it understands and drops the rest:
+//! A line that keeps to the grammar is read by `http-auth`. That parser gives up at the first slip, and gateways slip: they
+//! join challenges with a space, forget commas and quotes, or send `null` before the scheme. Such a line is read by the
+//! tolerant reader below, which takes what it understands and drops the rest:
 //!
 //! 1. A word before `=` is a parameter of the challenge that is open; without one it belongs to nobody.
 //! 2. Any other word opens a challenge, unless it runs on from an unquoted value (`error_description=Invalid request`).
@@ -40,7 +41,11 @@ impl Challenges {
         for value in headers.get_all(WWW_AUTHENTICATE) {
             let line = &value.as_bytes()[..value.len().min(left)];
             left -= line.len();
-            challenges.read(&String::from_utf8_lossy(line));
+            let line = String::from_utf8_lossy(line);
+            match http_auth::parse_challenges(&line) {
+                Ok(parsed) => challenges.take(parsed),
+                Err(_) => challenges.read(&line),
+            }
         }
         challenges
     }
@@ -48,6 +53,32 @@ impl Challenges {
     /// Whether there are challenges, and a token answers none of them.
     pub(super) fn only_foreign(&self) -> bool {
         self.ours.is_empty() && self.count > 0
+    }
+
+    fn take(&mut self, parsed: Vec<http_auth::ChallengeRef<'_>>) {
+        for challenge in parsed {
+            if !self.open(challenge.scheme) {
+                continue;
+            }
+            for (name, value) in challenge.params {
+                if let Some(parameters) = self.ours.last_mut() {
+                    parameters.set(name, value.to_unescaped());
+                }
+            }
+        }
+    }
+
+    /// Counts a challenge, and says whether it is one of ours that is to be read.
+    fn open(&mut self, scheme: &str) -> bool {
+        if self.count == MAX_CHALLENGES {
+            return false;
+        }
+        self.count += 1;
+        let ours = ["bearer", "oauth2", "dpop"].iter().any(|ours| scheme.eq_ignore_ascii_case(ours));
+        if ours {
+            self.ours.push(Parameters::default());
+        }
+        ours
     }
 
     fn read(&mut self, line: &str) {
@@ -82,11 +113,7 @@ impl Challenges {
                     if self.count == MAX_CHALLENGES {
                         return;
                     }
-                    self.count += 1;
-                    ours_is_open = ["bearer", "oauth2", "dpop"].iter().any(|ours| word.eq_ignore_ascii_case(ours));
-                    if ours_is_open {
-                        self.ours.push(Parameters::default());
-                    }
+                    ours_is_open = self.open(word);
                 }
                 rest = after;
             }

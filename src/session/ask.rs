@@ -55,12 +55,12 @@ pub(crate) struct Authorization {
 impl Session {
     /// The current token for a request that is about to be sent, if it is good for one: the reader's path.
     pub(crate) fn authorization(&self, now: Instant) -> Result<Option<Authorization>, Error> {
-        let (authorization, due) = {
-            let state = self.inner.read();
+        let found = self.inner.read(|state| {
             let login = state.login.as_ref().ok_or_else(logged_out)?;
-            let Some(held) = login.held.as_ref().filter(|held| held.is_fresh(now)) else { return Ok(None) };
-            (login.authorization(held), held.is_due(now) && login.flight.is_none())
-        };
+            let held = login.held.as_ref().filter(|held| held.is_fresh(now));
+            Ok(held.map(|held| (login.authorization(held), held.is_due(now) && login.flight.is_none())))
+        })?;
+        let Some((authorization, due)) = found else { return Ok(None) };
         if due {
             // Fails where a pause lasts, and nobody minds: the present token is good for a while.
             let _ = self.ask(Need::Ahead, None);
@@ -71,22 +71,25 @@ impl Session {
     /// The current token of one login, whatever its age: for a request whose renewal has just landed, and for the last
     /// look before a replay goes out (invariant 6).
     pub(crate) fn authorization_of(&self, epoch: Generation) -> Result<Authorization, Error> {
-        let state = self.inner.read();
-        let login = state.login.as_ref().filter(|login| login.epoch == epoch).ok_or_else(logged_out)?;
-        login.held.as_ref().map(|held| login.authorization(held)).ok_or_else(logged_out)
+        self.inner.read(|state| {
+            let login = state.login.as_ref().filter(|login| login.epoch == epoch).ok_or_else(logged_out)?;
+            login.held.as_ref().map(|held| login.authorization(held)).ok_or_else(logged_out)
+        })
     }
 
     /// The token of one login, if the server may still take it: for a call that found no better one.
     pub(crate) fn last_resort(&self, epoch: Generation) -> Option<Authorization> {
-        let state = self.inner.read();
-        let login = state.login.as_ref().filter(|login| login.epoch == epoch)?;
-        let held = login.held.as_ref().filter(|held| held.may_work(Instant::now()))?;
-        Some(login.authorization(held))
+        let now = Instant::now();
+        self.inner.read(|state| {
+            let login = state.login.as_ref().filter(|login| login.epoch == epoch)?;
+            let held = login.held.as_ref().filter(|held| held.may_work(now))?;
+            Some(login.authorization(held))
+        })
     }
 
     /// The login that calls of now belong to.
     pub(crate) fn epoch(&self) -> Result<Generation, Error> {
-        self.inner.read().login.as_ref().map(|login| login.epoch).ok_or_else(logged_out)
+        self.inner.read(|state| state.login.as_ref().map(|login| login.epoch).ok_or_else(logged_out))
     }
 
     /// Decides what a caller does next, and starts a flight where one is needed. `epoch` is the login that the caller
@@ -128,7 +131,7 @@ impl Session {
 
     /// Notes that an origin accepted a replay.
     pub(crate) fn productive(&self, epoch: Generation, origin: &Origin) {
-        let known = self.inner.read().login.as_ref().is_some_and(|login| !login.cool_downs.is_empty());
+        let known = self.inner.read(|state| state.login.as_ref().is_some_and(|login| !login.cool_downs.is_empty()));
         if known {
             self.inner.change(|state| {
                 if let Some(login) = state.login.as_mut().filter(|login| login.epoch == epoch) {
@@ -172,8 +175,17 @@ impl Login {
                 _ => Answer::Wait(waiting),
             };
         }
-        if let Err(refused) = self.gate(session, need, now) {
-            return refused;
+        match self.gate(session, need, now) {
+            Ok(Turn::Now) => {}
+            Ok(Turn::At(turn)) => return Answer::At(turn),
+            Ok(Turn::TooFar(wait)) => {
+                let error = Error::new(
+                    ErrorKind::Damped,
+                    "tokens that had not expired were rejected too often: somebody else seems to revoke them",
+                );
+                return Answer::Failed(error.with_retry_after(wait));
+            }
+            Err(error) => return Answer::Failed(error),
         }
         let order = Order { epoch: self.epoch, grant: self.grant.clone(), claims: claims.map(Into::into) };
         let (flight, leaves) = Flight::prepare(session, order, matches!(need, Need::Ahead), need.reason());
@@ -184,34 +196,28 @@ impl Login {
     }
 
     /// What stands against starting a flight (invariant 5).
-    fn gate(&mut self, session: &Arc<Inner>, need: Need<'_>, now: Instant) -> Result<(), Answer> {
+    fn gate(&mut self, session: &Inner, need: Need<'_>, now: Instant) -> Result<Turn, Error> {
         if let Need::Rejected { origin: Some(origin), .. } = need
             && let Some(left) = self.cool_downs.check(now, origin)
         {
             let error = Error::new(ErrorKind::CoolingDown, format!("{origin} rejects tokens that were just issued"));
-            return Err(Answer::Failed(error.with_retry_after(left)));
+            return Err(error.with_retry_after(left));
         }
         let can_refresh = self.refresh_token.is_some() && self.grant.endpoint().is_some();
         if !can_refresh {
-            self.refusals.check(now).map_err(Answer::Failed)?;
+            self.refusals.check(now)?;
         }
-        self.backoff.check(now).map_err(Answer::Failed)?;
+        self.backoff.check(now)?;
         let unexpired = self.held.as_ref().is_some_and(|held| held.may_work(now));
-        if let (Need::Rejected { .. }, true) = (need, unexpired) {
-            let limit = session.settings.reissues_per_minute;
-            match self.damping.turn(now, limit) {
-                Turn::Now => self.damping.count(now, limit),
-                Turn::At(turn) => return Err(Answer::At(turn)),
-                Turn::TooFar(wait) => {
-                    let error = Error::new(
-                        ErrorKind::Damped,
-                        "tokens that had not expired were rejected too often: somebody else seems to revoke them",
-                    );
-                    return Err(Answer::Failed(error.with_retry_after(wait)));
-                }
-            }
+        if !(unexpired && matches!(need, Need::Rejected { .. })) {
+            return Ok(Turn::Now);
         }
-        Ok(())
+        let limit = session.settings.reissues_per_minute;
+        let turn = self.damping.turn(now, limit);
+        if turn == Turn::Now {
+            self.damping.count(now, limit);
+        }
+        Ok(turn)
     }
 }
 

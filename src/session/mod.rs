@@ -23,7 +23,7 @@ mod tasks;
 use std::{
     fmt,
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -219,9 +219,10 @@ impl Session {
     }
 
     fn current(&self) -> Result<Token, Error> {
-        let state = self.inner.read();
-        let held = state.login.as_ref().and_then(|login| login.held.as_ref()).ok_or_else(logged_out)?;
-        Ok(Token { tokens: held.tokens.clone(), generation: held.generation })
+        self.inner.read(|state| {
+            let held = state.login.as_ref().and_then(|login| login.held.as_ref()).ok_or_else(logged_out)?;
+            Ok(Token { tokens: held.tokens.clone(), generation: held.generation })
+        })
     }
 
     pub(crate) fn id(&self) -> SessionId {
@@ -248,9 +249,9 @@ impl Token {
 }
 
 impl Inner {
-    // A panic under the lock can only come from a user's `Drop`, and leaves the state whole: poison means nothing here.
-    fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    // Nothing that runs under the lock leaves the state half changed when it panics: poison means nothing here.
+    fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Changes the state; generation and status are told before the lock is released, so that they can't be overtaken.

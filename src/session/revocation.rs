@@ -56,16 +56,14 @@ pub(super) async fn revoke_stray(session: &Inner, endpoint: &TokenEndpoint, toke
         return;
     }
     // The login that followed may be about to get the very same token.
-    let next = session.read().login.as_ref().and_then(|login| login.flight.as_ref().map(|flight| flight.landing()));
+    let next = session.read(|state| state.login.as_ref()?.flight.as_ref().map(|flight| flight.landing()));
     if let Some(landing) = next {
         let _ = landing.await;
     }
-    let is_held_again = session
-        .read()
-        .login
-        .as_ref()
-        .and_then(|login| login.held.as_ref())
-        .is_some_and(|held| held.tokens.same_access_token(tokens));
+    let is_held_again = session.read(|state| {
+        let held = state.login.as_ref().and_then(|login| login.held.as_ref());
+        held.is_some_and(|held| held.tokens.same_access_token(tokens))
+    });
     if !is_held_again {
         let result = revoke(endpoint, tokens.refresh_token(), Some(tokens.access_token())).await;
         events::revoked(session.id, &result);
