@@ -94,7 +94,7 @@ impl ClientAuth {
         let mut value = SecretBuffer::with_capacity(6 + pair.len().div_ceil(3) * 4);
         value.push(b"Basic ");
         push_base64(&mut value, pair.as_slice());
-        value.into_header_value()
+        Some(value.into_header_value().expect("base64 is visible ASCII"))
     }
 
     fn secret(&self) -> &str {

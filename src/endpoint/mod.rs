@@ -58,6 +58,22 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 /// the body again, so build its client with `.redirect(reqwest::redirect::Policy::none())`, and put no
 /// `tower_http::follow_redirect` below.
 ///
+/// # Answers
+/// Only a 200 brings tokens. Members that this crate does not know are kept, see
+/// [`TokenSet::extra`](crate::TokenSet::extra); one that stands twice makes the answer malformed. `token_type` may be
+/// missing, `null`, or `Bearer` in any letter case. `expires_in` becomes the
+/// [lifetime](crate::TokenSet::lifetime):
+///
+/// | `expires_in` | lifetime |
+/// | --- | --- |
+/// | a number, or a string that holds one | so many seconds |
+/// | with a fraction or an exponent | rounded down |
+/// | more than a hundred years, more than a `u64` or a float holds | a hundred years |
+/// | zero, less than one, negative | unknown |
+/// | missing, `null`, any other string, any other type | unknown |
+///
+/// Unknown means long-lived: a rejection heals it. Zero is no reason to renew for every call.
+///
 /// # What the service must not do
 /// It must not be wrapped in the layer that the token is for, and must not log bodies or the headers of answers: some
 /// servers repeat revoked tokens there. Its errors become the [`source`](StdError::source) of ours; their text is its

@@ -157,17 +157,7 @@ fn is_text(value: &RawValue) -> bool {
     value.get().starts_with('"')
 }
 
-/// `expires_in` in whole seconds (RFC 6749 §5.1).
-///
-/// | value | lifetime |
-/// | --- | --- |
-/// | a number, or a string that holds one | so many seconds |
-/// | with a fraction or an exponent | rounded down |
-/// | more than a hundred years, more than a `u64` or a float holds | a hundred years |
-/// | zero, less than one, negative | unknown |
-/// | `null`, missing, any other string, any other type | unknown |
-///
-/// Unknown means long-lived: a rejection heals it. Zero is no reason to renew for every call.
+/// `expires_in` (RFC 6749 §5.1); what each value means is told to users at [`TokenEndpoint`](super::TokenEndpoint).
 fn lifetime(value: &RawValue) -> Option<Duration> {
     let number = value.get().trim_matches('"').trim();
     // `parse` would also take `inf` and `nan`.

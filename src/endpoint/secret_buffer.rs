@@ -46,3 +46,28 @@ impl SecretBuffer {
         Some(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_survives_growth() {
+        let mut buffer = SecretBuffer::default();
+        for byte in 0..=255_u8 {
+            buffer.push(&[byte; 3]);
+        }
+        assert_eq!(buffer.len(), 3 * 256);
+        assert_eq!(&buffer.into_bytes()[..4], &[0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn header_value_is_sensitive_and_holds_no_line_break() {
+        let mut buffer = SecretBuffer::default();
+        buffer.push(b"hunter2");
+        assert_eq!(format!("{:?}", buffer.into_header_value()), "Some(Sensitive)");
+        let mut buffer = SecretBuffer::default();
+        buffer.push(b"a\nb");
+        assert!(buffer.into_header_value().is_none());
+    }
+}

@@ -21,6 +21,9 @@ pub use self::{
 use crate::{Error, TokenEndpoint, TokenSet};
 
 /// A way to obtain tokens (RFC 6749 §1.3).
+///
+/// [`TokenEndpoint::request`] has an example of one written by hand; [`grant_fn`] and [`grant_with`] make one of a
+/// closure.
 pub trait Grant: Send + Sync + 'static {
     /// Asks for a token set.
     fn fetch(&self, context: GrantContext) -> impl Future<Output = Result<TokenSet, Error>> + Send;
