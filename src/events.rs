@@ -7,6 +7,7 @@
 //! | `renewal started` | debug | |
 //! | `token acquired` | info | `generation`, `lifetime_s` (0: unknown) |
 //! | `renewal failed` | warn | `kind`, `status`, `error` |
+//! | `token requests paused` | debug | `endpoint` (host and port), `status`, `retry_after_s` (0: not said) |
 //! | `refresh token refused` | info | `status`, `code` |
 //! | `credentials refused` | warn | `kind`, `status`, `code` |
 //! | `token rejected` | info | `session`, `generation`, `status`, `origin` |
@@ -25,7 +26,7 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{StatusCode, uri::Authority};
 use tracing::{debug, info, warn};
 
 use crate::{Credential, Error, Origin, grant::SessionId, session::Generation};
@@ -43,6 +44,12 @@ pub(crate) fn token_acquired(generation: Generation, lifetime: Option<Duration>)
 
 pub(crate) fn renewal_failed(error: &Error) {
     warn!(target: TARGET, kind = ?error.kind(), status = code_of(error), %error, "renewal failed");
+}
+
+pub(crate) fn requests_paused(endpoint: Option<&Authority>, status: StatusCode, retry_after: Option<Duration>) {
+    let endpoint = endpoint.map_or("", Authority::as_str);
+    let retry_after_s = retry_after.map_or(0, |wait| wait.as_secs());
+    debug!(target: TARGET, endpoint, status = status.as_u16(), retry_after_s, "token requests paused");
 }
 
 pub(crate) fn refresh_token_refused(error: &Error) {

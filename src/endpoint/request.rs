@@ -15,7 +15,7 @@ use super::{
     step::{Purpose, Step},
     transport::{AnswerBody, Deadline, read},
 };
-use crate::{Error, ErrorKind, GrantContext, TokenSet, grant::SessionId};
+use crate::{Error, ErrorKind, GrantContext, TokenSet, events, grant::SessionId};
 
 impl TokenEndpoint {
     /// Makes one token request, for grants written by users.
@@ -86,7 +86,7 @@ impl TokenEndpoint {
         let (parts, body, deadline) = self.post(&step, form, Some(context.session())).await?;
         if holds_everyone(parts.status) {
             let (status, wait) = (parts.status, retry_after(&parts.headers));
-            tracing::debug!(target: "tower_reauth", endpoint = %step.address(), %status, ?wait, "token requests pause");
+            events::requests_paused(step.address().uri().authority(), status, wait);
             self.shared.hold.begin(turn, status, wait);
         } else if !parts.status.is_server_error() {
             self.shared.hold.end(turn);
