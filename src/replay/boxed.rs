@@ -13,7 +13,8 @@ use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
 
 use super::{
     Replay,
-    recording::{self, Piece, shorten},
+    frames::{Piece, Rest},
+    recording,
 };
 
 /// What is kept of a boxed body `B` until its response is known.
@@ -22,20 +23,21 @@ pub struct KeptBody<B>(Kept<B>);
 enum Kept<B> {
     Whole {
         pieces: [Option<Piece>; 2],
-        hint: SizeHint,
+        rest: Rest,
         /// At its end before anything was read of it.
         empty: bool,
     },
     Recording(recording::Kept<B>),
 }
 
+type Frames = [Option<Frame<Bytes>>; 2];
+
 /// A body whose first frames were read before it was sent.
 struct Begun<B: Body> {
-    frames: [Option<Frame<Bytes>>; 2],
+    frames: Frames,
     /// Never locked: the mutex makes up for what is not `Sync`.
     then: Mutex<Then<B>>,
-    /// The size of what is left.
-    hint: SizeHint,
+    rest: Rest,
     ended: bool,
 }
 
@@ -140,7 +142,7 @@ impl<B: Boxed> Body for Begun<B> {
             },
         };
         if let Poll::Ready(Some(Ok(frame))) = &polled {
-            shorten(&mut this.hint, frame);
+            this.rest.shorten(frame);
         }
         this.ended = matches!(then, Then::End) && this.frames.iter().all(Option::is_none);
         polled
@@ -151,7 +153,7 @@ impl<B: Boxed> Body for Begun<B> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.hint.clone()
+        self.rest.hint()
     }
 }
 
@@ -160,8 +162,9 @@ impl<B: Body> Unpin for Begun<B> {}
 
 fn keep<B: Boxed>(mut body: B, limit: usize) -> (B, Option<KeptBody<B>>) {
     let hint = body.size_hint();
+    let rest = Rest::new(&hint);
     if body.is_end_stream() {
-        return (body, Some(KeptBody(Kept::Whole { pieces: [None, None], hint, empty: true })));
+        return (body, Some(KeptBody(Kept::Whole { pieces: [None, None], rest, empty: true })));
     }
     if limit == 0 || hint.lower() > limit as u64 {
         return (body, None);
@@ -170,17 +173,17 @@ fn keep<B: Boxed>(mut body: B, limit: usize) -> (B, Option<KeptBody<B>>) {
     let small = hint.upper().is_none_or(|upper| upper <= limit as u64);
     let (frames, ended) = if small { read_ahead(&mut body) } else { ([None, None], None) };
     let pieces = pieces(&frames).filter(|pieces| size(pieces) <= limit);
-    let begun = |frames, then| B::new(Begun { frames, then: Mutex::new(then), hint: hint.clone(), ended: false });
+    let begun = |frames, then| B::new(Begun { frames, then: Mutex::new(then), rest, ended: false });
     match (ended, pieces) {
         (None, Some(pieces)) => {
-            let (body, kept) = recording::record(body, pieces.into_iter().flatten().collect(), hint, limit);
+            let (body, kept) = recording::record(body, pieces.into_iter().flatten().collect(), rest, limit);
             (B::new(body), Some(KeptBody(Kept::Recording(kept))))
         }
         (None, None) => (begun(frames, Then::Stream(body)), None),
         (Some(Err(error)), _) => (begun(frames, Then::Error(error)), None),
         (Some(Ok(())), pieces) => {
             let body = begun(frames, Then::End);
-            (body, pieces.map(|pieces| KeptBody(Kept::Whole { pieces, hint, empty: false })))
+            (body, pieces.map(|pieces| KeptBody(Kept::Whole { pieces, rest, empty: false })))
         }
     }
 }
@@ -188,9 +191,9 @@ fn keep<B: Boxed>(mut body: B, limit: usize) -> (B, Option<KeptBody<B>>) {
 fn again<B: Boxed>(kept: &mut KeptBody<B>) -> Option<B> {
     Some(match &mut kept.0 {
         Kept::Recording(kept) => B::new(kept.again()?),
-        Kept::Whole { pieces, hint, empty } => {
+        Kept::Whole { pieces, rest, empty } => {
             let frames = pieces.clone().map(|piece| piece.map(Piece::into_frame));
-            B::new(Begun { frames, then: Mutex::new(Then::<B>::End), hint: hint.clone(), ended: *empty })
+            B::new(Begun { frames, then: Mutex::new(Then::<B>::End), rest: *rest, ended: *empty })
         }
     })
 }
@@ -199,7 +202,7 @@ fn again<B: Boxed>(kept: &mut KeptBody<B>) -> Option<B> {
 ///
 /// Two, because a body often tells its end only when it is asked for another frame. The waker does nothing: a stream
 /// that is not ready is polled again, with the right one, when the body is sent.
-fn read_ahead<B: Boxed>(body: &mut B) -> ([Option<Frame<Bytes>>; 2], Option<Result<(), B::Error>>) {
+fn read_ahead<B: Boxed>(body: &mut B) -> (Frames, Option<Result<(), B::Error>>) {
     let mut frames = [None, None];
     for slot in &mut frames {
         match Pin::new(&mut *body).poll_frame(&mut Context::from_waker(Waker::noop())) {
@@ -219,7 +222,7 @@ fn read_ahead<B: Boxed>(body: &mut B) -> ([Option<Frame<Bytes>>; 2], Option<Resu
 }
 
 /// The frames to be kept; `None` where one is of a kind that cannot be.
-fn pieces(frames: &[Option<Frame<Bytes>>; 2]) -> Option<[Option<Piece>; 2]> {
+fn pieces(frames: &Frames) -> Option<[Option<Piece>; 2]> {
     let [first, second] = frames.each_ref().map(|frame| frame.as_ref().map(Piece::new));
     let piece = |piece: Option<Option<Piece>>| piece.map_or(Some(None), |piece| piece.map(Some));
     Some([piece(first)?, piece(second)?])
@@ -228,3 +231,6 @@ fn pieces(frames: &[Option<Frame<Bytes>>; 2]) -> Option<[Option<Piece>; 2]> {
 fn size(pieces: &[Option<Piece>; 2]) -> usize {
     pieces.iter().flatten().map(Piece::size).sum()
 }
+
+#[cfg(test)]
+mod tests;

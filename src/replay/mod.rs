@@ -1,10 +1,13 @@
 //! Request bodies that can be sent again, byte for byte (invariant 11).
 
 mod boxed;
+mod frames;
 mod head;
 mod plain;
 mod pool;
 mod recording;
+#[cfg(test)]
+mod script;
 
 pub use self::boxed::KeptBody;
 pub(crate) use self::{head::KeptHead, pool::BufferPool};

@@ -20,9 +20,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
+use super::frames::{Piece, Rest};
 use crate::{Error, ErrorKind};
 
 /// Frames on one tape, since tiny ones cost more memory than they have bytes.
@@ -31,7 +31,7 @@ const MAX_PIECES: usize = 1024;
 /// What is kept of a streamed body until its response is known.
 pub(super) struct Kept<B> {
     tape: Arc<Mutex<Tape<B>>>,
-    hint: SizeHint,
+    rest: Rest,
 }
 
 /// The body of one attempt.
@@ -40,8 +40,7 @@ pub(super) struct Attempt<B> {
     number: u64,
     /// How many pieces it has read off the tape.
     read: usize,
-    /// The size of what is left.
-    hint: SizeHint,
+    rest: Rest,
     ended: bool,
 }
 
@@ -67,11 +66,22 @@ enum Stream<B> {
     Failed,
 }
 
-/// A frame that can be had again.
-#[derive(Clone)]
-pub(super) enum Piece {
-    Data(Bytes),
-    Trailers(Box<HeaderMap>),
+/// What the tape has for an attempt that asks for a frame.
+enum Played<B> {
+    Piece {
+        piece: Piece,
+        /// Nothing comes after it.
+        last: bool,
+    },
+    /// The tape is played to its end: the stream, to be polled and put back.
+    Stream(B),
+    End,
+    /// Another attempt has the stream. The former waker must not be dropped under the lock.
+    Wait {
+        former: Option<Waker>,
+    },
+    /// Superseded, or the stream failed.
+    Lost,
 }
 
 /// What a poll of the stream gave for the tape.
@@ -84,10 +94,10 @@ enum Gave {
 
 type Polled<E> = Poll<Option<Result<Frame<Bytes>, E>>>;
 
-/// Starts a recording. `pieces` are what was read of the stream already, within the limit; the hint is from before that.
+/// Starts a recording. `pieces` are what was read of the stream already, within the limit; `rest` is from before that.
 ///
 /// More than `limit` bytes, or more than [`MAX_PIECES`] frames, and the tape is dropped while the body streams on.
-pub(super) fn record<B>(stream: B, pieces: Vec<Piece>, hint: SizeHint, limit: usize) -> (Attempt<B>, Kept<B>) {
+pub(super) fn record<B>(stream: B, pieces: Vec<Piece>, rest: Rest, limit: usize) -> (Attempt<B>, Kept<B>) {
     let size = pieces.iter().map(Piece::size).sum();
     let tape = Tape {
         stream: Stream::Idle(stream),
@@ -99,8 +109,8 @@ pub(super) fn record<B>(stream: B, pieces: Vec<Piece>, hint: SizeHint, limit: us
         waker: None,
     };
     let tape = Arc::new(Mutex::new(tape));
-    let kept = Kept { tape: Arc::clone(&tape), hint: hint.clone() };
-    (Attempt { tape, number: 0, read: 0, hint, ended: false }, kept)
+    let kept = Kept { tape: Arc::clone(&tape), rest };
+    (Attempt { tape, number: 0, read: 0, rest, ended: false }, kept)
 }
 
 impl<B: Body<Data = Bytes, Error: 'static>> Kept<B> {
@@ -119,7 +129,7 @@ impl<B: Body<Data = Bytes, Error: 'static>> Kept<B> {
         if let Some(waker) = waker {
             waker.wake();
         }
-        Some(Attempt { tape: Arc::clone(&self.tape), number, read: 0, hint: self.hint.clone(), ended: false })
+        Some(Attempt { tape: Arc::clone(&self.tape), number, read: 0, rest: self.rest, ended: false })
     }
 }
 
@@ -132,40 +142,30 @@ impl<B> Kept<B> {
 }
 
 impl<B: Body<Data = Bytes, Error: 'static> + Unpin> Attempt<B> {
-    /// What the tape has for this attempt: a frame, the end, a reason to wait, or the stream to be polled.
-    fn play(&mut self, cx: &Context<'_>) -> Result<B, Polled<B::Error>> {
-        let mut tape = lock(&self.tape);
-        if tape.attempt != self.number {
-            return Err(fail());
-        }
-        if let Some(pieces) = &tape.pieces
-            && let Some(piece) = pieces.get(self.read)
-        {
-            let frame = piece.clone().into_frame();
-            self.read += 1;
-            self.ended = pieces.len() == self.read && matches!(tape.stream, Stream::Ended);
-            tape.reading = !self.ended;
-            return Err(Poll::Ready(Some(Ok(frame))));
-        }
-        match mem::replace(&mut tape.stream, Stream::Polled) {
-            Stream::Idle(stream) => Ok(stream),
-            Stream::Polled => {
-                let former = tape.waker.replace(cx.waker().clone());
-                drop(tape);
-                drop(former);
-                Err(Poll::Pending)
-            }
-            Stream::Ended => {
-                tape.stream = Stream::Ended;
-                tape.reading = false;
-                self.ended = true;
-                Err(Poll::Ready(None))
-            }
-            Stream::Failed => {
-                tape.stream = Stream::Failed;
-                Err(fail())
-            }
-        }
+    /// Polls the stream, which is out of the tape for that time.
+    fn read_on(&mut self, mut stream: B, cx: &mut Context<'_>) -> Polled<B::Error> {
+        let poll = || {
+            let polled = Pin::new(&mut stream).poll_frame(cx);
+            let ended = matches!(polled, Poll::Ready(None)) || (polled.is_ready() && stream.is_end_stream());
+            (polled, ended)
+        };
+        let (polled, ended) = catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|panic| {
+            self.put_back(Stream::Failed, Gave::Unrecordable, None);
+            resume_unwind(panic)
+        });
+        let (gave, failed) = match &polled {
+            Poll::Ready(Some(Ok(frame))) => (Gave::new(frame), false),
+            Poll::Ready(Some(Err(_))) => (Gave::Unrecordable, true),
+            Poll::Ready(None) | Poll::Pending => (Gave::Nothing, false),
+        };
+        // A stream that is done for is dropped here, outside the lock.
+        let stream = match (failed, ended) {
+            (true, _) => Stream::Failed,
+            (_, true) => Stream::Ended,
+            _ => Stream::Idle(stream),
+        };
+        let newest = self.put_back(stream, gave, polled.is_pending().then_some(cx.waker()));
+        if newest || failed { polled } else { fail() }
     }
 
     /// Puts the stream back after a poll and records what it gave. Returns whether this attempt is still the newest.
@@ -213,35 +213,25 @@ impl<B: Body<Data = Bytes, Error: 'static> + Unpin> Body for Attempt<B> {
         if this.ended {
             return Poll::Ready(None);
         }
-        let polled = match this.play(cx) {
-            Err(polled) => polled,
-            Ok(mut stream) => {
-                let poll = || {
-                    let polled = Pin::new(&mut stream).poll_frame(cx);
-                    let ended = matches!(polled, Poll::Ready(None)) || (polled.is_ready() && stream.is_end_stream());
-                    (polled, ended)
-                };
-                let (polled, ended) = catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|panic| {
-                    this.put_back(Stream::Failed, Gave::Unrecordable, None);
-                    resume_unwind(panic)
-                });
-                let (gave, failed) = match &polled {
-                    Poll::Ready(Some(Ok(frame))) => (Gave::new(frame), false),
-                    Poll::Ready(Some(Err(_))) => (Gave::Unrecordable, true),
-                    Poll::Ready(None) | Poll::Pending => (Gave::Nothing, false),
-                };
-                // A stream that is done for is dropped here, outside the lock.
-                let stream = match (failed, ended) {
-                    (true, _) => Stream::Failed,
-                    (_, true) => Stream::Ended,
-                    _ => Stream::Idle(stream),
-                };
-                let newest = this.put_back(stream, gave, polled.is_pending().then_some(cx.waker()));
-                if newest || failed { polled } else { fail() }
+        let played = lock(&this.tape).play(this.number, &mut this.read, cx.waker());
+        let polled = match played {
+            Played::Piece { piece, last } => {
+                this.ended = last;
+                Poll::Ready(Some(Ok(piece.into_frame())))
             }
+            Played::Stream(stream) => this.read_on(stream, cx),
+            Played::End => {
+                this.ended = true;
+                Poll::Ready(None)
+            }
+            Played::Wait { former } => {
+                drop(former);
+                Poll::Pending
+            }
+            Played::Lost => fail(),
         };
         if let Poll::Ready(Some(Ok(frame))) = &polled {
-            shorten(&mut this.hint, frame);
+            this.rest.shorten(frame);
         }
         polled
     }
@@ -251,7 +241,7 @@ impl<B: Body<Data = Bytes, Error: 'static> + Unpin> Body for Attempt<B> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.hint.clone()
+        self.rest.hint()
     }
 }
 
@@ -268,6 +258,33 @@ impl<B> Drop for Attempt<B> {
 }
 
 impl<B> Tape<B> {
+    fn play(&mut self, attempt: u64, read: &mut usize, waker: &Waker) -> Played<B> {
+        if self.attempt != attempt {
+            return Played::Lost;
+        }
+        if let Some(pieces) = &self.pieces
+            && let Some(piece) = pieces.get(*read)
+        {
+            *read += 1;
+            let last = pieces.len() == *read && matches!(self.stream, Stream::Ended);
+            self.reading = !last;
+            return Played::Piece { piece: piece.clone(), last };
+        }
+        match mem::replace(&mut self.stream, Stream::Polled) {
+            Stream::Idle(stream) => Played::Stream(stream),
+            Stream::Polled => Played::Wait { former: self.waker.replace(waker.clone()) },
+            Stream::Ended => {
+                self.stream = Stream::Ended;
+                self.reading = false;
+                Played::End
+            }
+            Stream::Failed => {
+                self.stream = Stream::Failed;
+                Played::Lost
+            }
+        }
+    }
+
     fn has_room(&self, piece: &Piece) -> bool {
         self.size.saturating_add(piece.size()) <= self.limit
             && self.pieces.as_ref().is_some_and(|pieces| pieces.len() < MAX_PIECES)
@@ -289,41 +306,6 @@ impl Gave {
             Some(piece) => Self::Piece(piece),
             None => Self::Unrecordable,
         }
-    }
-}
-
-impl Piece {
-    /// `None` for a kind of frame that is not known here.
-    pub(super) fn new(frame: &Frame<Bytes>) -> Option<Self> {
-        let data = frame.data_ref().map(|data| Self::Data(data.clone()));
-        data.or_else(|| frame.trailers_ref().map(|trailers| Self::Trailers(Box::new(trailers.clone()))))
-    }
-
-    pub(super) fn into_frame(self) -> Frame<Bytes> {
-        match self {
-            Self::Data(data) => Frame::data(data),
-            Self::Trailers(trailers) => Frame::trailers(*trailers),
-        }
-    }
-
-    pub(super) fn size(&self) -> usize {
-        match self {
-            Self::Data(data) => data.len(),
-            Self::Trailers(trailers) => trailers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum(),
-        }
-    }
-}
-
-/// What is left of a size hint after a frame.
-pub(super) fn shorten(hint: &mut SizeHint, frame: &Frame<Bytes>) {
-    if let Some(data) = frame.data_ref() {
-        let length = data.len() as u64;
-        let mut rest = SizeHint::new();
-        rest.set_lower(hint.lower().saturating_sub(length));
-        if let Some(upper) = hint.upper() {
-            rest.set_upper(upper.saturating_sub(length));
-        }
-        *hint = rest;
     }
 }
 
@@ -352,3 +334,6 @@ fn fail<E: 'static>() -> Polled<E> {
 fn lock<B>(tape: &Mutex<Tape<B>>) -> MutexGuard<'_, Tape<B>> {
     tape.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;
