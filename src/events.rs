@@ -1,6 +1,7 @@
 //! Everything that this crate says to `tracing`, in one place, so that the list below is the whole list.
 //!
-//! The target is `tower_reauth`. No field ever holds a secret, a path or a query (invariant 9).
+//! The target is `tower_reauth`. No field ever holds a secret or a query, nor the path of a request
+//! (invariant 9); an `error` names the address of the token endpoint.
 //!
 //! | event (message) | level | fields |
 //! | --- | --- | --- |
@@ -16,6 +17,7 @@
 //! | `token withheld` | debug | `reason` |
 //! | `renewals damped` | warn | `session`, `error` (names the remedy) |
 //! | `origin cools down` | warn | `session`, `origin`, `seconds` |
+//! | `stronger login asked for` | info | (RFC 9470: the API wants another login, which no renewal brings) |
 //! | `logged in` | info | `session`, `credential` |
 //! | `logged out` | info | `session` |
 //! | `tokens revoked` | info | `session` |
@@ -24,12 +26,15 @@
 //! The events of a renewal stand in a span `renewal` with the fields `session`, `reason` and `credential`; it is a child of the
 //! span of the call that started it.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use http::{StatusCode, uri::Authority};
 use tracing::{debug, info, warn};
 
-use crate::{Credential, Error, Origin, grant::SessionId, session::Generation};
+use crate::{
+    Error, Origin,
+    identity::{Generation, SessionId},
+};
 
 pub(crate) const TARGET: &str = "tower_reauth";
 
@@ -89,7 +94,11 @@ pub(crate) fn origin_cools_down(session: SessionId, origin: &Origin, pause: Dura
     warn!(target: TARGET, session = session.0, %origin, seconds = pause.as_secs(), "origin cools down");
 }
 
-pub(crate) fn logged_in(session: SessionId, credential: Credential) {
+pub(crate) fn stronger_login_asked() {
+    info!(target: TARGET, "stronger login asked for");
+}
+
+pub(crate) fn logged_in(session: SessionId, credential: impl fmt::Debug) {
     info!(target: TARGET, session = session.0, ?credential, "logged in");
 }
 

@@ -16,10 +16,10 @@ use tower_service::Service;
 
 use crate::{
     Error, Head, Replay, ResponseBody, Verdict,
+    identity::Generation,
     recovery::{Kept, Recovery},
     replay::BufferPool,
     service::Cold,
-    session::Generation,
 };
 
 pin_project! {

@@ -6,6 +6,7 @@ mod events;
 mod extensions;
 mod future;
 mod grant;
+mod identity;
 mod layer;
 mod origin;
 mod recovery;
@@ -25,11 +26,12 @@ pub use self::{
         ClientCredentialsGrant, Credential, Grant, GrantContext, PasswordGrant, RefreshTokenGrant, Retain, grant_fn,
         grant_with,
     },
+    identity::Generation,
     layer::{OwnAuthorization, ReauthLayer},
     origin::{Origin, Origins},
     replay::{KeptBody, Replay},
     response_body::ResponseBody,
     service::Reauth,
-    session::{Generation, Logout, Session, SessionBuilder, Status, Token},
+    session::{Logout, Session, SessionBuilder, Status, Token},
     token::TokenSet,
 };

@@ -18,7 +18,7 @@ use crate::{
     Error, ErrorKind, ForceRenewal, NoReplay, OwnAuthorization, Replay, ResponseBody, ResponseFuture, WithoutAuth,
     events,
     future::Sent,
-    grant::SessionId,
+    identity::SessionId,
     layer::Config,
     recovery::{First, Kept, Recovery},
     session::Authorization,

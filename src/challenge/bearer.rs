@@ -67,7 +67,7 @@ pub(super) fn decide(challenges: &Challenges) -> Verdict {
     let is_certain = claims.is_some() || ours.iter().any(|challenge| challenge.has_error("invalid_token"));
     if !is_certain && !healed_otherwise.is_empty() {
         if healed_otherwise.iter().any(|challenge| challenge.has_error(STRONGER_LOGIN)) {
-            tracing::debug!(target: "tower_reauth", "the API asks for a stronger login (RFC 9470): no renewal helps");
+            crate::events::stronger_login_asked();
         }
         return Verdict::Pass;
     }

@@ -11,11 +11,12 @@ use super::{
     TokenEndpoint,
     failure::{failure, holds_everyone, retry_after},
     form::Form,
+    hold::Turn,
     response::{Answer, tokens},
     step::{Purpose, Step},
     transport::{AnswerBody, Deadline, read},
 };
-use crate::{Error, ErrorKind, GrantContext, TokenSet, events, grant::SessionId};
+use crate::{Error, ErrorKind, GrantContext, TokenSet, events, identity::SessionId};
 
 impl TokenEndpoint {
     /// Makes one token request, for grants written by users.
@@ -78,10 +79,7 @@ impl TokenEndpoint {
         parameters: &[(&str, &str)],
     ) -> Result<TokenSet, Error> {
         let step = Step::new(purpose, &self.settings.address);
-        let turn = self.shared.hold.enter().map_err(|held| {
-            let why = format_args!("not sent, since the server answered with {} just before", held.status.as_u16());
-            step.error(ErrorKind::Unavailable, why).with_retry_after(held.remaining)
-        })?;
+        let turn = self.enter(&step)?;
         let form = self.form(context, parameters);
         let (parts, body, deadline) = self.post(&step, form, Some(context.session())).await?;
         if holds_everyone(parts.status) {
@@ -97,6 +95,18 @@ impl TokenEndpoint {
         }
         let body = read(&step, body, limit, deadline).await.map_err(|error| error.with_status(parts.status))?;
         tokens(&step, &parts.headers, body.as_slice())
+    }
+
+    /// Whether a pause that the server asked for would stop a request from being sent now.
+    pub(crate) fn check_pause(&self) -> Result<(), Error> {
+        self.enter(&Step::new(Purpose::Token(None), &self.settings.address)).map(|_| ())
+    }
+
+    fn enter(&self, step: &Step<'_>) -> Result<Turn, Error> {
+        self.shared.hold.enter().map_err(|held| {
+            let why = format_args!("not sent, since the server answered with {} just before", held.status.as_u16());
+            step.error(ErrorKind::Unavailable, why).with_retry_after(held.remaining)
+        })
     }
 
     fn form(&self, context: &GrantContext, parameters: &[(&str, &str)]) -> Form {

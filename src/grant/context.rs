@@ -4,6 +4,8 @@ use std::fmt;
 
 use secrecy::SecretString;
 
+use crate::identity::SessionId;
+
 /// What a [`Grant`](crate::Grant) is told about the renewal that it serves.
 #[derive(Clone, Default)]
 pub struct GrantContext {
@@ -11,10 +13,6 @@ pub struct GrantContext {
     claims: Option<Box<str>>,
     refresh_token: Option<SecretString>,
 }
-
-/// Names a session, process-wide; every token request carries it as an extension.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct SessionId(pub(crate) u64);
 
 impl GrantContext {
     pub(crate) fn new(session: SessionId, claims: Option<Box<str>>, refresh_token: Option<SecretString>) -> Self {

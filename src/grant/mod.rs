@@ -10,7 +10,6 @@ use std::{future::Future, pin::Pin};
 
 use secrecy::SecretString;
 
-pub(crate) use self::context::SessionId;
 pub use self::{
     client_credentials::ClientCredentialsGrant,
     closure::{grant_fn, grant_with},

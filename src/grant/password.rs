@@ -97,7 +97,8 @@ impl Grant for PasswordGrant {
     }
 
     fn credential(&self) -> Credential {
-        Credential::Password
+        // Once the password is wiped, the refresh token is all there is.
+        self.with_password(|password| if password.is_some() { Credential::Password } else { Credential::RefreshToken })
     }
 }
 

@@ -3,12 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{
-    ClientCredentialsGrant, Credential, Grant, GrantContext, PasswordGrant, RefreshTokenGrant, Retain, SessionId,
-    grant_fn, grant_with,
+    ClientCredentialsGrant, Credential, Grant, GrantContext, PasswordGrant, RefreshTokenGrant, Retain, grant_fn,
+    grant_with,
 };
 use crate::{
     ClientAuth, Error, ErrorKind, TokenSet,
     endpoint::script::{Script, TOKEN, answer},
+    identity::SessionId,
 };
 
 const WITH_REFRESH: &str = r#"{"access_token":"at","refresh_token":"rt"}"#;

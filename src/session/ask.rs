@@ -6,13 +6,13 @@ use http::HeaderValue;
 use tokio::{runtime::Handle, time::Instant};
 
 use super::{
-    Generation, Inner, Session,
+    Inner, Session,
     damping::Turn,
     flight::{Departure, Flight, Order, Waiting},
     logged_out,
     state::{Held, Login},
 };
-use crate::{Error, ErrorKind, Origin, events};
+use crate::{Error, ErrorKind, Origin, events, identity::Generation};
 
 /// Why a caller comes.
 #[derive(Clone, Copy, Debug)]

@@ -27,8 +27,8 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use super::{Generation, Inner, ladder, revocation};
-use crate::{Error, ErrorKind, TokenSet, events, grant::DynGrant};
+use super::{Inner, ladder, revocation};
+use crate::{Error, ErrorKind, TokenSet, events, grant::DynGrant, identity::Generation};
 
 /// How a flight ended: the generation that is current now, or why there is no new one.
 pub(super) type Landing = Result<Generation, Error>;

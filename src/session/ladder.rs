@@ -22,6 +22,10 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
             answer => return answer,
         }
     }
+    if let Some(endpoint) = order.grant.endpoint() {
+        // What is stopped here was not sent, and must not count as a send.
+        endpoint.check_pause()?;
+    }
     with_login(session, order, |_, login| {
         let now = Instant::now();
         login.refusals.check(now).inspect(|()| login.refusals.sent(now))
@@ -33,7 +37,7 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
             login.refusals.worked();
             false
         }
-        Err(error) => login.refusals.failed(Instant::now(), error),
+        Err(error) => login.refusals.failed(Instant::now(), error, order.grant.credential()),
     });
     // Otherwise the login ended while the answer was on its way: the landing decides what becomes of it.
     if let (Ok(true), Err(error)) = (noted, &answer) {

@@ -11,7 +11,6 @@ mod builder;
 mod cool_down;
 mod damping;
 mod flight;
-mod generation;
 mod ladder;
 mod refusal;
 mod revocation;
@@ -35,7 +34,7 @@ pub(crate) use self::{
     ask::{Answer, Authorization, Need},
     flight::Waiting,
 };
-pub use self::{builder::SessionBuilder, generation::Generation, revocation::Logout, status::Status};
+pub use self::{builder::SessionBuilder, revocation::Logout, status::Status};
 use self::{
     builder::Settings,
     state::{Login, State},
@@ -43,7 +42,8 @@ use self::{
 };
 use crate::{
     Error, ErrorKind, Grant, TokenSet, events,
-    grant::{DynGrant, SessionId},
+    grant::DynGrant,
+    identity::{Generation, SessionId},
 };
 
 /// One owner of credentials: a user's login, or a service's own identity.
@@ -103,8 +103,7 @@ impl Session {
 
     fn with_settings(settings: Settings) -> Self {
         let inner = Inner {
-            // Sessions and token sets share one counter: all that matters is that no number comes twice.
-            id: SessionId(Generation::next().number()),
+            id: SessionId::next(),
             generation: AtomicU64::new(Generation::NONE.number()),
             state: RwLock::default(),
             status: watch::Sender::new(Status::LoggedOut),
@@ -261,6 +260,7 @@ impl Inner {
         self.generation.store(state.generation().number(), Ordering::Release);
         let status = state.status();
         self.status.send_if_modified(|known| std::mem::replace(known, status) != status);
+        drop(state);
         result
     }
 }

@@ -5,7 +5,8 @@
 //! 3. A password is never sent more than 3 times in 15 min without a success, whatever the answers were.
 //! 4. A client's own secret is probed after 60 s, doubling to 15 min: secrets get rotated, and outages look alike.
 //! 5. Anything else is treated as 1 and 2 say.
-//! 6. A request that the server objects to as such (client, scope, grant type) is probed as in 4.
+//! 6. A refresh token that was refused, with nothing behind it, is final at once.
+//! 7. A request that the server objects to as such (client, scope, grant type) is probed as in 4.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -41,6 +42,11 @@ enum Verdict {
 impl Refusals {
     pub(super) fn new(credential: Credential) -> Self {
         Self { credential, worked: false, sends: VecDeque::new(), verdict: Verdict::Open }
+    }
+
+    /// What the login began with.
+    pub(super) fn credential(&self) -> Credential {
+        self.credential
     }
 
     /// Whether the credential may be sent now; if not, the error to hand out.
@@ -81,9 +87,9 @@ impl Refusals {
         self.verdict = Verdict::Open;
     }
 
-    /// Notes a failure of the credential; says whether it is a refusal that is remembered here, so that no other
-    /// back-off is needed.
-    pub(super) fn failed(&mut self, now: Instant, error: &Error) -> bool {
+    /// Notes a failure of the credential; says whether it is a refusal that is remembered here. `credential` is what the
+    /// grant has left by now.
+    pub(super) fn failed(&mut self, now: Instant, error: &Error, credential: Credential) -> bool {
         let refused = error.kind() == ErrorKind::Refused;
         let probed = error.kind() == ErrorKind::Misconfigured || (refused && self.credential == Credential::Client);
         if probed {
@@ -93,8 +99,8 @@ impl Refusals {
             };
             self.verdict = Verdict::Probe { at: now + pause, pause, error: error.clone() };
         } else if refused {
-            let first_of_one_that_worked = self.worked && !matches!(self.verdict, Verdict::Confirm { .. });
-            self.verdict = if first_of_one_that_worked {
+            let confirms = self.worked && credential != Credential::RefreshToken;
+            self.verdict = if confirms && !matches!(self.verdict, Verdict::Confirm { .. }) {
                 Verdict::Confirm { at: now + CONFIRM_AFTER, error: error.clone() }
             } else {
                 Verdict::Final { error: error.clone() }

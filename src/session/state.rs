@@ -7,10 +7,10 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::{
-    Generation, Status, cool_down::CoolDowns, damping::Damping, flight::Flight, refusal::Refusals, schedule::Backoff,
+    Status, cool_down::CoolDowns, damping::Damping, flight::Flight, refusal::Refusals, schedule::Backoff,
     schedule::Expiry,
 };
-use crate::{Credential, Error, TokenSet, grant::DynGrant};
+use crate::{Credential, Error, TokenSet, grant::DynGrant, identity::Generation};
 
 /// The truth about one session.
 #[derive(Default)]
@@ -79,7 +79,7 @@ impl Login {
         }
         self.backoff.succeeded();
         // Where fetching a token kills the old one, early renewal makes the trouble that it should prevent.
-        let ahead = self.grant.credential() != Credential::Password;
+        let ahead = self.refusals.credential() != Credential::Password;
         let expiry = Expiry::new(now, tokens.lifetime(), ahead.then(fastrand::f64));
         let (header, generation) = match &self.held {
             Some(held) if held.tokens.same_access_token(&tokens) => (held.header.clone(), held.generation),

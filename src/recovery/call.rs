@@ -1,0 +1,223 @@
+//! What is known of a call that needs more than one good send, and what is decided by it.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::{First, Kept, Step};
+use crate::{
+    Challenge, Error, ErrorKind, RenewalFailed, Replay, ResponseBody, Verdict, events,
+    identity::Generation,
+    layer::Parked,
+    service::Cold,
+    session::{Answer, Authorization, Need, Waiting},
+};
+
+/// How much of a body a classifier sees, and for how long it is waited for.
+const LOOK_LIMIT: usize = 64 * 1024;
+const LOOK_TIME: Duration = Duration::from_secs(1);
+/// How long a rejection's body is read before its replay.
+const DRAIN_TIME: Duration = Duration::from_millis(100);
+
+/// How a call ends.
+pub(super) type End<R> = Result<Response<ResponseBody<R>>, Error>;
+/// `Ok` goes on with a step, `Err` ends the call.
+pub(super) type Next<S, F, R> = Result<Step<S, F>, End<R>>;
+
+/// What is known of the call, whatever its step.
+pub(super) struct Call<S, B: Replay, R: Body> {
+    pub(super) cold: Arc<Cold<S>>,
+    pub(super) epoch: Generation,
+    pub(super) origin: usize,
+    // The request that was not sent yet, and why.
+    pub(super) first: Option<(Request<B>, First)>,
+    pub(super) replay: bool,
+    pub(super) kept: Option<Kept<B>>,
+    // The response that the caller gets if there is no better one.
+    pub(super) response: Option<Response<ResponseBody<R>>>,
+    pub(super) claims: Option<Box<str>>,
+    // What the last attempt was sent with.
+    pub(super) sent: Generation,
+    pub(super) replays: u32,
+    // One replay is free, where others had renewed the token already.
+    pub(super) free_replay: bool,
+    pub(super) parked: Option<Parked>,
+}
+
+impl<S, B: Replay, R: Body> Call<S, B, R>
+where
+    S: Service<Request<B>> + Clone,
+{
+    /// Before the first send, or after a rejection: how to come by a token.
+    pub(super) fn ask(&mut self) -> Next<S, S::Future, R> {
+        let config = &self.cold.config;
+        let need = match &self.first {
+            Some((_, First::Token)) => Need::Token,
+            Some((_, First::FreshToken)) => Need::FreshToken,
+            Some((_, First::Renewal { since })) => Need::Renewal { since: *since },
+            None => Need::Rejected {
+                generation: self.sent,
+                origin: config.origins.get(self.origin),
+                claims: self.claims.as_deref(),
+            },
+        };
+        match config.session.ask(need, Some(self.epoch)) {
+            Answer::Ready => self.go_on(),
+            Answer::Wait(waiting) => Ok(self.wait(waiting, false)),
+            Answer::After(waiting) => Ok(self.wait(waiting, true)),
+            Answer::At(turn) => Ok(Step::Turn { at: tokio::time::sleep_until(turn) }),
+            Answer::Failed(error) => self.give_up(error),
+        }
+    }
+
+    fn wait(&mut self, waiting: Waiting, again: bool) -> Step<S, S::Future> {
+        if let (Some(kept), None) = (&mut self.kept, &self.parked) {
+            kept.head.shrink();
+            // Invariant 12: over the layer's budget the renewal goes on, but this request will not be replayed.
+            match self.cold.config.park(kept.head.size() + B::size(&kept.body)) {
+                Some(parked) => self.parked = Some(parked),
+                None => self.kept = None,
+            }
+        }
+        Step::Wait { waiting, again }
+    }
+
+    pub(super) fn landed(&mut self, landing: Result<Generation, Error>) -> Next<S, S::Future, R> {
+        match landing {
+            Ok(generation) if self.first.is_none() && generation == self.sent => {
+                self.unproductive();
+                self.give_up(Error::new(ErrorKind::SameToken, "the renewal brought the same token again"))
+            }
+            Ok(_) => self.go_on(),
+            Err(error) => self.give_up(error),
+        }
+    }
+
+    /// There is a token to go on with.
+    fn go_on(&mut self) -> Next<S, S::Future, R> {
+        let limit = self.cold.config.drain_limit;
+        let Some(response) = self.response.take() else { return Ok(Step::Ready { service: self.cold.service() }) };
+        if self.kept.is_none() {
+            self.response = Some(response);
+            return self.give_up(Error::new(ErrorKind::NotReplayable, "the request could not be kept for a replay"));
+        }
+        let empty = response.body().is_end_stream();
+        let too_long = response.body().size_hint().lower() > limit as u64;
+        self.response = Some(response.map(ResponseBody::into_looked));
+        Ok(if empty || too_long {
+            Step::Yield { done: false }
+        } else {
+            Step::Drain { limit: tokio::time::sleep(DRAIN_TIME) }
+        })
+    }
+
+    /// There will be no better answer than the one that is there, if there is one.
+    fn give_up(&mut self, error: Error) -> Next<S, S::Future, R> {
+        let session = &self.cold.config.session;
+        match (self.response.take(), &self.first) {
+            (Some(mut response), _) => {
+                events::passed_on(session.id(), &error);
+                response.extensions_mut().insert(RenewalFailed::new(error));
+                Err(Ok(response))
+            }
+            // Invariant 4: a token that may still work is tried before the call fails.
+            (None, Some((_, First::Token | First::FreshToken))) if session.last_resort(self.epoch).is_some() => {
+                Ok(Step::Ready { service: self.cold.service() })
+            }
+            (None, _) => Err(Err(error)),
+        }
+    }
+
+    pub(super) fn judge(&mut self, verdict: Verdict) -> Next<S, S::Future, R> {
+        let Some(mut response) = self.response.take() else {
+            return Err(Err(Error::new(ErrorKind::Service, "the response is gone")));
+        };
+        response.body_mut().forget_seen();
+        match verdict {
+            Verdict::Pass => {
+                let config = &self.cold.config;
+                if let (1.., Some(origin)) = (self.replays, config.origins.get(self.origin)) {
+                    config.session.productive(self.epoch, origin);
+                }
+                Err(Ok(response))
+            }
+            Verdict::Look { at_most } => {
+                self.response = Some(response.map(ResponseBody::into_looked));
+                Ok(Step::Look { limit: tokio::time::sleep(LOOK_TIME), at_most: at_most.min(LOOK_LIMIT) })
+            }
+            Verdict::Reject(challenge) => {
+                self.response = Some(response);
+                self.rejected(&challenge)
+            }
+        }
+    }
+
+    fn rejected(&mut self, challenge: &Challenge) -> Next<S, S::Future, R> {
+        let config = &self.cold.config;
+        self.claims = challenge.claims().map(Into::into);
+        if let (Some(response), Some(origin)) = (&self.response, config.origins.get(self.origin)) {
+            events::rejected(config.session.id(), self.sent, response.status(), origin);
+        }
+        let renewed_by_others = config.session.generation() != self.sent;
+        if config.max_replays == 0 {
+            self.kept = None;
+        } else if self.replays >= config.max_replays && !(renewed_by_others && self.free_replay) {
+            if !renewed_by_others {
+                self.unproductive();
+            }
+            return self.give_up(Error::new(ErrorKind::RejectedAgain, "the new token was rejected as well"));
+        }
+        if renewed_by_others && self.free_replay {
+            self.free_replay = false;
+        } else {
+            self.replays += 1;
+        }
+        Ok(Step::Ask)
+    }
+
+    fn unproductive(&self) {
+        let config = &self.cold.config;
+        if let Some(origin) = config.origins.get(self.origin) {
+            config.session.unproductive(self.epoch, origin, self.sent);
+        }
+    }
+
+    /// The request that goes out now, with the token of this very moment.
+    pub(super) fn request(&mut self) -> Result<Request<B>, End<R>> {
+        let config = &self.cold.config;
+        // Invariant 6: the last look at the session before anything is sent.
+        let Authorization { header, generation, .. } = match config.session.authorization_of(self.epoch) {
+            Ok(authorization) => authorization,
+            Err(error) => return Err(self.end(error)),
+        };
+        let request = match self.first.take() {
+            Some((request, _)) => {
+                let (request, kept) = Kept::keep(request, self.replay, config.replay_limit);
+                self.kept = kept;
+                Some(request)
+            }
+            None => self.kept.as_mut().and_then(Kept::again),
+        };
+        let Some(mut request) = request else {
+            return Err(self.end(Error::new(ErrorKind::NotReplayable, "the request's body can't be had again")));
+        };
+        if self.response.take().is_some() {
+            events::replayed(config.session.id(), generation, self.replays);
+        }
+        self.parked = None;
+        self.sent = generation;
+        request.headers_mut().insert(&config.header, header);
+        Ok(request)
+    }
+
+    fn end(&mut self, error: Error) -> End<R> {
+        self.first = None;
+        match self.give_up(error) {
+            Err(end) => end,
+            // Without a first request there is nothing to go on with.
+            Ok(_) => Err(Error::new(ErrorKind::Service, "the call went on after its end")),
+        }
+    }
+}

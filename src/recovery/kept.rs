@@ -1,0 +1,40 @@
+//! What is kept of a request until its response is known.
+
+use http::Request;
+
+use crate::{
+    Replay,
+    replay::{BufferPool, KeptHead},
+};
+
+/// What a replay starts from.
+pub(crate) struct Kept<B: Replay> {
+    pub(crate) head: KeptHead,
+    pub(crate) body: B::Kept,
+}
+
+impl<B: Replay> Kept<B> {
+    /// Keeps what a replay needs, and gives the request back.
+    pub(crate) fn keep(request: Request<B>, replay: bool, limit: usize) -> (Request<B>, Option<Self>) {
+        if !replay {
+            return (request, None);
+        }
+        let head = KeptHead::keep(&request, BufferPool::take());
+        let (parts, body) = request.into_parts();
+        let (body, kept) = body.keep(limit);
+        let request = Request::from_parts(parts, body);
+        match kept {
+            Some(body) => (request, Some(Self { head, body })),
+            None => {
+                BufferPool::give(head.into_buffer());
+                (request, None)
+            }
+        }
+    }
+
+    /// The same request once more.
+    pub(super) fn again(&mut self) -> Option<Request<B>> {
+        let head = self.head.restore()?;
+        Some(Request::from_parts(head, B::again(&mut self.body)?))
+    }
+}

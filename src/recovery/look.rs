@@ -1,0 +1,48 @@
+//! Reading a response's body ahead of the caller: to judge it, and to free its connection.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http_body::Body;
+use tokio::time::Sleep;
+
+use super::call::Call;
+use crate::{Head, Replay, Seen, Verdict, response_body::Look};
+
+impl<S, B: Replay, R: Body> Call<S, B, R> {
+    pub(super) fn poll_look(&mut self, limit: Pin<&mut Sleep>, at_most: usize, cx: &mut Context<'_>) -> Poll<Verdict> {
+        let Some(response) = &mut self.response else { return Poll::Ready(Verdict::Pass) };
+        let out_of_time = limit.poll(cx).is_ready();
+        loop {
+            let last = match response.body_mut().poll_look(cx, at_most) {
+                Poll::Ready(Look::More) => response.body().is_full(at_most.max(1)),
+                Poll::Ready(Look::End) => true,
+                Poll::Pending if out_of_time => true,
+                Poll::Pending => return Poll::Pending,
+            };
+            let (data, trailers) = response.body().seen();
+            let verdict = self.cold.config.classify.body(&Head::of(response), &Seen::new(data, trailers, last));
+            match verdict {
+                Verdict::Look { .. } if !last => {}
+                // The head alone decides, and it asked for a look.
+                Verdict::Look { .. } => return Poll::Ready(Verdict::Pass),
+                decided => return Poll::Ready(decided),
+            }
+        }
+    }
+
+    pub(super) fn poll_drain(&mut self, limit: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(response) = &mut self.response else { return Poll::Ready(()) };
+        let out_of_time = limit.poll(cx).is_ready();
+        loop {
+            match response.body_mut().poll_look(cx, 0) {
+                Poll::Ready(Look::More) if !response.body().is_full(self.cold.config.drain_limit) => {}
+                Poll::Pending if !out_of_time => return Poll::Pending,
+                _ => return Poll::Ready(()),
+            }
+        }
+    }
+}

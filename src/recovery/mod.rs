@@ -1,0 +1,189 @@
+//! What happens to a call that needs more than one good send: wait for a token, renew, drain, replay.
+//!
+//! A [`Recovery`] begins either before the first send, because there is no token, or after a response that may be a
+//! rejection. It moves from step to step in one loop, and ends with the answer to the last attempt, with the original
+//! rejection, or with an error where nothing was sent (invariant 8).
+//!
+//! 1. The call belongs to the login that it began with. Nothing is sent for it with a token of another one (invariant 6).
+//! 2. A rejection is kept whole until its replay really goes.
+//! 3. While it waits for anything, it holds no readiness of the inner service.
+
+mod call;
+mod kept;
+mod look;
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tokio::time::Sleep;
+use tower::BoxError;
+use tower_service::Service;
+
+use self::call::{Call, End, Next};
+pub(crate) use self::kept::Kept;
+use crate::{
+    Error, Head, Replay, ResponseBody, Verdict, future::Sent, identity::Generation, service::Cold, session::Waiting,
+};
+
+/// Why a request waits before its first send.
+#[derive(Clone, Copy)]
+pub(crate) enum First {
+    Token,
+    FreshToken,
+    Renewal { since: Generation },
+}
+
+pin_project! {
+    pub(crate) struct Recovery<S, B, R>
+    where
+        S: Service<Request<B>>,
+        B: Replay,
+        R: Body,
+    {
+        call: Call<S, B, R>,
+        #[pin]
+        step: Step<S, S::Future>,
+    }
+}
+
+pin_project! {
+    #[project = StepProjection]
+    enum Step<S, F> {
+        /// What does this response say?
+        Judge { verdict: Option<Verdict> },
+        /// What does the session say?
+        Ask,
+        /// For a flight. `again`: it brings something else than what is needed, so ask again when it has landed.
+        Wait { #[pin] waiting: Waiting, again: bool },
+        /// For a turn among those who are damped.
+        Turn { #[pin] at: Sleep },
+        /// Into the body, for what the head does not tell.
+        Look { #[pin] limit: Sleep, at_most: usize },
+        /// The rejection's body, so that its connection is free for the replay.
+        Drain { #[pin] limit: Sleep },
+        /// Once, for the connection's task to hand the connection back to its pool.
+        Yield { done: bool },
+        Ready { service: S },
+        Send { #[pin] future: F },
+    }
+}
+
+impl<S, B, R> Recovery<S, B, R>
+where
+    S: Service<Request<B>>,
+    B: Replay,
+    R: Body,
+{
+    /// For a request that can't be sent yet.
+    pub(crate) fn first(
+        cold: Arc<Cold<S>>,
+        request: Request<B>,
+        first: First,
+        epoch: Generation,
+        origin: usize,
+        replay: bool,
+    ) -> Self {
+        let call = Call {
+            cold,
+            epoch,
+            origin,
+            first: Some((request, first)),
+            replay,
+            kept: None,
+            response: None,
+            claims: None,
+            sent: Generation::NONE,
+            replays: 0,
+            free_replay: true,
+            parked: None,
+        };
+        Self { call, step: Step::Ask }
+    }
+
+    /// For a response that does not simply pass.
+    pub(crate) fn answered(sent: Sent<S, B>, response: Response<ResponseBody<R>>, verdict: Verdict) -> Self {
+        let Sent { cold, kept, generation, epoch, origin } = sent;
+        let call = Call {
+            cold,
+            epoch,
+            origin,
+            first: None,
+            replay: kept.is_some(),
+            kept,
+            response: Some(response),
+            claims: None,
+            sent: generation,
+            replays: 0,
+            free_replay: true,
+            parked: None,
+        };
+        Self { call, step: Step::Judge { verdict: Some(verdict) } }
+    }
+}
+
+impl<S, B, R> Future for Recovery<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Replay,
+    R: Body,
+{
+    type Output = End<R>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let call = this.call;
+        loop {
+            let next: Next<S, S::Future, R> = match this.step.as_mut().project() {
+                StepProjection::Judge { verdict } => call.judge(verdict.take().unwrap_or(Verdict::Pass)),
+                StepProjection::Ask => call.ask(),
+                StepProjection::Wait { waiting, again } => {
+                    let landing = ready!(waiting.poll(cx));
+                    if *again { Ok(Step::Ask) } else { call.landed(landing) }
+                }
+                StepProjection::Turn { at } => {
+                    ready!(at.poll(cx));
+                    Ok(Step::Ask)
+                }
+                StepProjection::Look { limit, at_most } => {
+                    let verdict = ready!(call.poll_look(limit, *at_most, cx));
+                    call.judge(verdict)
+                }
+                StepProjection::Drain { limit } => {
+                    ready!(call.poll_drain(limit, cx));
+                    Ok(Step::Yield { done: false })
+                }
+                StepProjection::Yield { done } => {
+                    if !*done {
+                        *done = true;
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    Ok(Step::Ready { service: call.cold.service() })
+                }
+                StepProjection::Ready { service } => {
+                    ready!(service.poll_ready(cx)).map_err(Error::service)?;
+                    call.request().map(|request| Step::Send { future: service.call(request) })
+                }
+                StepProjection::Send { future } => {
+                    let response = ready!(future.poll(cx)).map_err(Error::service)?;
+                    let response = response.map(ResponseBody::plain);
+                    let verdict = call.cold.config.classify.head(&Head::of(&response));
+                    call.response = Some(response);
+                    call.judge(verdict)
+                }
+            };
+            match next {
+                Ok(step) => this.step.set(step),
+                Err(end) => return Poll::Ready(end),
+            }
+        }
+    }
+}
