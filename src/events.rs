@@ -1,30 +1,7 @@
-//! Everything that this crate says to `tracing`, in one place, so that the list below is the whole list.
+//! Everything that this crate says to `tracing`, in one place; [`manual::events`](crate::manual::events) is the list for users.
 //!
-//! The target is `tower_reauth`. No field ever holds a secret or a query, nor the path of a request
-//! (invariant 9); an `error` names the address of the token endpoint.
-//!
-//! | event (message) | level | fields |
-//! | --- | --- | --- |
-//! | `renewal started` | debug | |
-//! | `token acquired` | info | `generation`, `lifetime_s` (0: unknown) |
-//! | `renewal failed` | warn | `kind`, `status`, `error` |
-//! | `token requests paused` | debug | `endpoint` (host and port), `status`, `retry_after_s` (0: not said) |
-//! | `refresh token refused` | info | `status`, `code` |
-//! | `credentials refused` | warn | `kind`, `status`, `code` |
-//! | `token rejected` | info | `session`, `generation`, `status`, `origin` |
-//! | `request replayed` | debug | `session`, `generation`, `attempt` |
-//! | `rejection passed on` | info | `session`, `kind`, `error` |
-//! | `token withheld` | debug | `reason` |
-//! | `renewals damped` | warn | `session`, `error` (names the remedy) |
-//! | `origin cools down` | warn | `session`, `origin`, `seconds` |
-//! | `stronger login asked for` | info | (RFC 9470: the API wants another login, which no renewal brings) |
-//! | `logged in` | info | `session`, `credential` |
-//! | `logged out` | info | `session` |
-//! | `tokens revoked` | info | `session` |
-//! | `revocation failed` | warn | `session`, `error` |
-//!
-//! The events of a renewal stand in a span `renewal` with the fields `session`, `reason` and `credential`; it is a child of the
-//! span of the call that started it.
+//! No field ever holds a secret (invariant 9), and none of these functions is called under a lock: a subscriber may call
+//! back into the session.
 
 use std::{fmt, time::Duration};
 

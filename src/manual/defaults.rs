@@ -1,0 +1,38 @@
+//! Limits and defaults, with the place where each can be changed.
+//!
+//! | what | default | set by |
+//! | --- | --- | --- |
+//! | replays that one call may cause by renewals | 1, and one more where others had renewed already | [`ReauthLayer::max_replays`] |
+//! | request body that is buffered for a replay | 64 KiB; a `Full<Bytes>` of any size is kept by reference | [`ReauthLayer::replay_limit`] |
+//! | what all waiting requests of one layer keep | 64 MiB; over it a request gets its rejection | |
+//! | rejection's body that is read so that its connection can be used again | 64 KiB and 100 ms | [`ReauthLayer::drain_limit`] |
+//! | response body that a classifier may look into | 64 KiB and 1 s, then the head decides | |
+//! | challenges that are read | 8 KiB, 16 challenges | |
+//! | wait for a token | 30 s; the renewal itself goes on | [`SessionBuilder::waiting_time`] |
+//! | one renewal in all | 120 s | [`SessionBuilder::renewal_limit`] |
+//! | one exchange with the token endpoint | 120 s | [`TokenEndpoint::timeout`] |
+//! | answer of the token endpoint | 1 MiB | [`TokenEndpoint::response_limit`] |
+//! | redirects of the token endpoint | never followed | |
+//! | `token_type` | missing or `Bearer` in any case; anything else is an error | |
+//! | unknown lifetime | counts as long-lived; a rejection heals it | |
+//! | renewal ahead of time | at 70 to 80 % of the lifetime, in the background, while there is traffic; off for [`PasswordGrant`] | |
+//! | expiry margin | 10 s, never more than a tenth of the lifetime | |
+//! | pause after a failed renewal | 1 s doubling to 60 s, full jitter; `Retry-After` wins, up to 5 min | |
+//! | pause after a 429 or 503 | `Retry-After` up to 5 min, else 1 s doubling to 60 s, for all users of the endpoint | |
+//! | refused password that never worked | not sent again until the next login | |
+//! | refused password that had worked | one more attempt after 60 s | |
+//! | password without a success | 3 sends in 15 min, whatever the answers were | |
+//! | refused client | tried again after 60 s, doubling to 15 min | |
+//! | re-issues because unexpired tokens were rejected | 10 a minute and session; then a rejection waits up to 5 s, or passes | [`SessionBuilder::reissues_per_minute`] |
+//! | origin that rejects new tokens | left alone for 1 s, doubling to 60 s | |
+//! | revocation | sent up to 3 times, again only after 429 or 503 | |
+//!
+//! [`ReauthLayer::max_replays`]: crate::ReauthLayer::max_replays
+//! [`ReauthLayer::replay_limit`]: crate::ReauthLayer::replay_limit
+//! [`ReauthLayer::drain_limit`]: crate::ReauthLayer::drain_limit
+//! [`SessionBuilder::waiting_time`]: crate::SessionBuilder::waiting_time
+//! [`SessionBuilder::renewal_limit`]: crate::SessionBuilder::renewal_limit
+//! [`SessionBuilder::reissues_per_minute`]: crate::SessionBuilder::reissues_per_minute
+//! [`TokenEndpoint::timeout`]: crate::TokenEndpoint::timeout
+//! [`TokenEndpoint::response_limit`]: crate::TokenEndpoint::response_limit
+//! [`PasswordGrant`]: crate::PasswordGrant

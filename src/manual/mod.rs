@@ -1,0 +1,4 @@
+//! Chapters that belong to no single type.
+
+pub mod defaults;
+pub mod events;
