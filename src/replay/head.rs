@@ -47,9 +47,7 @@ impl KeptHead {
         ];
         let line_size: usize = line.iter().map(|part| NUMBER + part.len()).sum();
         make_room(&mut buffer, line_size + request.headers().len() * USUAL_HEADER);
-        for part in line {
-            buffer.extend_from_slice(&(part.len() as u64).to_ne_bytes());
-        }
+        buffer.extend_from_slice(line.map(|part| (part.len() as u64).to_ne_bytes()).as_flattened());
         for part in line {
             buffer.extend_from_slice(part.as_bytes());
         }

@@ -45,9 +45,11 @@ impl BufferPool {
 /// `zeroize` writes byte by byte over the whole capacity, which would cost more than the copy of the head itself. The
 /// black box keeps the compiler from leaving out a write that nobody reads.
 pub(super) fn wipe(buffer: &mut Vec<u8>) {
-    buffer.fill(0);
-    black_box(buffer.as_mut_slice());
-    buffer.clear();
+    if !buffer.is_empty() {
+        buffer.fill(0);
+        black_box(buffer.as_mut_slice());
+        buffer.clear();
+    }
 }
 
 #[cfg(test)]
