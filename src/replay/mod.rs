@@ -13,6 +13,44 @@ pub use self::boxed::KeptBody;
 pub(crate) use self::{head::KeptHead, pool::BufferPool};
 
 /// A request body that can be sent again.
+///
+/// Bodies in memory ([`Full`](http_body_util::Full), [`Empty`](http_body_util::Empty), `String`) are kept as a clone, boxed
+/// bodies are recorded while they are sent, [`Either`](http_body_util::Either) is what it holds. There is no
+/// implementation for every body that is `Clone`, because the clones of some share one stream. A body type of a library
+/// is boxed outside the layer, with `.map_request_body(..)`.
+///
+/// 1. The first body and each later one yield the same bytes and trailers, and have the same size hint.
+/// 2. The body that is sent yields what the original would have, its error too, whether or not it is kept.
+/// 3. What cannot be had again in full is `None`, and then the caller gets the rejection as it came.
+/// 4. Once there is a later body, an earlier one that was not read to its end must not end as if it were whole: with
+///    chunked HTTP/1.1 a cut-off request would be a valid one.
+///
+/// A type of one's own that holds its content:
+///
+/// ```
+/// use bytes::Bytes;
+/// use http_body_util::Full;
+/// use tower_reauth::Replay;
+///
+/// struct Form(Full<Bytes>);
+///
+/// impl Replay for Form {
+///     type Kept = <Full<Bytes> as Replay>::Kept;
+///
+///     fn keep(self, limit: usize) -> (Self, Option<Self::Kept>) {
+///         let (body, kept) = self.0.keep(limit);
+///         (Self(body), kept)
+///     }
+///
+///     fn again(kept: &mut Self::Kept) -> Option<Self> {
+///         Full::again(kept).map(Self)
+///     }
+///
+///     fn size(kept: &Self::Kept) -> usize {
+///         <Full<Bytes> as Replay>::size(kept)
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be replayed by tower-reauth",
     label = "this request body type has no `Replay`",
@@ -23,12 +61,13 @@ pub trait Replay: Sized {
     type Kept: Send + 'static;
 
     /// Splits the body into the one that is sent now and what a replay needs; nothing where a replay would have to
-    /// buffer more than `limit` bytes.
+    /// buffer more than `limit` bytes. What is shared and not copied does not count.
     fn keep(self, limit: usize) -> (Self, Option<Self::Kept>);
 
-    /// The body once more, from its first byte; `None` when it cannot be had (again).
+    /// The body once more, from its first byte; `None` when it cannot be had (again). May be called several times.
     fn again(kept: &mut Self::Kept) -> Option<Self>;
 
-    /// How many bytes are kept alive, for the layer's budget.
+    /// How many bytes are kept alive at this moment, shared ones too, for the layer's budget. A recording grows, up to
+    /// its limit, for as long as its body is sent.
     fn size(kept: &Self::Kept) -> usize;
 }

@@ -46,10 +46,14 @@ impl BufferPool {
 /// black box keeps the compiler from leaving out a write that nobody reads.
 pub(super) fn wipe(buffer: &mut Vec<u8>) {
     if !buffer.is_empty() {
-        buffer.fill(0);
-        black_box(buffer.as_mut_slice());
+        overwrite(buffer);
         buffer.clear();
     }
+}
+
+fn overwrite(bytes: &mut [u8]) {
+    bytes.fill(0);
+    black_box(bytes);
 }
 
 #[cfg(test)]
@@ -87,8 +91,10 @@ mod tests {
     }
 
     #[test]
-    fn wiped_buffer_is_empty_and_keeps_its_room() {
+    fn wiped_buffer_is_zeroed_and_empty_and_keeps_its_room() {
         let mut buffer = b"secret".to_vec();
+        overwrite(&mut buffer);
+        assert_eq!(buffer, [0; 6]);
         wipe(&mut buffer);
         assert!(buffer.is_empty());
         assert_eq!(buffer.capacity(), 6);

@@ -5,9 +5,9 @@
 //! - A body that a newer attempt supersedes must not simply end: with chunked HTTP/1.1 a cut-off request would look
 //!   whole. It fails, or, where the error type has no value that can be built here, there is no newer attempt as long
 //!   as it is being read.
-//! - What the caller wrote (the stream, its drop, wakers) never runs under the lock of the tape: the stream is taken out
-//!   to be polled. Whatever it calls meanwhile, even [`Kept::again`], finds the tape unlocked. Another attempt that asks
-//!   for the stream in that time waits until it is put back.
+//! - What the caller wrote (the stream and its drop, the wake and the drop of a waker) never runs under the lock of the
+//!   tape: the stream is taken out to be polled. Whatever it calls meanwhile, even [`Kept::again`], finds the tape
+//!   unlocked. Another attempt that asks for the stream in that time waits until it is put back.
 
 use std::{
     any::Any,
@@ -172,6 +172,7 @@ impl<B: Body<Data = Bytes, Error: 'static> + Unpin> Attempt<B> {
     fn put_back(&mut self, stream: Stream<B>, gave: Gave, waiting: Option<&Waker>) -> bool {
         let ended = matches!(stream, Stream::Ended);
         let failed = matches!(stream, Stream::Failed);
+        let waiting = waiting.cloned();
         let mut tape = lock(&self.tape);
         tape.stream = stream;
         let newest = tape.attempt == self.number;
@@ -191,7 +192,7 @@ impl<B: Body<Data = Bytes, Error: 'static> + Unpin> Attempt<B> {
             self.read = tape.pieces.as_ref().map_or(0, Vec::len);
             self.ended = ended;
             tape.reading = !ended && !failed;
-            mem::replace(&mut tape.waker, waiting.cloned())
+            mem::replace(&mut tape.waker, waiting)
         } else {
             tape.waker.take()
         };

@@ -87,6 +87,16 @@ fn frames_over_the_limit_that_were_read_ahead_are_sent() {
 }
 
 #[test]
+fn size_hint_shrinks_as_a_body_that_was_read_ahead_is_sent() {
+    let whole = keep_script(Script::new([data("0123")]).sized(), 64).0;
+    let over_the_limit = keep_script(Script::new([data("0123"), data("45")]).with_hint(&SizeHint::new()), 4).0;
+    for (mut body, exact) in [(whole, Some(0)), (over_the_limit, None)] {
+        read(&mut body, &mut Read::default(), 1);
+        assert_eq!(body.size_hint().exact(), exact);
+    }
+}
+
+#[test]
 fn stream_is_recorded_and_replayed() {
     let steps = [data("one "), Step::Pending, data("two "), data("three"), Step::Trailers(1)];
     let (first, kept) = keep_script(Script::new(steps.clone()), 64);
