@@ -4,7 +4,7 @@
 //! and values are written one after another into a pooled buffer, and the head is rebuilt only after a rejection.
 //!
 //! Layout, every number eight bytes in native order: the lengths of method, scheme, authority, path with query; their
-//! bytes; then for each header its [mark](mark), name and value. A part of the URI that is absent has length 0.
+//! bytes; then for each header its [`mark`], name and value. A part of the URI that is absent has length 0.
 
 use std::{fmt, mem};
 
