@@ -18,7 +18,6 @@ use crate::{
     Error, Head, Replay, ResponseBody, Verdict,
     identity::Generation,
     recovery::{Kept, Recovery},
-    replay::BufferPool,
     service::Cold,
 };
 
@@ -114,7 +113,6 @@ where
                     let sent = sent.take().expect("a future is not polled after it has ended");
                     let verdict = sent.cold.config.classify.head(&Head::of(&response));
                     if matches!(verdict, Verdict::Pass) {
-                        sent.passed();
                         return Poll::Ready(Ok(response.map(ResponseBody::plain)));
                     }
                     State::recovering(Recovery::answered(sent, response.map(ResponseBody::plain), verdict))
@@ -133,15 +131,6 @@ where
             };
             // The inner future goes here, and with it what it reserved: a replay may need that very place.
             state.set(next);
-        }
-    }
-}
-
-impl<S, B: Replay> Sent<S, B> {
-    /// The head's buffer goes back to the pool.
-    fn passed(self) {
-        if let Some(kept) = self.kept {
-            BufferPool::give(kept.head.into_buffer());
         }
     }
 }

@@ -19,17 +19,12 @@ impl<B: Replay> Kept<B> {
         if !replay {
             return (request, None);
         }
-        let head = KeptHead::keep(&request, BufferPool::take());
+        // The body first: where it can't be kept, the copy of the head would be for nothing.
         let (parts, body) = request.into_parts();
         let (body, kept) = body.keep(limit);
         let request = Request::from_parts(parts, body);
-        match kept {
-            Some(body) => (request, Some(Self { head, body })),
-            None => {
-                BufferPool::give(head.into_buffer());
-                (request, None)
-            }
-        }
+        let kept = kept.map(|body| Self { head: KeptHead::keep(&request, BufferPool::take()), body });
+        (request, kept)
     }
 
     /// The same request once more.

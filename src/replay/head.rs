@@ -15,7 +15,7 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 
-use super::pool::wipe;
+use super::pool::{BufferPool, wipe};
 
 const NUMBER: usize = size_of::<u64>();
 /// `http` lets no name grow beyond 16 bits; values have the 47 bits that remain.
@@ -86,13 +86,6 @@ impl KeptHead {
         Some(head)
     }
 
-    /// The buffer, wiped, for the next head.
-    pub(crate) fn into_buffer(mut self) -> Vec<u8> {
-        let mut buffer = mem::take(&mut self.buffer);
-        wipe(&mut buffer);
-        buffer
-    }
-
     /// How many bytes are kept alive, extensions aside.
     pub(crate) fn size(&self) -> usize {
         self.buffer.capacity()
@@ -110,7 +103,7 @@ impl KeptHead {
 
 impl Drop for KeptHead {
     fn drop(&mut self) {
-        wipe(&mut self.buffer);
+        BufferPool::give(mem::take(&mut self.buffer));
     }
 }
 
