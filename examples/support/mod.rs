@@ -1,0 +1,31 @@
+//! An embedded OAuth 2 gateway with its authorization server, for examples and tests: WSO2 API Manager's rules on a
+//! loopback socket.
+//!
+//! What it promises:
+//! 1. There is one active token per client, user and scope, kept by one of three [`Regime`]s.
+//! 2. A scope whose name starts with `device_` is granted to anybody who asks; any other scope that it does not know is
+//!    left out without a word. So only a `device_` scope gives a device a token of its own.
+//! 3. A refresh ends the pair of tokens that it was made with. Revoking either token of a pair ends both.
+//! 4. Faults have WSO2's codes, statuses, challenges and bodies.
+//! 5. Every exchange is counted, and told to the observer before it is answered.
+//!
+//! It is no authorization server for anything but a demonstration: passwords lie in memory as they are.
+#![allow(dead_code, reason = "every example and every test uses its own part")]
+
+mod client_auth;
+mod fault;
+mod journal;
+mod options;
+mod orders;
+mod revocation;
+mod server;
+mod token_endpoint;
+mod tokens;
+
+#[allow(unused_imports, reason = "every example and every test uses its own part")]
+pub(crate) use self::{
+    fault::Fault,
+    journal::{Counters, Seen, What},
+    options::{Options, Regime},
+    server::{Gateway, Running, start},
+};

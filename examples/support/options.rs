@@ -1,0 +1,96 @@
+//! What the gateway is started with.
+
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use super::journal::Seen;
+
+/// What happens to the token that a client, user and scope already have, when they ask for one again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Regime {
+    /// The same token comes again while it is valid, with the lifetime that is left of it.
+    Opaque,
+    /// A new token comes and the old one is revoked: WSO2's default since version 4.
+    Jwt,
+    /// A new token comes and the old one lives on (`renew_token_without_revoking_existing`).
+    Beside,
+}
+
+/// Who is known to the gateway and what it does.
+#[derive(Clone)]
+pub(crate) struct Options {
+    pub(super) regime: Regime,
+    pub(super) token_lifetime: Duration,
+    pub(super) users: HashMap<String, String>,
+    pub(super) clients: HashMap<String, String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) observer: Observer,
+}
+
+/// Told what the gateway does, from inside the exchange: it must not block.
+pub(super) type Observer = Arc<dyn Fn(&Seen) + Send + Sync>;
+
+impl Options {
+    /// A gateway that knows nobody, grants the scope `orders`, and whose tokens live for an hour.
+    pub(crate) fn new(regime: Regime) -> Self {
+        Self {
+            regime,
+            token_lifetime: Duration::from_secs(3600),
+            users: HashMap::new(),
+            clients: HashMap::new(),
+            scopes: vec!["orders".to_owned()],
+            observer: Arc::new(|_| ()),
+        }
+    }
+
+    /// Adds a user and their password.
+    pub(crate) fn user(mut self, name: &str, password: &str) -> Self {
+        self.users.insert(name.to_owned(), password.to_owned());
+        self
+    }
+
+    /// Adds a client and its secret.
+    pub(crate) fn client(mut self, id: &str, secret: &str) -> Self {
+        self.clients.insert(id.to_owned(), secret.to_owned());
+        self
+    }
+
+    /// Adds a scope that is granted.
+    pub(crate) fn scope(mut self, name: &str) -> Self {
+        self.scopes.push(name.to_owned());
+        self
+    }
+
+    /// Sets how long an access token lives.
+    pub(crate) fn token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.token_lifetime = lifetime;
+        self
+    }
+
+    /// Sets who is told what the gateway does, in the order in which it happens.
+    pub(crate) fn observer(mut self, observer: impl Fn(&Seen) + Send + Sync + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+}
+
+impl fmt::Display for Regime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Opaque => "Who asks again gets the same token",
+            Self::Jwt => "Who asks again gets a new token, and the old one dies",
+            Self::Beside => "Who asks again gets a new token beside the old one",
+        })
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("regime", &self.regime)
+            .field("token_lifetime", &self.token_lifetime)
+            .field("users", &self.users.keys())
+            .field("clients", &self.clients.keys())
+            .field("scopes", &self.scopes)
+            .finish_non_exhaustive()
+    }
+}

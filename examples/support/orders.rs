@@ -1,0 +1,70 @@
+//! The API behind the gateway: `GET /orders` counts, `POST /orders` creates one and echoes its body.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{
+    StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE, LOCATION},
+};
+use serde_json::json;
+
+use super::{fault::Fault, journal::What, server::Gateway, tokens::Standing};
+
+/// Lets a request through, or answers it with a fault.
+pub(super) async fn guard(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    match judge(&gateway, &request) {
+        Ok(()) => next.run(request).await,
+        Err(fault) => fault.answer(request.headers()),
+    }
+}
+
+pub(super) async fn list(State(gateway): State<Arc<Gateway>>) -> Response {
+    Json(json!({ "orders": gateway.orders.load(Ordering::Relaxed) })).into_response()
+}
+
+pub(super) async fn create(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, 16 << 20).await else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    let order = gateway.orders.fetch_add(1, Ordering::Relaxed) + 1;
+    let kind = head.headers.get(CONTENT_TYPE).cloned();
+    let mut response = (StatusCode::CREATED, [(LOCATION, format!("/orders/{order}"))], body).into_response();
+    if let Some(kind) = kind {
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+    }
+    response
+}
+
+fn judge(gateway: &Gateway, request: &Request) -> Result<(), Fault> {
+    let headers = request.headers();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let token = headers.get(AUTHORIZATION).and_then(|header| bearer(header.to_str().ok()?));
+    // Held until it is written down: the journal tells of tokens in the order in which they lived.
+    let tokens = gateway.tokens();
+    let (number, fault) = match token.map(|token| tokens.standing(token)) {
+        Some(Standing::Good(number)) => {
+            let again = gateway.journal.is_replay(headers);
+            gateway.journal.write(headers, What::Accepted { method, path, number, again });
+            return Ok(());
+        }
+        Some(Standing::Expired(number)) => (Some(number), Fault::Expired),
+        Some(Standing::Inactive(number)) => (Some(number), Fault::Inactive),
+        Some(Standing::Unknown) => (None, Fault::InvalidCredentials),
+        None => (None, Fault::MissingCredentials),
+    };
+    gateway.journal.write(headers, What::Rejected { method, path, number, fault });
+    drop(tokens);
+    Err(fault)
+}
+
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}

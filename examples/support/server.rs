@@ -1,0 +1,134 @@
+//! The gateway as a value, and running on a socket.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use super::{
+    journal::{Counters, Journal},
+    options::Options,
+    orders, revocation, token_endpoint,
+    tokens::Tokens,
+};
+
+/// The gateway's state: what it knows, and the switches to play with it.
+pub(crate) struct Gateway {
+    pub(super) options: Options,
+    pub(super) journal: Journal,
+    pub(super) orders: AtomicU64,
+    tokens: Mutex<Tokens>,
+    outage: AtomicBool,
+}
+
+/// A gateway that listens. Dropping it ends it as well as [`stop`](Running::stop), without waiting.
+pub(crate) struct Running {
+    gateway: Arc<Gateway>,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<io::Result<()>>,
+}
+
+/// Starts a gateway on a free port of 127.0.0.1.
+pub(crate) async fn start(options: Options) -> io::Result<Running> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    let gateway = Gateway::new(options);
+    let router = gateway.router();
+    let (stop, stopped) = oneshot::channel();
+    let server = tokio::spawn(async move {
+        let stopped = async { stopped.await.unwrap_or_default() };
+        axum::serve(listener, router).with_graceful_shutdown(stopped).await
+    });
+    Ok(Running { gateway, address, stop, server })
+}
+
+impl Gateway {
+    /// A gateway without a socket: its [`router`](Gateway::router) is a tower service.
+    pub(crate) fn new(options: Options) -> Arc<Self> {
+        Arc::new(Self {
+            journal: Journal::new(options.observer.clone()),
+            tokens: Mutex::new(Tokens::new(options.regime, options.token_lifetime)),
+            orders: AtomicU64::new(0),
+            outage: AtomicBool::new(false),
+            options,
+        })
+    }
+
+    /// `/oauth2/token`, `/oauth2/revoke`, and `/orders` behind the guard.
+    pub(crate) fn router(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route("/orders", get(orders::list).post(orders::create))
+            .route_layer(middleware::from_fn_with_state(self.clone(), orders::guard))
+            .route("/oauth2/token", post(token_endpoint::token))
+            .route("/oauth2/revoke", post(revocation::revoke))
+            .with_state(self.clone())
+    }
+
+    /// What was counted up to now.
+    pub(crate) fn counters(&self) -> Counters {
+        self.journal.counters()
+    }
+
+    /// How many orders were created.
+    pub(crate) fn orders(&self) -> u64 {
+        self.orders.load(Ordering::Relaxed)
+    }
+
+    /// Kills every token, behind everybody's back.
+    pub(crate) fn revoke_all(&self) {
+        self.tokens().revoke_all();
+    }
+
+    /// Makes the token and the revocation endpoint answer with status 500, or ends that.
+    pub(crate) fn set_outage(&self, outage: bool) {
+        self.outage.store(outage, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_outage(&self) -> bool {
+        self.outage.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn tokens(&self) -> MutexGuard<'_, Tokens> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Running {
+    /// The state.
+    pub(crate) fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// What was counted up to now.
+    pub(crate) fn counters(&self) -> Counters {
+        self.gateway.counters()
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address of a page, or of the origin when `path` is empty.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Lets exchanges that are under way finish, and ends.
+    pub(crate) async fn stop(self) -> io::Result<()> {
+        // The other end is gone only if the server has ended already.
+        let _ = self.stop.send(());
+        self.server.await.map_err(io::Error::other)?
+    }
+}

@@ -1,0 +1,125 @@
+//! `POST /oauth2/token`: the password, refresh token and client credentials grants (RFC 6749 §4.3, §6, §4.4).
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use axum::{
+    Form, Json,
+    extract::{State, rejection::FormRejection},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, header::CACHE_CONTROL};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    client_auth::{Refusal, authenticate},
+    journal::What,
+    options::Options,
+    server::Gateway,
+    tokens::{Issued, Pair, Slot, Tokens},
+};
+
+/// Lifetimes are rounded, so that a token that is a millisecond old does not look older.
+const HALF_A_SECOND: Duration = Duration::from_millis(500);
+
+/// The form; a field that is given twice makes it invalid, as RFC 6749 §3.2 wants it.
+#[derive(Deserialize)]
+pub(super) struct TokenRequest {
+    grant_type: String,
+    username: Option<String>,
+    password: Option<String>,
+    refresh_token: Option<String>,
+    scope: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+}
+
+pub(super) async fn token(
+    State(gateway): State<Arc<Gateway>>,
+    headers: HeaderMap,
+    form: Result<Form<TokenRequest>, FormRejection>,
+) -> Response {
+    let grant_type = match &form {
+        Ok(Form(request)) => known(&request.grant_type),
+        Err(_) => "unreadable",
+    };
+    // Held until it is written down: the journal tells of tokens in the order in which they lived.
+    let mut tokens = gateway.tokens();
+    let issued = form
+        .map_err(|_| Refusal("invalid_request"))
+        .and_then(|Form(request)| serve(&gateway, &mut tokens, &headers, request));
+    match issued {
+        Ok(issued) => {
+            let answer = answer(&issued.pair);
+            let Issued { pair, again, ended } = issued;
+            gateway.journal.write(&headers, What::Issued { grant_type, number: pair.number, again, ended });
+            answer
+        }
+        Err(refusal) => {
+            gateway.journal.write(&headers, What::Refused { grant_type, code: refusal.0 });
+            refusal.into_response()
+        }
+    }
+}
+
+fn serve(
+    gateway: &Gateway,
+    tokens: &mut Tokens,
+    headers: &HeaderMap,
+    mut request: TokenRequest,
+) -> Result<Issued, Refusal> {
+    if gateway.has_outage() {
+        return Err(Refusal("server_error"));
+    }
+    let options = &gateway.options;
+    let client = authenticate(options, headers, request.client_id.take(), request.client_secret.take())?;
+    match request.grant_type.as_str() {
+        "password" => Ok(tokens.issue(user_slot(options, client, &request)?)),
+        "client_credentials" => {
+            let scopes = granted(options, request.scope.as_deref());
+            Ok(tokens.issue(Slot { client, user: None, scopes }))
+        }
+        "refresh_token" => {
+            let token = request.refresh_token.as_deref().ok_or(Refusal("invalid_request"))?;
+            tokens.refresh(&client, token).ok_or(Refusal("invalid_grant"))
+        }
+        _ => Err(Refusal("unsupported_grant_type")),
+    }
+}
+
+fn known(grant_type: &str) -> &'static str {
+    let names = ["password", "refresh_token", "client_credentials"];
+    names.into_iter().find(|name| *name == grant_type).unwrap_or("unknown")
+}
+
+fn user_slot(options: &Options, client: String, request: &TokenRequest) -> Result<Slot, Refusal> {
+    let (Some(user), Some(password)) = (&request.username, &request.password) else {
+        return Err(Refusal("invalid_request"));
+    };
+    if options.users.get(user) != Some(password) {
+        return Err(Refusal("invalid_grant"));
+    }
+    Ok(Slot { client, user: Some(user.clone()), scopes: granted(options, request.scope.as_deref()) })
+}
+
+/// The scopes that are granted out of those that were asked for.
+fn granted(options: &Options, asked: Option<&str>) -> BTreeSet<String> {
+    let asked = asked.unwrap_or_default().split(' ');
+    let is_granted = |scope: &&str| scope.starts_with("device_") || options.scopes.iter().any(|known| known == scope);
+    let scopes: BTreeSet<_> = asked.filter(is_granted).map(str::to_owned).collect();
+    if scopes.is_empty() { BTreeSet::from(["default".to_owned()]) } else { scopes }
+}
+
+fn answer(pair: &Pair) -> Response {
+    let scope = pair.slot.scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+    let mut body = json!({
+        "access_token": pair.access_token,
+        "token_type": "Bearer",
+        "expires_in": (pair.lifetime() + HALF_A_SECOND).as_secs(),
+        "scope": scope,
+    });
+    if let Some(refresh_token) = &pair.refresh_token {
+        body["refresh_token"] = refresh_token.as_str().into();
+    }
+    ([(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
