@@ -1,0 +1,83 @@
+//! What can be said on the command line. Secrets can't: they would be seen in the list of processes.
+
+use clap::{Parser, ValueEnum};
+
+use crate::support;
+
+/// One user, two devices, one active token: both log in and work, one refreshes and logs out, the other goes on.
+///
+/// Without --api-url everything runs against an embedded gateway. Against a real one, the secrets come from the
+/// environment variables REAUTH_PASSWORD and REAUTH_CLIENT_SECRET, or from a prompt.
+#[derive(Parser)]
+#[command(name = "quickstart")]
+pub(crate) struct Arguments {
+    /// What the embedded gateway does when a token is there already and one is asked for
+    #[arg(long, value_enum, default_value = "jwt", conflicts_with = "api_url")]
+    pub(crate) regime: Regime,
+
+    /// A resource of a real API, fetched with GET
+    #[arg(long, value_name = "URL", requires_all = ["token_url", "client_id", "username"])]
+    pub(crate) api_url: Option<String>,
+
+    /// Where its tokens come from
+    #[arg(long, value_name = "URL", requires = "api_url")]
+    pub(crate) token_url: Option<String>,
+
+    /// Where tokens are revoked; without it a device forgets them when it logs out
+    #[arg(long, value_name = "URL", requires = "api_url")]
+    pub(crate) revoke_url: Option<String>,
+
+    /// The client's id
+    #[arg(long, value_name = "ID", requires = "api_url")]
+    pub(crate) client_id: Option<String>,
+
+    /// The user whose password is asked for
+    #[arg(long, value_name = "NAME", requires = "api_url")]
+    pub(crate) username: Option<String>,
+
+    /// The scope to ask for
+    #[arg(long, requires = "api_url")]
+    pub(crate) scope: Option<String>,
+
+    /// How the API says that a token is not good
+    #[arg(long, value_enum, default_value = "bearer", requires = "api_url")]
+    pub(crate) gateway_kind: GatewayKind,
+
+    /// How many requests a device makes each time it works [default: 2, against a real API 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) requests: Option<u32>,
+
+    /// No colours; NO_COLOR in the environment says the same
+    #[arg(long)]
+    pub(crate) no_color: bool,
+}
+
+/// WSO2's three ways.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Regime {
+    /// The same token comes again
+    Opaque,
+    /// A new token comes and the old one dies
+    Jwt,
+    /// A new token comes beside the old one
+    Beside,
+}
+
+/// Which answers count as rejections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GatewayKind {
+    /// A 401 with WSO2's fault codes
+    Wso2,
+    /// A 401 as in RFC 6750
+    Bearer,
+}
+
+impl From<Regime> for support::Regime {
+    fn from(regime: Regime) -> Self {
+        match regime {
+            Regime::Opaque => Self::Opaque,
+            Regime::Jwt => Self::Jwt,
+            Regime::Beside => Self::Beside,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What the layer says about its work: the crate's `tracing` events, brought into the timeline.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Debug,
+    sync::{Mutex, PoisonError},
+};
+
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id},
+};
+use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
+
+use crate::timeline::Timeline;
+
+/// Passes on the events of `tower_reauth`, each to the device that it concerns.
+///
+/// What happens inside a device's call stands in the span that the device opened, the renewal that the call started
+/// included. A revocation goes on by itself, outside of every call: it is known by its session.
+pub(crate) struct LayerEvents {
+    timeline: Timeline,
+    /// Sessions that were seen inside a device's span.
+    devices: Mutex<BTreeMap<String, String>>,
+}
+
+/// The fields of a span or an event, as text; `message` is one of them.
+#[derive(Default)]
+struct Fields(BTreeMap<&'static str, String>);
+
+impl LayerEvents {
+    pub(crate) fn new(timeline: Timeline) -> Self {
+        Self { timeline, devices: Mutex::default() }
+    }
+
+    /// The device that a session belongs to; `seen` says that the event happened inside that device's span.
+    fn device(&self, session: Option<&str>, seen: Option<String>) -> String {
+        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(session) = session else { return seen.unwrap_or_default() };
+        if let Some(device) = seen {
+            devices.insert(session.to_owned(), device);
+        }
+        devices.get(session).cloned().unwrap_or_default()
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LayerEvents {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            let mut fields = Fields::default();
+            attributes.record(&mut fields);
+            span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        if event.metadata().target() != "tower_reauth" {
+            return;
+        }
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let mut seen = None;
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(of_span) = span.extensions().get::<Fields>() {
+                seen = seen.or_else(|| of_span.0.get("device").cloned());
+                fields.inherit(of_span);
+            }
+        }
+        let device = self.device(fields.0.get("session").map(String::as_str), seen);
+        self.timeline.layer(&device, &fields.sentence());
+    }
+}
+
+impl Fields {
+    /// Adds what an outer span says.
+    fn inherit(&mut self, span: &Self) {
+        for (name, value) in &span.0 {
+            self.0.entry(name).or_insert_with(|| value.clone());
+        }
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    fn sentence(&self) -> String {
+        let text = |name| self.text(name);
+        match text("message") {
+            "logged in" => "keeps the credentials in memory, until logout".to_owned(),
+            "renewal started" => "asks for a token".to_owned(),
+            "refresh token refused" => format!("drops the refresh token ({}): the password is next", text("code")),
+            "credentials refused" => "holds these credentials back from now on".to_owned(),
+            // The error itself is told by whoever waited for the token.
+            "renewal failed" => format!("gets no token: {}", text("kind")),
+            "token acquired" => format!("has a token, good for {} s", text("lifetime_s")),
+            "token rejected" => format!("sees the {}", text("status")),
+            "request replayed" => "sends the request again".to_owned(),
+            "logged out" => "forgets password and tokens".to_owned(),
+            "tokens revoked" => "has had the tokens revoked".to_owned(),
+            message => match text("error") {
+                "" => message.to_owned(),
+                error => format!("{message}: {error}"),
+            },
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name(), value.to_owned());
+    }
+}
