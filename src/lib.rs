@@ -142,7 +142,7 @@ pub use self::{
     replay::{KeptBody, Replay},
     response_body::ResponseBody,
     service::Reauth,
-    session::{Logout, Session, SessionBuilder, Status, Token},
+    session::{Logout, RenewAhead, Session, SessionBuilder, Status, Token},
     token::TokenSet,
 };
 

@@ -116,3 +116,23 @@ fn debug_of_grants_shows_no_secret() {
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("http://localhost/token") && shown.contains("assertion"), "{shown}");
 }
+
+#[tokio::test]
+async fn device_scope_stands_beside_the_others_and_differs_for_different_ids() {
+    let script = Script::new((0..4).map(|_| answer(200, &[], TOKEN)));
+    let mut seen = Vec::new();
+    for id in ["tablet-1", "tablet 1", "tablet.201", "t\u{e4}blet"] {
+        let grant = PasswordGrant::new(script.endpoint(), "alice", "pw").device_scope(id).scope("orders");
+        fetch(&grant).await.unwrap();
+        seen.push(script.last().1.rsplit("&scope=").next().unwrap().to_owned());
+    }
+    assert_eq!(
+        seen,
+        [
+            "orders+device_tablet-1",
+            "orders+device_tablet.201",
+            "orders+device_tablet.2e201",
+            "orders+device_t.c3.a4blet"
+        ]
+    );
+}

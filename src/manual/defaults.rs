@@ -15,9 +15,9 @@
 //! | redirects of the token endpoint | never followed | |
 //! | `token_type` | missing or `Bearer` in any case; anything else is an error | |
 //! | unknown lifetime | counts as long-lived; a rejection heals it | |
-//! | renewal ahead of time | at 70 to 80 % of the lifetime, in the background, while there is traffic; off for [`PasswordGrant`] | |
+//! | renewal ahead of time | at 70 to 80 % of the lifetime, in the background, while there is traffic; off for [`PasswordGrant`] | [`SessionBuilder::renew_ahead`] |
 //! | expiry margin | 10 s, never more than a tenth of the lifetime | |
-//! | pause after a failed renewal | 1 s doubling to 60 s, full jitter; `Retry-After` wins, up to 5 min | |
+//! | pause after a failed renewal | 1 s doubling to 60 s, full jitter; `Retry-After` wins, up to 5 min; calls fail meanwhile | [`SessionBuilder::wait_for_token`] |
 //! | pause after a 429 or 503 | `Retry-After` up to 5 min, else 1 s doubling to 60 s, for all users of the endpoint | |
 //! | refused password that never worked | not sent again until the next login | |
 //! | refused password that had worked | one more attempt after 60 s | |
@@ -32,6 +32,8 @@
 //! [`ReauthLayer::drain_limit`]: crate::ReauthLayer::drain_limit
 //! [`SessionBuilder::waiting_time`]: crate::SessionBuilder::waiting_time
 //! [`SessionBuilder::renewal_limit`]: crate::SessionBuilder::renewal_limit
+//! [`SessionBuilder::renew_ahead`]: crate::SessionBuilder::renew_ahead
+//! [`SessionBuilder::wait_for_token`]: crate::SessionBuilder::wait_for_token
 //! [`SessionBuilder::reissues_per_minute`]: crate::SessionBuilder::reissues_per_minute
 //! [`TokenEndpoint::timeout`]: crate::TokenEndpoint::timeout
 //! [`TokenEndpoint::response_limit`]: crate::TokenEndpoint::response_limit

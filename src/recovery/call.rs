@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use http_body::Body;
+use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{First, Kept, Step};
@@ -30,6 +31,8 @@ pub(super) type Next<S, F, R> = Result<Step<S, F>, End<R>>;
 pub(super) struct Call<S, B: Replay, R: Body> {
     pub(super) cold: Arc<Cold<S>>,
     pub(super) epoch: Generation,
+    // When this call began to wait.
+    pub(super) since: Instant,
     pub(super) origin: usize,
     // The request that was not sent yet, and why.
     pub(super) first: Option<(Request<B>, First)>,
@@ -63,7 +66,7 @@ where
                 claims: self.claims.as_deref(),
             },
         };
-        match config.session.ask(need, Some(self.epoch)) {
+        match config.session.ask(need, Some(self.epoch), self.since) {
             Answer::Ready => self.go_on(),
             Answer::Wait(waiting) => Ok(self.wait(waiting, false)),
             Answer::After(waiting) => Ok(self.wait(waiting, true)),
@@ -91,6 +94,7 @@ where
                 self.give_up(Error::new(ErrorKind::SameToken, "the renewal brought the same token again"))
             }
             Ok(_) => self.go_on(),
+            Err(_) if self.cold.config.session.is_patient(self.since) => Ok(Step::Ask),
             Err(error) => self.give_up(error),
         }
     }

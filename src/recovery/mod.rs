@@ -22,7 +22,7 @@ use std::{
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tower::BoxError;
 use tower_service::Service;
 
@@ -93,6 +93,7 @@ where
         let call = Call {
             cold,
             epoch,
+            since: Instant::now(),
             origin,
             first: Some((request, first)),
             replay,
@@ -113,6 +114,7 @@ where
         let call = Call {
             cold,
             epoch,
+            since: Instant::now(),
             origin,
             first: None,
             replay: kept.is_some(),

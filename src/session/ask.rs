@@ -1,6 +1,6 @@
 //! What a caller asks of a session, and the compare-and-swap that answers it (invariant 2).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use tokio::{runtime::Handle, time::Instant};
@@ -37,9 +37,15 @@ pub(crate) enum Answer {
     Wait(Waiting),
     /// Wait for this flight, then ask again: it brings something else than what is needed.
     After(Waiting),
-    /// Ask again at this time (damping).
+    /// Ask again at this time: a pause ends, or it is this caller's turn.
     At(Instant),
     Failed(Error),
+}
+
+/// What stands against starting a flight.
+enum Obstacle {
+    Until(Instant),
+    Stop(Error),
 }
 
 /// What a request is sent with.
@@ -63,7 +69,7 @@ impl Session {
         let Some((authorization, due)) = found else { return Ok(None) };
         if due {
             // Fails where a pause lasts, and nobody minds: the present token is good for a while.
-            let _ = self.ask(Need::Ahead, None);
+            let _ = self.ask(Need::Ahead, None, now);
         }
         Ok(Some(authorization))
     }
@@ -93,8 +99,8 @@ impl Session {
     }
 
     /// Decides what a caller does next, and starts a flight where one is needed. `epoch` is the login that the caller
-    /// belongs to, if it is bound to one already.
-    pub(crate) fn ask(&self, need: Need<'_>, epoch: Option<Generation>) -> Answer {
+    /// belongs to, if it is bound to one already; `since` is when the caller began to wait.
+    pub(crate) fn ask(&self, need: Need<'_>, epoch: Option<Generation>, since: Instant) -> Answer {
         let Ok(runtime) = Handle::try_current() else {
             return Answer::Failed(Error::new(ErrorKind::NoRuntime, "a renewal needs a tokio runtime"));
         };
@@ -102,7 +108,7 @@ impl Session {
         let mut departure = None;
         let answer = self.inner.change(|state| {
             match state.login.as_mut().filter(|login| epoch.is_none_or(|epoch| epoch == login.epoch)) {
-                Some(login) => login.answer(&self.inner, need, now, &mut departure),
+                Some(login) => login.answer(&self.inner, need, (since, now), &mut departure),
                 None => Answer::Failed(logged_out()),
             }
         });
@@ -115,6 +121,11 @@ impl Session {
             events::damped(self.inner.id, error);
         }
         answer
+    }
+
+    /// Whether a caller that waits since then asks again after a failed renewal.
+    pub(crate) fn is_patient(&self, since: Instant) -> bool {
+        since.elapsed() < self.inner.settings.patience
     }
 
     /// Notes that an origin rejected a token that was just issued, or made us renew for nothing.
@@ -157,7 +168,7 @@ impl Login {
         &mut self,
         session: &Arc<Inner>,
         need: Need<'_>,
-        now: Instant,
+        (since, now): (Instant, Instant),
         departure: &mut Option<Departure>,
     ) -> Answer {
         let claims = need.claims();
@@ -175,17 +186,11 @@ impl Login {
                 _ => Answer::Wait(waiting),
             };
         }
-        match self.gate(session, need, now) {
-            Ok(Turn::Now) => {}
-            Ok(Turn::At(turn)) => return Answer::At(turn),
-            Ok(Turn::TooFar(wait)) => {
-                let error = Error::new(
-                    ErrorKind::Damped,
-                    "tokens that had not expired were rejected too often: somebody else seems to revoke them",
-                );
-                return Answer::Failed(error.with_retry_after(wait));
-            }
-            Err(error) => return Answer::Failed(error),
+        let patience = session.settings.patience.saturating_sub(now.saturating_duration_since(since));
+        match self.gate(session, need, now, patience) {
+            Ok(()) => {}
+            Err(Obstacle::Until(turn)) => return Answer::At(turn),
+            Err(Obstacle::Stop(error)) => return Answer::Failed(error),
         }
         let order = Order { epoch: self.epoch, grant: self.grant.clone(), claims: claims.map(Into::into) };
         let (flight, leaves) = Flight::prepare(session, order, matches!(need, Need::Ahead), need.reason());
@@ -196,28 +201,37 @@ impl Login {
     }
 
     /// What stands against starting a flight (invariant 5).
-    fn gate(&mut self, session: &Inner, need: Need<'_>, now: Instant) -> Result<Turn, Error> {
+    fn gate(&mut self, session: &Inner, need: Need<'_>, now: Instant, patience: Duration) -> Result<(), Obstacle> {
         if let Need::Rejected { origin: Some(origin), .. } = need
             && let Some(left) = self.cool_downs.check(now, origin)
         {
             let error = Error::new(ErrorKind::CoolingDown, format!("{origin} rejects tokens that were just issued"));
-            return Err(error.with_retry_after(left));
+            return Err(Obstacle::Stop(error.with_retry_after(left)));
         }
         let can_refresh = self.refresh_token.is_some() && self.grant.endpoint().is_some();
         if !can_refresh {
-            self.refusals.check(now)?;
+            self.refusals.check(now).map_err(Obstacle::Stop)?;
         }
-        self.backoff.check(now)?;
+        self.backoff.check(now).map_err(|error| match error.retry_after() {
+            Some(pause) if pause <= patience => Obstacle::Until(now + pause),
+            _ => Obstacle::Stop(error),
+        })?;
         let unexpired = self.held.as_ref().is_some_and(|held| held.may_work(now));
-        if !(unexpired && matches!(need, Need::Rejected { .. })) {
-            return Ok(Turn::Now);
+        if unexpired && matches!(need, Need::Rejected { .. }) {
+            let limit = session.settings.reissues_per_minute;
+            match self.damping.turn(now, limit) {
+                Turn::Now => self.damping.count(now, limit),
+                Turn::At(turn) => return Err(Obstacle::Until(turn)),
+                Turn::TooFar(wait) => {
+                    let error = Error::new(
+                        ErrorKind::Damped,
+                        "tokens that had not expired were rejected too often: somebody else seems to revoke them",
+                    );
+                    return Err(Obstacle::Stop(error.with_retry_after(wait)));
+                }
+            }
         }
-        let limit = session.settings.reissues_per_minute;
-        let turn = self.damping.turn(now, limit);
-        if turn == Turn::Now {
-            self.damping.count(now, limit);
-        }
-        Ok(turn)
+        Ok(())
     }
 }
 

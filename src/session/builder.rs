@@ -3,7 +3,20 @@
 use std::time::Duration;
 
 use super::Session;
-use crate::Grant;
+use crate::{Credential, Grant};
+
+/// Whether a token is renewed before it expires: at 70 to 80 % of its lifetime, in the background, while the present one is
+/// used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RenewAhead {
+    /// Not before a call finds it about to expire.
+    Never,
+    /// When a call comes by. An idle session does nothing.
+    WithTraffic,
+    /// Also without traffic: a timer of its own, and a token request for every lifetime that passes.
+    Always,
+}
 
 /// Builds a [`Session`] with settings of its own.
 ///
@@ -27,6 +40,8 @@ pub(super) struct Settings {
     pub(super) waiting_time: Duration,
     pub(super) flight_limit: Duration,
     pub(super) reissues_per_minute: Option<usize>,
+    pub(super) patience: Duration,
+    pub(super) ahead: Option<RenewAhead>,
 }
 
 impl<G: Grant> SessionBuilder<G> {
@@ -47,6 +62,21 @@ impl<G: Grant> SessionBuilder<G> {
         self
     }
 
+    /// How long a call waits while the session pauses after a failed renewal. By default not at all: calls fail at once
+    /// with the last error, which tells the time of the next attempt.
+    pub fn wait_for_token(mut self, patience: Duration) -> Self {
+        self.settings.patience = patience;
+        self
+    }
+
+    /// Whether tokens are renewed ahead of their end. By default [`WithTraffic`](RenewAhead::WithTraffic), and
+    /// [`Never`](RenewAhead::Never) for [`PasswordGrant`](crate::PasswordGrant): where fetching a token kills the one of
+    /// another device, early renewal makes the trouble that it should prevent.
+    pub fn renew_ahead(mut self, ahead: RenewAhead) -> Self {
+        self.settings.ahead = Some(ahead);
+        self
+    }
+
     /// How many renewals a minute may be caused by rejections of tokens that had not expired, 10 by default; `None`
     /// lifts the limit. Over it, a rejection waits up to 5 s for its turn, and is then handed to the caller.
     pub fn reissues_per_minute(mut self, limit: Option<usize>) -> Self {
@@ -62,12 +92,23 @@ impl<G: Grant> SessionBuilder<G> {
     }
 }
 
+impl Settings {
+    pub(super) fn ahead(&self, credential: Credential) -> RenewAhead {
+        self.ahead.unwrap_or(match credential {
+            Credential::Password => RenewAhead::Never,
+            _ => RenewAhead::WithTraffic,
+        })
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             waiting_time: Duration::from_secs(30),
             flight_limit: Duration::from_secs(120),
             reissues_per_minute: Some(10),
+            patience: Duration::ZERO,
+            ahead: None,
         }
     }
 }

@@ -27,7 +27,7 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use super::{Inner, ladder, revocation};
+use super::{Inner, keeper::Keeper, ladder, revocation};
 use crate::{Error, ErrorKind, TokenSet, events, grant::DynGrant, identity::Generation};
 
 /// How a flight ended: the generation that is current now, or why there is no new one.
@@ -146,13 +146,15 @@ impl Guard {
                 return Err(super::logged_out());
             };
             login.flight = None;
-            match answer {
+            let landing = match answer {
                 Ok(tokens) => Ok(login.keep(now, tokens, order.claims)),
                 Err(error) => {
                     login.failed(now, &error);
                     Err(error)
                 }
-            }
+            };
+            login.keeper = login.next_renewal(now).and_then(|at| Keeper::start(&session, order.epoch, at));
+            landing
         });
         match &landing {
             Ok(generation) => events::token_acquired(*generation, lifetime),

@@ -11,6 +11,7 @@ mod builder;
 mod cool_down;
 mod damping;
 mod flight;
+mod keeper;
 mod ladder;
 mod refusal;
 mod revocation;
@@ -34,11 +35,15 @@ pub(crate) use self::{
     ask::{Answer, Authorization, Need},
     flight::Waiting,
 };
-pub use self::{builder::SessionBuilder, revocation::Logout, status::Status};
 use self::{
     builder::Settings,
     state::{Login, State},
     tasks::Tasks,
+};
+pub use self::{
+    builder::{RenewAhead, SessionBuilder},
+    revocation::Logout,
+    status::Status,
 };
 use crate::{
     Error, ErrorKind, Grant, TokenSet, events,
@@ -122,7 +127,7 @@ impl Session {
         let grant: Arc<dyn DynGrant> = Arc::new(grant);
         events::logged_in(self.inner.id, grant.credential());
         // The older login is dropped out here: its grant is the user's code.
-        let _older = self.inner.change(|state| state.login.replace(Login::new(grant)));
+        let _older = self.inner.change(|state| state.login.replace(Login::new(grant, &self.inner.settings)));
     }
 
     /// Forgets everything at once, then revokes the refresh token and the access token at the server
@@ -206,10 +211,14 @@ impl Session {
 
     async fn obtain(&self, need: Need<'_>) -> Result<(), Error> {
         let epoch = self.epoch()?;
+        let since = Instant::now();
         loop {
-            match self.ask(need, Some(epoch)) {
+            match self.ask(need, Some(epoch), since) {
                 Answer::Ready => return Ok(()),
-                Answer::Wait(flight) => return flight.await.map(|_| ()),
+                Answer::Wait(flight) => match flight.await {
+                    Err(_) if self.is_patient(since) => {}
+                    landing => return landing.map(|_| ()),
+                },
                 Answer::After(flight) => drop(flight.await),
                 Answer::At(turn) => tokio::time::sleep_until(turn).await,
                 Answer::Failed(error) => return Err(error),

@@ -44,11 +44,6 @@ impl Refusals {
         Self { credential, worked: false, sends: VecDeque::new(), verdict: Verdict::Open }
     }
 
-    /// What the login began with.
-    pub(super) fn credential(&self) -> Credential {
-        self.credential
-    }
-
     /// Whether the credential may be sent now; if not, the error to hand out.
     pub(super) fn check(&self, now: Instant) -> Result<(), Error> {
         match &self.verdict {

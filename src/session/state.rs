@@ -7,10 +7,10 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::{
-    Status, cool_down::CoolDowns, damping::Damping, flight::Flight, refusal::Refusals, schedule::Backoff,
-    schedule::Expiry,
+    RenewAhead, Status, builder::Settings, cool_down::CoolDowns, damping::Damping, flight::Flight, keeper::Keeper,
+    refusal::Refusals, schedule::Backoff, schedule::Expiry,
 };
-use crate::{Credential, Error, TokenSet, grant::DynGrant, identity::Generation};
+use crate::{Error, TokenSet, grant::DynGrant, identity::Generation};
 
 /// The truth about one session.
 #[derive(Default)]
@@ -26,6 +26,8 @@ pub(super) struct Login {
     pub(super) held: Option<Held>,
     pub(super) refresh_token: Option<SecretString>,
     pub(super) flight: Option<Flight>,
+    pub(super) keeper: Option<Keeper>,
+    pub(super) ahead: RenewAhead,
     pub(super) backoff: Backoff,
     pub(super) refusals: Refusals,
     pub(super) damping: Damping,
@@ -57,12 +59,14 @@ impl State {
 }
 
 impl Login {
-    pub(super) fn new(grant: Arc<dyn DynGrant>) -> Self {
+    pub(super) fn new(grant: Arc<dyn DynGrant>, settings: &Settings) -> Self {
         Self {
             epoch: Generation::next(),
             held: None,
             refresh_token: grant.initial_refresh_token().cloned(),
             flight: None,
+            keeper: None,
+            ahead: settings.ahead(grant.credential()),
             backoff: Backoff::default(),
             refusals: Refusals::new(grant.credential()),
             damping: Damping::default(),
@@ -78,15 +82,22 @@ impl Login {
             self.refresh_token = Some(refresh_token.clone());
         }
         self.backoff.succeeded();
-        // Where fetching a token kills the old one, early renewal makes the trouble that it should prevent.
-        let ahead = self.refusals.credential() != Credential::Password;
-        let expiry = Expiry::new(now, tokens.lifetime(), ahead.then(fastrand::f64));
+        let ahead = (self.ahead != RenewAhead::Never).then(fastrand::f64);
+        let expiry = Expiry::new(now, tokens.lifetime(), ahead);
         let (header, generation) = match &self.held {
             Some(held) if held.tokens.same_access_token(&tokens) => (held.header.clone(), held.generation),
             _ => (tokens.header_value(), Generation::next()),
         };
         self.held = Some(Held { tokens: Arc::new(tokens), header, generation, expiry, claims });
         generation
+    }
+
+    /// When a session that is to be kept alive without traffic is renewed next.
+    pub(super) fn next_renewal(&self, now: Instant) -> Option<Instant> {
+        let held = self.held.as_ref().filter(|_| self.ahead == RenewAhead::Always)?;
+        let due = held.expiry?.renew_at;
+        let pause = self.backoff.check(now).err().and_then(|error| error.retry_after());
+        Some(pause.map_or(due, |pause| due.max(now + pause)))
     }
 
     /// Notes a failed renewal. What may still work is kept (invariant 4).
