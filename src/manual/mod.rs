@@ -2,3 +2,4 @@
 
 pub mod defaults;
 pub mod events;
+pub mod threats;
