@@ -21,34 +21,35 @@ const SENDS: usize = 3;
 const SENDS_PER: Duration = Duration::from_secs(15 * 60);
 
 /// The memory of one login's own grant.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Refusals {
     credential: Credential,
     worked: bool,
-    // The sends since the last success, oldest first; passwords only.
+    // The three that follow are about the time since the last success.
     sends: VecDeque<Instant>,
+    refused: bool,
+    pause: Duration,
     verdict: Verdict,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Verdict {
     Open,
-    // Not before this time; refused again, it is final.
-    Confirm { at: Instant, error: Error },
-    Probe { at: Instant, pause: Duration, error: Error },
+    NotBefore { at: Instant, error: Error },
     Final { error: Error },
 }
 
 impl Refusals {
     pub(super) fn new(credential: Credential) -> Self {
-        Self { credential, worked: false, sends: VecDeque::new(), verdict: Verdict::Open }
+        let verdict = Verdict::Open;
+        Self { credential, worked: false, sends: VecDeque::new(), refused: false, pause: Duration::ZERO, verdict }
     }
 
     /// Whether the credential may be sent now; if not, the error to hand out.
     pub(super) fn check(&self, now: Instant) -> Result<(), Error> {
         match &self.verdict {
             Verdict::Final { error } => return Err(error.clone()),
-            Verdict::Confirm { at, error } | Verdict::Probe { at, error, .. } if *at > now => {
+            Verdict::NotBefore { at, error } if *at > now => {
                 return Err(error.clone().with_retry_after(*at - now));
             }
             _ => {}
@@ -77,9 +78,7 @@ impl Refusals {
     }
 
     pub(super) fn worked(&mut self) {
-        self.worked = true;
-        self.sends.clear();
-        self.verdict = Verdict::Open;
+        *self = Self { worked: true, ..Self::new(self.credential) };
     }
 
     /// Notes a failure of the credential; says whether it is a refusal that is remembered here. `credential` is what the
@@ -88,15 +87,14 @@ impl Refusals {
         let refused = error.kind() == ErrorKind::Refused;
         let probed = error.kind() == ErrorKind::Misconfigured || (refused && self.credential == Credential::Client);
         if probed {
-            let pause = match self.verdict {
-                Verdict::Probe { pause, .. } => (pause * 2).min(LONGEST_PROBE),
-                _ => FIRST_PROBE,
-            };
-            self.verdict = Verdict::Probe { at: now + pause, pause, error: error.clone() };
+            self.pause = (self.pause * 2).clamp(FIRST_PROBE, LONGEST_PROBE);
+            self.verdict = Verdict::NotBefore { at: now + self.pause, error: error.clone() };
         } else if refused {
-            let confirms = self.worked && credential != Credential::RefreshToken;
-            self.verdict = if confirms && !matches!(self.verdict, Verdict::Confirm { .. }) {
-                Verdict::Confirm { at: now + CONFIRM_AFTER, error: error.clone() }
+            // Once, whatever came between the first refusal and this one.
+            let confirms = self.worked && !self.refused && credential != Credential::RefreshToken;
+            self.refused = true;
+            self.verdict = if confirms {
+                Verdict::NotBefore { at: now + CONFIRM_AFTER, error: error.clone() }
             } else {
                 Verdict::Final { error: error.clone() }
             };
@@ -108,11 +106,14 @@ impl Refusals {
     pub(super) fn is_refused(&self) -> bool {
         match &self.verdict {
             Verdict::Final { .. } => true,
-            Verdict::Probe { error, .. } => {
+            Verdict::NotBefore { error, .. } => {
                 self.credential == Credential::Client
                     && (error.kind() == ErrorKind::Refused || error.oauth_code() == Some("invalid_client"))
             }
-            _ => false,
+            Verdict::Open => false,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
