@@ -26,6 +26,7 @@ pub(super) enum What {
         body: String,
     },
     Broken,
+    Panic,
     Never,
 }
 
@@ -79,6 +80,11 @@ impl Answer {
             answer.what = What::LostTokens(tokens);
         }
         answer
+    }
+
+    /// The client that leads to the server panics, and the flight with it.
+    pub fn panic() -> Self {
+        Self::of(What::Panic)
     }
 
     /// There is never an answer.

@@ -285,6 +285,7 @@ impl Issuer {
             }
             What::Fixed { .. } => Ok(fixed(&answer.what)),
             What::Broken => Err(Broken),
+            What::Panic => panic!("as the script says"),
             What::Never => std::future::pending().await,
         };
         answer.between.pass().await;
@@ -308,6 +309,7 @@ impl Issuer {
             }
             Some(what @ What::Fixed { .. }) => Ok(fixed(what)),
             Some(What::Broken) => Err(Broken),
+            Some(What::Panic) => panic!("as the script says"),
             Some(What::Never) => std::future::pending().await,
         };
         if let Some(answer) = &answer {

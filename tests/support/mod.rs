@@ -39,6 +39,7 @@ mod world;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
+use tower::{Service, ServiceExt};
 
 pub use self::{
     answer::Answer,
@@ -71,6 +72,14 @@ pub fn get(path: &str) -> Request<Full<Bytes>> {
 /// A POST to this path at [`ORIGIN`], or to this whole URI.
 pub fn post(path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
     Request::post(uri(path)).body(Full::new(body.into())).expect("a valid path")
+}
+
+/// Calls this very service, once it is ready: for what happens from call to call on one clone.
+pub async fn call<S: Service<Request<Full<Bytes>>>>(
+    service: &mut S,
+    request: Request<Full<Bytes>>,
+) -> Result<S::Response, S::Error> {
+    service.ready().await?.call(request).await
 }
 
 /// The body of a response, read to its end.
