@@ -64,8 +64,10 @@ pin_project! {
     pub(crate) struct Waiting {
         #[pin]
         landing: Shared<oneshot::Receiver<Landing>>,
+        // Made at the first poll, never under the session's lock: a runtime without a timer panics there.
         #[pin]
-        limit: Sleep,
+        limit: Option<Sleep>,
+        time: Duration,
     }
 }
 
@@ -93,8 +95,8 @@ impl Flight {
         (flight, Departure { order, landing, limit: session.settings.flight_limit, reason })
     }
 
-    pub(super) fn wait(&self, limit: Duration) -> Waiting {
-        Waiting { landing: self.landing.clone(), limit: tokio::time::sleep(limit) }
+    pub(super) fn wait(&self, time: Duration) -> Waiting {
+        Waiting { landing: self.landing.clone(), limit: None, time }
     }
 
     /// Tells a flight of a login that was logged out to revoke what it brings in (invariant 6).
@@ -190,7 +192,7 @@ impl Future for Waiting {
     type Output = Landing;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Landing> {
-        let this = self.project();
+        let mut this = self.project();
         if let Poll::Ready(landed) = this.landing.poll(cx) {
             return Poll::Ready(landed.unwrap_or_else(|_| {
                 Err(Error::new(
@@ -199,7 +201,12 @@ impl Future for Waiting {
                 ))
             }));
         }
-        ready!(this.limit.poll(cx));
+        if this.limit.is_none() {
+            this.limit.set(Some(tokio::time::sleep(*this.time)));
+        }
+        if let Some(limit) = this.limit.as_pin_mut() {
+            ready!(limit.poll(cx));
+        }
         Poll::Ready(Err(Error::new(ErrorKind::WaitedTooLong, "there was no new token within the waiting time")))
     }
 }
