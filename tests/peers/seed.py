@@ -1,0 +1,20 @@
+"""Creates the database, the one client and the one user; the server's tokens are independent, so all tests share them."""
+
+import os
+
+import django
+
+django.setup()
+
+from django.contrib.auth.models import User  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from oauth2_provider.models import Application  # noqa: E402
+
+call_command("migrate", verbosity=0)
+User.objects.create_user(os.environ["PEER_USERNAME"], password=os.environ["PEER_PASSWORD"])
+Application.objects.create(
+    client_id=os.environ["PEER_CLIENT_ID"],
+    client_secret=os.environ["PEER_CLIENT_SECRET"],
+    client_type=Application.CLIENT_CONFIDENTIAL,
+    authorization_grant_type=Application.GRANT_PASSWORD,
+)
