@@ -81,7 +81,7 @@ impl Run {
 
     fn send(&mut self, second: u64, answer: Answer) {
         let now = self.start + Duration::from_secs(second);
-        let credential = self.refusals.credential();
+        let credential = self.refusals.credential;
         self.refusals.sent(now);
         match answer.error() {
             None => self.refusals.worked(),
@@ -99,8 +99,8 @@ impl Run {
 
     /// When the rules let the next send go; the machine must say so too, and not a second earlier.
     fn next(&self) -> Option<u64> {
-        let context = || format!("{:?} after {:?}", self.refusals.credential(), self.history);
-        let Some(next) = next_send(self.refusals.credential(), &self.history) else {
+        let context = || format!("{:?} after {:?}", self.refusals.credential, self.history);
+        let Some(next) = next_send(self.refusals.credential, &self.history) else {
             for second in [self.last(), self.last() + 24 * 60 * MINUTE] {
                 let error = self.check(second).expect_err(&context());
                 assert_eq!(error.kind(), ErrorKind::Refused, "{}", context());
@@ -123,7 +123,7 @@ impl Run {
 
     /// Never more than 3 sends of a password in 15 minutes without a success (case 32), counted and not derived.
     fn assert_ceiling(&self) {
-        if self.refusals.credential() != Credential::Password {
+        if self.refusals.credential != Credential::Password {
             return;
         }
         for run in self.history.split(|(_, answer)| *answer == Tokens) {
