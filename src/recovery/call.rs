@@ -76,11 +76,15 @@ where
     }
 
     fn wait(&mut self, waiting: Waiting, again: bool) -> Step<S, S::Future> {
+        let ahead = self.read_ahead();
         if let (Some(kept), None) = (&mut self.kept, &self.parked) {
             kept.head.shrink();
             // Invariant 12: over the layer's budget the renewal goes on, but this request will not be replayed.
-            match self.cold.config.park(kept.head.size() + B::size(&kept.body)) {
-                Some(parked) => self.parked = Some(parked),
+            match self.cold.config.park(kept.head.size() + B::size(&kept.body) + ahead) {
+                Some(parked) => {
+                    self.parked = Some(parked);
+                    self.response = self.response.take().map(|response| response.map(ResponseBody::into_looked));
+                }
                 None => self.kept = None,
             }
         }

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use http_body::Body;
@@ -11,6 +11,9 @@ use tokio::time::Sleep;
 
 use super::call::Call;
 use crate::{Head, Replay, Seen, Verdict, response_body::Look};
+
+/// How much of a rejection is read while its renewal is under way: an error page, since very many may wait.
+const READ_AHEAD: usize = 4 * 1024;
 
 impl<S, B: Replay, R: Body> Call<S, B, R> {
     pub(super) fn poll_look(&mut self, limit: Pin<&mut Sleep>, at_most: usize, cx: &mut Context<'_>) -> Poll<Verdict> {
@@ -35,14 +38,25 @@ impl<S, B: Replay, R: Body> Call<S, B, R> {
     }
 
     pub(super) fn poll_drain(&mut self, limit: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.poll_read(self.cold.config.drain_limit, cx).is_pending() { limit.poll(cx) } else { Poll::Ready(()) }
+    }
+
+    /// Reads the rejection while its renewal is under way.
+    pub(super) fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_read(self.cold.config.drain_limit.min(READ_AHEAD), cx)
+    }
+
+    /// How many bytes that may bring.
+    pub(super) fn read_ahead(&self) -> usize {
+        let most = self.cold.config.drain_limit.min(READ_AHEAD);
+        let Some(response) = &self.response else { return 0 };
+        let expected = response.body().size_hint().upper().and_then(|bytes| bytes.try_into().ok());
+        expected.map_or(most, |bytes: usize| bytes.min(most))
+    }
+
+    fn poll_read(&mut self, at_most: usize, cx: &mut Context<'_>) -> Poll<()> {
         let Some(response) = &mut self.response else { return Poll::Ready(()) };
-        let out_of_time = limit.poll(cx).is_ready();
-        loop {
-            match response.body_mut().poll_look(cx, 0) {
-                Poll::Ready(Look::More) if !response.body().is_full(self.cold.config.drain_limit) => {}
-                Poll::Pending if !out_of_time => return Poll::Pending,
-                _ => return Poll::Ready(()),
-            }
-        }
+        while !response.body().is_full(at_most) && ready!(response.body_mut().poll_look(cx, 0)) == Look::More {}
+        Poll::Ready(())
     }
 }

@@ -7,6 +7,8 @@
 //! 1. The call belongs to the login that it began with. Nothing is sent for it with a token of another one (invariant 6).
 //! 2. A rejection is kept whole until its replay really goes.
 //! 3. While it waits for anything, it holds no readiness of the inner service.
+//! 4. While it waits for a renewal, it reads the rejection, so that the connection does not wait as well. Where the server
+//!    has few workers, the renewal may need the one that would be waiting at the other end.
 
 mod call;
 mod kept;
@@ -147,6 +149,7 @@ where
                 StepProjection::Judge { verdict } => call.judge(verdict.take().unwrap_or(Verdict::Pass)),
                 StepProjection::Ask => call.ask(),
                 StepProjection::Wait { waiting, again } => {
+                    let _ = call.poll_read_ahead(cx);
                     let landing = ready!(waiting.poll(cx));
                     if *again { Ok(Step::Ask) } else { call.landed(landing) }
                 }
