@@ -3,6 +3,8 @@
 //! That server kills a whole grant when one of its refresh tokens is used twice, and the refresh token of every access
 //! token that is revoked.
 
+#![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
+
 mod peer;
 
 use bytes::Bytes;
