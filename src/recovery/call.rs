@@ -21,6 +21,8 @@ const LOOK_LIMIT: usize = 64 * 1024;
 const LOOK_TIME: Duration = Duration::from_secs(1);
 /// How long a rejection's body is read before its replay.
 const DRAIN_TIME: Duration = Duration::from_millis(100);
+/// How long a replay waits for the rejected attempt to let go of a body that it can't be made to give up.
+const RELEASE_TIME: Duration = Duration::from_secs(1);
 
 /// How a call ends.
 pub(super) type End<R> = Result<Response<ResponseBody<R>>, Error>;
@@ -47,6 +49,12 @@ pub(super) struct Call<S, B: Replay, R: Body> {
     // One replay is free, where others had renewed the token already.
     pub(super) free_replay: bool,
     pub(super) parked: Option<Parked>,
+}
+
+impl<S, F> Step<S, F> {
+    pub(super) fn release() -> Self {
+        Self::Release { limit: tokio::time::sleep(RELEASE_TIME) }
+    }
 }
 
 impl<S, B: Replay, R: Body> Call<S, B, R>
@@ -114,11 +122,7 @@ where
         let empty = response.body().is_end_stream();
         let too_long = response.body().size_hint().lower() > limit as u64;
         self.response = Some(response.map(ResponseBody::into_looked));
-        Ok(if empty || too_long {
-            Step::Yield { done: false }
-        } else {
-            Step::Drain { limit: tokio::time::sleep(DRAIN_TIME) }
-        })
+        Ok(if empty || too_long { Step::release() } else { Step::Drain { limit: tokio::time::sleep(DRAIN_TIME) } })
     }
 
     /// There will be no better answer than the one that is there, if there is one.

@@ -59,4 +59,10 @@ impl<S, B: Replay, R: Body> Call<S, B, R> {
         while !response.body().is_full(at_most) && ready!(response.body_mut().poll_look(cx, 0)) == Look::More {}
         Poll::Ready(())
     }
+
+    /// Out of time, the replay finds that there is no body for it, and the caller gets the rejection.
+    pub(super) fn poll_released(&mut self, limit: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(kept) = &mut self.kept else { return Poll::Ready(()) };
+        if B::poll_released(&mut kept.body, cx).is_ready() { Poll::Ready(()) } else { limit.poll(cx) }
+    }
 }

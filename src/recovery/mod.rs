@@ -70,6 +70,8 @@ pin_project! {
         Look { #[pin] limit: Sleep, at_most: usize },
         /// The rejection's body, so that its connection is free for the replay.
         Drain { #[pin] limit: Sleep },
+        /// For the body of the rejected attempt, which may still be under way.
+        Release { #[pin] limit: Sleep },
         /// Once, for the connection's task to hand the connection back to its pool.
         Yield { done: bool },
         Ready { service: S },
@@ -163,6 +165,10 @@ where
                 }
                 StepProjection::Drain { limit } => {
                     ready!(call.poll_drain(limit, cx));
+                    Ok(Step::release())
+                }
+                StepProjection::Release { limit } => {
+                    ready!(call.poll_released(limit, cx));
                     Ok(Step::Yield { done: false })
                 }
                 StepProjection::Yield { done } => {

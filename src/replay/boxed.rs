@@ -68,8 +68,8 @@ impl<E: Send + 'static> Boxed for UnsyncBoxBody<Bytes, E> {
 ///
 /// A rejection may come before the body was sent in full. The replay then plays what was recorded and reads on from the
 /// stream, and the body of the earlier attempt fails. Where `E` is a type whose values cannot be built here (anything
-/// but `Box<dyn Error + Send + Sync>`, [`std::io::Error`] and [`tower_reauth::Error`](crate::Error)), there is no
-/// replay for as long as the earlier body is still being sent.
+/// but `Box<dyn Error + Send + Sync>`, [`std::io::Error`] and [`tower_reauth::Error`](crate::Error)), the replay waits until
+/// the earlier body was sent or dropped. After a second of that there is none, and the caller gets the rejection.
 impl<E: Send + 'static> Replay for BoxBody<Bytes, E> {
     type Kept = KeptBody<Self>;
 
@@ -79,6 +79,10 @@ impl<E: Send + 'static> Replay for BoxBody<Bytes, E> {
 
     fn again(kept: &mut KeptBody<Self>) -> Option<Self> {
         again(kept)
+    }
+
+    fn poll_released(kept: &mut KeptBody<Self>, cx: &mut Context<'_>) -> Poll<()> {
+        poll_released(kept, cx)
     }
 
     fn size(kept: &KeptBody<Self>) -> usize {
@@ -96,6 +100,10 @@ impl<E: Send + 'static> Replay for UnsyncBoxBody<Bytes, E> {
 
     fn again(kept: &mut KeptBody<Self>) -> Option<Self> {
         again(kept)
+    }
+
+    fn poll_released(kept: &mut KeptBody<Self>, cx: &mut Context<'_>) -> Poll<()> {
+        poll_released(kept, cx)
     }
 
     fn size(kept: &KeptBody<Self>) -> usize {
@@ -196,6 +204,13 @@ fn again<B: Boxed>(kept: &mut KeptBody<B>) -> Option<B> {
             B::new(Begun { frames, then: Mutex::new(Then::<B>::End), rest: *rest, ended: *empty })
         }
     })
+}
+
+fn poll_released<B: Boxed>(kept: &mut KeptBody<B>, cx: &mut Context<'_>) -> Poll<()> {
+    match &mut kept.0 {
+        Kept::Whole { .. } => Poll::Ready(()),
+        Kept::Recording(kept) => kept.poll_released(cx),
+    }
 }
 
 /// Polls for at most two frames, and tells whether the body came to its end or failed with that.

@@ -8,6 +8,9 @@ mod pool;
 mod recording;
 #[cfg(test)]
 mod script;
+mod superseded;
+
+use std::task::{Context, Poll};
 
 pub use self::boxed::KeptBody;
 pub(crate) use self::{head::KeptHead, pool::BufferPool};
@@ -66,6 +69,14 @@ pub trait Replay: Sized {
 
     /// The body once more, from its first byte; `None` when it cannot be had (again). May be called several times.
     fn again(kept: &mut Self::Kept) -> Option<Self>;
+
+    /// Ready once no earlier attempt stands in the way of [`again`](Replay::again).
+    ///
+    /// For bodies that are read from a stream while they are sent: a rejection may come before that is done, and the
+    /// layer then waits for up to a second. What is kept whole need not implement it.
+    fn poll_released(_kept: &mut Self::Kept, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
 
     /// How many bytes are kept alive at this moment, shared ones too, for the layer's budget. A recording grows, up to
     /// its limit, for as long as its body is sent.

@@ -1,6 +1,9 @@
 //! Bodies that are in memory as a whole: a replay sends a clone.
 
-use std::any::TypeId;
+use std::{
+    any::TypeId,
+    task::{Context, Poll},
+};
 
 use bytes::{Buf, Bytes};
 use http_body::Body;
@@ -116,6 +119,13 @@ impl<L: Replay, R: Replay> Replay for Either<L, R> {
             Either::Left(kept) => Self::Left(L::again(kept)?),
             Either::Right(kept) => Self::Right(R::again(kept)?),
         })
+    }
+
+    fn poll_released(kept: &mut Self::Kept, cx: &mut Context<'_>) -> Poll<()> {
+        match kept {
+            Either::Left(kept) => L::poll_released(kept, cx),
+            Either::Right(kept) => R::poll_released(kept, cx),
+        }
     }
 
     fn size(kept: &Self::Kept) -> usize {

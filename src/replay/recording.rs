@@ -4,15 +4,13 @@
 //!   from the stream, recording as it goes. Only the newest attempt gets anything.
 //! - A body that a newer attempt supersedes must not simply end: with chunked HTTP/1.1 a cut-off request would look
 //!   whole. It fails, or, where the error type has no value that can be built here, there is no newer attempt as long
-//!   as it is being read.
+//!   as it is being read, and [`Kept::poll_released`] tells when that is over.
 //! - What the caller wrote (the stream and its drop, the wake and the drop of a waker) never runs under the lock of the
 //!   tape: the stream is taken out to be polled. Whatever it calls meanwhile, even [`Kept::again`], finds the tape
 //!   unlocked. Another attempt that asks for the stream in that time waits until it is put back.
 
 use std::{
-    any::Any,
-    error::Error as StdError,
-    io, mem,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -22,8 +20,10 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::frames::{Piece, Rest};
-use crate::{Error, ErrorKind};
+use super::{
+    frames::{Piece, Rest},
+    superseded::{fail, superseded},
+};
 
 /// Frames on one tape, since tiny ones cost more memory than they have bytes.
 const MAX_PIECES: usize = 1024;
@@ -56,6 +56,8 @@ struct Tape<B> {
     reading: bool,
     /// Of the newest attempt.
     waker: Option<Waker>,
+    /// Of whoever waits for the newest attempt to let go.
+    keeper: Option<Waker>,
 }
 
 enum Stream<B> {
@@ -107,6 +109,7 @@ pub(super) fn record<B>(stream: B, pieces: Vec<Piece>, rest: Rest, limit: usize)
         attempt: 0,
         reading: true,
         waker: None,
+        keeper: None,
     };
     let tape = Arc::new(Mutex::new(tape));
     let kept = Kept { tape: Arc::clone(&tape), rest };
@@ -130,6 +133,20 @@ impl<B: Body<Data = Bytes, Error: 'static>> Kept<B> {
             waker.wake();
         }
         Some(Attempt { tape: Arc::clone(&self.tape), number, read: 0, rest: self.rest, ended: false })
+    }
+
+    /// Pending while the newest attempt's body is being read and can't be superseded.
+    pub(super) fn poll_released(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if superseded::<B::Error>().is_some() {
+            return Poll::Ready(());
+        }
+        let mut waker = Some(cx.waker().clone()); // Dropped after the lock.
+        let mut tape = lock(&self.tape);
+        if tape.is_released() {
+            return Poll::Ready(());
+        }
+        mem::swap(&mut tape.keeper, &mut waker);
+        Poll::Pending
     }
 }
 
@@ -196,11 +213,13 @@ impl<B: Body<Data = Bytes, Error: 'static> + Unpin> Attempt<B> {
         } else {
             tape.waker.take()
         };
+        let keeper = tape.released();
         drop(tape);
         drop(dropped);
         if !newest && let Some(waker) = waker {
             waker.wake();
         }
+        keeper.inspect(Waker::wake_by_ref);
         newest
     }
 }
@@ -234,6 +253,10 @@ impl<B: Body<Data = Bytes, Error: 'static> + Unpin> Body for Attempt<B> {
         if let Poll::Ready(Some(Ok(frame))) = &polled {
             this.rest.shorten(frame);
         }
+        if this.ended {
+            let keeper = lock(&this.tape).released();
+            keeper.inspect(Waker::wake_by_ref);
+        }
         polled
     }
 
@@ -251,9 +274,10 @@ impl<B> Drop for Attempt<B> {
         let mut tape = lock(&self.tape);
         if tape.attempt == self.number {
             tape.reading = false;
-            let waker = tape.waker.take();
+            let (waker, keeper) = (tape.waker.take(), tape.released());
             drop(tape);
             drop(waker);
+            keeper.inspect(Waker::wake_by_ref);
         }
     }
 }
@@ -286,6 +310,16 @@ impl<B> Tape<B> {
         }
     }
 
+    /// Nothing is to be waited for: the newest attempt's body has ended or is gone, or there can be no replay.
+    fn is_released(&self) -> bool {
+        !self.reading || self.pieces.is_none()
+    }
+
+    /// The waker of whoever waits for that, if it is so now.
+    fn released(&mut self) -> Option<Waker> {
+        if self.is_released() { self.keeper.take() } else { None }
+    }
+
     fn has_room(&self, piece: &Piece) -> bool {
         self.size.saturating_add(piece.size()) <= self.limit
             && self.pieces.as_ref().is_some_and(|pieces| pieces.len() < MAX_PIECES)
@@ -308,27 +342,6 @@ impl Gave {
             None => Self::Unrecordable,
         }
     }
-}
-
-/// The error of a body that a newer attempt has superseded, for the error types that can carry it.
-fn superseded<E: 'static>() -> Option<E> {
-    let why = || Error::new(ErrorKind::NotReplayable, "this attempt was given up: a newer one sends the same request");
-    let mut error: Option<E> = None;
-    let slot: &mut dyn Any = &mut error;
-    if let Some(slot) = slot.downcast_mut::<Option<Box<dyn StdError + Send + Sync>>>() {
-        *slot = Some(why().into());
-    } else if let Some(slot) = slot.downcast_mut::<Option<io::Error>>() {
-        *slot = Some(io::Error::other(why()));
-    } else if let Some(slot) = slot.downcast_mut::<Option<Error>>() {
-        *slot = Some(why());
-    }
-    error
-}
-
-/// Where no error can be built only a body that is polled again after a panic comes here: an end would look like the
-/// end of the whole body, so there is none.
-fn fail<E: 'static>() -> Polled<E> {
-    superseded().map_or(Poll::Pending, |error| Poll::Ready(Some(Err(error))))
 }
 
 /// Nothing of the caller's runs under this lock, so it is never poisoned.

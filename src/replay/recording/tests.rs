@@ -1,8 +1,11 @@
 //! What a recording promises, whoever reads and in whatever order.
 
-use std::sync::{
-    Barrier,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    convert::Infallible,
+    sync::{
+        Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use http_body_util::combinators::UnsyncBoxBody;
@@ -103,6 +106,40 @@ fn without_an_error_to_build_there_is_no_replay_while_the_body_is_read() {
     begin(&mut first, 2);
     drop(first);
     assert_eq!(read_all(kept.again().expect("dropped")), whole(&three().steps));
+}
+
+/// Begins a body that can't be superseded, waits for it to let go, and has something done to it.
+fn lets_go_by(script: Script, done: impl FnOnce(&mut Option<Attempt<UnsyncBoxBody<Bytes, Infallible>>>)) -> bool {
+    let (mut first, mut kept) =
+        record(UnsyncBoxBody::new(infallible(script)), Vec::new(), Rest::new(&SizeHint::new()), 64);
+    begin(&mut first, 1);
+    let mut first = Some(first);
+    let mut waiting = task::spawn(std::future::poll_fn(|cx| kept.poll_released(cx)));
+    assert_pending!(waiting.poll());
+    done(&mut first);
+    let woken = waiting.is_woken();
+    assert_eq!(waiting.poll().is_ready(), woken, "told by a wake-up");
+    woken
+}
+
+#[test]
+fn whoever_waits_for_the_body_is_woken_when_it_lets_go() {
+    assert!(lets_go_by(three(), |first| drop(first.take())), "dropped");
+    assert!(lets_go_by(three(), |first| drop(begin(first.as_mut().expect("begun"), 9))), "read to its end");
+    assert!(
+        lets_go_by(three().knowing_its_end(), |first| drop(begin(first.as_mut().expect("begun"), 3))),
+        "told its end"
+    );
+    let long = || Script::new([data("one"), Step::Data(vec![0; 100]), data("three")]);
+    assert!(lets_go_by(long(), |first| drop(begin(first.as_mut().expect("begun"), 1))), "over the limit");
+    assert!(!lets_go_by(three(), |first| drop(begin(first.as_mut().expect("begun"), 2))), "still being read");
+}
+
+#[test]
+fn nobody_waits_for_a_body_that_can_be_superseded() {
+    let (mut first, mut kept) = start(three(), 64);
+    begin(&mut first, 1);
+    assert!(task::spawn(std::future::poll_fn(|cx| kept.poll_released(cx))).poll().is_ready());
 }
 
 #[test]
@@ -226,14 +263,6 @@ fn frame_read_for_a_superseded_body_goes_to_its_successor() {
     assert!(second.is_woken());
     let read = read_all(second.into_inner());
     assert_eq!((&*read.data, read.ended), (&b"frame"[..], true));
-}
-
-#[test]
-fn error_can_be_built_for_the_usual_error_types() {
-    assert!(superseded::<BoxError>().is_some_and(|error| Error::find(&*error).is_some()));
-    assert!(superseded::<io::Error>().is_some());
-    assert!(superseded::<Error>().is_some());
-    assert!(superseded::<std::convert::Infallible>().is_none());
 }
 
 /// One thread reads while another takes over: together they see each byte once and in order, and nobody hangs.
