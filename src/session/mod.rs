@@ -262,15 +262,27 @@ impl Inner {
         look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes the state; generation and status are told before the lock is released, so that they can't be overtaken.
+    /// Changes the state; the generation is told before the lock is released, so that it can't be overtaken.
     fn change<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let before = state.status();
         let result = act(&mut state);
         self.generation.store(state.generation().number(), Ordering::Release);
-        let status = state.status();
-        self.status.send_if_modified(|known| std::mem::replace(known, status) != status);
+        let changed = state.status() != before;
         drop(state);
+        if changed {
+            self.tell_status();
+        }
         result
+    }
+
+    /// Without the lock: whoever looks at the status holds the channel's own, and may use the session meanwhile. Each
+    /// teller looks at the state anew, so the last one tells what is so.
+    fn tell_status(&self) {
+        self.status.send_if_modified(|known| {
+            let status = self.read(State::status);
+            std::mem::replace(known, status) != status
+        });
     }
 }
 

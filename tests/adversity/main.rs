@@ -1,0 +1,7 @@
+//! What a session and a layer withstand: code of others that runs at a bad moment, waiting in all its forms, origins and
+//! servers that never accept.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod user_code;
