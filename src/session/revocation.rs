@@ -28,11 +28,15 @@ enum Revoking {
 
 impl Session {
     pub(super) fn start_logout(&self) -> Logout {
-        let login = self.inner.change(|state| state.login.take());
+        let login = self.inner.change(|state| {
+            let login = state.login.take()?;
+            // Under the lock: a flight that lands from here on must find both, the login gone and this word.
+            if let Some(flight) = &login.flight {
+                flight.revoke_on_landing();
+            }
+            Some(login)
+        });
         let Some(login) = login else { return Logout::done(Ok(())) };
-        if let Some(flight) = &login.flight {
-            flight.revoke_on_landing();
-        }
         events::logged_out(self.inner.id);
         let Some((endpoint, tokens)) = login.revocable() else { return Logout::done(Ok(())) };
         let Ok(runtime) = Handle::try_current() else {

@@ -1,10 +1,21 @@
 //! Code of others runs while a session changes: nothing locks.
 
-use std::{sync::mpsc, thread, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    task::{Context, Wake, Waker},
+    thread,
+    time::Duration,
+};
 
-use futures::executor::block_on;
+use futures::{FutureExt, executor::block_on};
 use tokio::runtime::Runtime;
-use tower_reauth::{Session, Status, TokenSet, grant_fn};
+use tower_reauth::{Error, ErrorKind, Grant, GrantContext, Session, Status, TokenEndpoint, TokenSet, grant_fn};
+
+use crate::support::*;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -34,4 +45,73 @@ fn session_goes_on_while_somebody_looks_at_its_status() {
         leaves.join().unwrap();
         assert_eq!(session.status(), Status::LoggedOut);
     });
+}
+
+/// A grant whose fetch waits for a word, with an endpoint that revokes.
+struct Slow {
+    endpoint: TokenEndpoint,
+    begun: Mutex<mpsc::Sender<()>>,
+    gate: Gate,
+}
+
+impl Grant for Slow {
+    async fn fetch(&self, context: GrantContext) -> Result<TokenSet, Error> {
+        self.begun.lock().unwrap().send(()).unwrap();
+        self.gate.pass().await;
+        let parameters = [("grant_type", "urn:example:custom"), ("owner", USERNAME)];
+        self.endpoint.request(&context, &parameters).await
+    }
+
+    fn endpoint(&self) -> Option<&TokenEndpoint> {
+        Some(&self.endpoint)
+    }
+}
+
+/// A waker that runs this on the spot, as some executors do.
+struct Inline<F>(Mutex<Option<F>>);
+
+impl<F: FnOnce() + Send> Wake for Inline<F> {
+    fn wake(self: Arc<Self>) {
+        let act = self.0.lock().unwrap().take();
+        if let Some(act) = act {
+            act();
+        }
+    }
+}
+
+#[test]
+fn flight_that_lands_in_the_middle_of_a_logout_is_revoked_all_the_same() {
+    let (landed, revoked) = never_locks(|| {
+        let runtime = Runtime::new().unwrap();
+        let _entered = runtime.enter();
+        let issuer = Issuer::new();
+        let (begun, has_begun) = mpsc::channel();
+        let gate = Gate::closed();
+        let grant = Slow { endpoint: issuer.endpoint(), begun: Mutex::new(begun), gate: gate.clone() };
+        let session = Session::new(grant);
+        let caller = runtime.spawn({
+            let session = session.clone();
+            async move { session.token().await.map(|_| ()) }
+        });
+        has_begun.recv().unwrap();
+
+        // Woken in the middle of the logout, a subscriber lets the flight land before the logout goes on.
+        let (handle, waiting, landed) = (runtime.handle().clone(), session.clone(), Arc::new(AtomicUsize::new(0)));
+        let landing = landed.clone();
+        let waker = Waker::from(Arc::new(Inline(Mutex::new(Some(move || {
+            gate.open();
+            let landed = handle.block_on(waiting.shutdown(Duration::from_secs(3)));
+            landing.store(usize::from(landed), Ordering::SeqCst);
+        })))));
+        let mut status = session.subscribe();
+        let mut changed = Box::pin(status.changed());
+        assert!(changed.as_mut().poll_unpin(&mut Context::from_waker(&waker)).is_pending());
+        let logout = session.logout();
+        drop(changed);
+        block_on(logout).unwrap();
+        assert_eq!(block_on(caller).unwrap().unwrap_err().kind(), ErrorKind::LoggedOut);
+        (landed.load(Ordering::SeqCst), issuer.revocations().len())
+    });
+    assert_eq!(landed, 1, "a subscriber that is woken may use the session");
+    assert_eq!(revoked, 1);
 }
