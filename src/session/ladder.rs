@@ -32,12 +32,13 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
     })??;
     let own = refresh_token.filter(|_| order.grant.endpoint().is_none());
     let answer = order.grant.fetch(GrantContext::new(id, order.claims.clone(), own)).await;
+    let left = order.grant.credential();
     let noted = with_login(session, order, |_, login| match &answer {
         Ok(_) => {
             login.refusals.worked();
             false
         }
-        Err(error) => login.refusals.failed(Instant::now(), error, order.grant.credential()),
+        Err(error) => login.refusals.failed(Instant::now(), error, left),
     });
     // Otherwise the login ended while the answer was on its way: the landing decides what becomes of it.
     if let (Ok(true), Err(error)) = (noted, &answer) {

@@ -126,8 +126,9 @@ impl Session {
     pub fn login(&self, grant: impl Grant) {
         let grant: Arc<dyn DynGrant> = Arc::new(grant);
         events::logged_in(self.inner.id, grant.credential());
-        // The older login is dropped out here: its grant is the user's code.
-        let _older = self.inner.change(|state| state.login.replace(Login::new(grant, &self.inner.settings)));
+        // Made, and the older one dropped, without the lock: a grant is the user's code.
+        let login = Login::new(grant, &self.inner.settings);
+        let _older = self.inner.change(|state| state.login.replace(login));
     }
 
     /// Forgets everything at once, then revokes the refresh token and the access token at the server

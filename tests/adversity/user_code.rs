@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
@@ -12,8 +12,11 @@ use std::{
 };
 
 use futures::{FutureExt, executor::block_on};
+use secrecy::SecretString;
 use tokio::runtime::Runtime;
-use tower_reauth::{Error, ErrorKind, Grant, GrantContext, Session, Status, TokenEndpoint, TokenSet, grant_fn};
+use tower_reauth::{
+    Credential, Error, ErrorKind, Grant, GrantContext, Session, Status, TokenEndpoint, TokenSet, grant_fn,
+};
 
 use crate::support::*;
 
@@ -114,4 +117,54 @@ fn flight_that_lands_in_the_middle_of_a_logout_is_revoked_all_the_same() {
     });
     assert_eq!(landed, 1, "a subscriber that is woken may use the session");
     assert_eq!(revoked, 1);
+}
+
+/// A grant that uses its session wherever it is asked.
+#[derive(Clone, Default)]
+struct Curious {
+    session: Arc<OnceLock<Session>>,
+}
+
+impl Curious {
+    fn look(&self) {
+        if let Some(session) = self.session.get() {
+            let _ = session.token().now_or_never();
+        }
+    }
+}
+
+impl Grant for Curious {
+    async fn fetch(&self, _: GrantContext) -> Result<TokenSet, Error> {
+        self.look();
+        Err(Error::new(ErrorKind::Refused, "not you"))
+    }
+
+    fn endpoint(&self) -> Option<&TokenEndpoint> {
+        self.look();
+        None
+    }
+
+    fn initial_refresh_token(&self) -> Option<&SecretString> {
+        self.look();
+        None
+    }
+
+    fn credential(&self) -> Credential {
+        self.look();
+        Credential::Custom
+    }
+}
+
+#[test]
+fn grant_may_use_its_session_wherever_it_is_asked() {
+    never_locks(|| {
+        let runtime = Runtime::new().unwrap();
+        let _entered = runtime.enter();
+        let session = Session::logged_out();
+        let grant = Curious::default();
+        grant.session.set(session.clone()).ok().unwrap();
+        session.login(grant);
+        let error = runtime.block_on(session.token()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+    });
 }
