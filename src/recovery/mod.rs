@@ -31,7 +31,8 @@ use tower_service::Service;
 use self::call::{Call, End, Next};
 pub(crate) use self::kept::Kept;
 use crate::{
-    Error, Head, Replay, ResponseBody, Verdict, future::Sent, identity::Generation, service::Cold, session::Waiting,
+    Error, ErrorKind, Head, Replay, ResponseBody, Verdict, future::Sent, identity::Generation, service::Cold,
+    session::Waiting,
 };
 
 /// Why a request waits before its first send.
@@ -152,8 +153,12 @@ where
                 StepProjection::Ask => call.ask(),
                 StepProjection::Wait { waiting, again } => {
                     let _ = call.poll_read_ahead(cx);
-                    let landing = ready!(waiting.poll(cx));
-                    if *again { Ok(Step::Ask) } else { call.landed(landing) }
+                    match ready!(waiting.poll(cx)) {
+                        // Invariant 12: a flight that is waited for in vain ends the call, whatever it brings.
+                        Err(error) if *again && error.kind() != ErrorKind::WaitedTooLong => Ok(Step::Ask),
+                        Ok(_) if *again => Ok(Step::Ask),
+                        landing => call.landed(landing),
+                    }
                 }
                 StepProjection::Turn { at } => {
                     ready!(at.poll(cx));

@@ -5,3 +5,4 @@
 mod support;
 
 mod user_code;
+mod waiting;
