@@ -164,7 +164,7 @@ where
             Plan::Authorize { origin, renewal, replay } => (origin, renewal, replay),
             // The caller polled `inner` ready: that holds for the one call made here.
             Plan::Bare => return ResponseFuture::bare(self.inner.call(request)),
-            Plan::Fail(error) => return ResponseFuture::failed(error),
+            Plan::Fail(error) => return self.fail(error),
         };
         self.make_private();
         let first = if renewal {
@@ -189,7 +189,7 @@ where
                     return self.recover(request, First::FreshToken, origin, replay);
                 }
                 Ok(None) => First::Token,
-                Err(error) => return ResponseFuture::failed(error),
+                Err(error) => return self.fail(error),
             }
         };
         self.recover(request, first, origin, replay)
@@ -211,13 +211,24 @@ impl<S: Clone> Reauth<S> {
         B: Replay,
         R: Body,
     {
-        self.inner = self.cold.service();
         match self.cold.config.session.epoch() {
             Ok(epoch) => {
+                self.inner = self.cold.service();
                 ResponseFuture::recovering(Recovery::first(self.cold.clone(), request, first, epoch, origin, replay))
             }
-            Err(error) => ResponseFuture::failed(error),
+            Err(error) => self.fail(error),
         }
+    }
+
+    /// For a call that ends unsent: the place goes back as well.
+    fn fail<B, R>(&mut self, error: Error) -> ResponseFuture<S, B, R>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+        B: Replay,
+        R: Body,
+    {
+        self.inner = self.cold.service();
+        ResponseFuture::failed(error)
     }
 }
 

@@ -11,10 +11,12 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::time::Instant;
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer, service_fn};
 use tower_reauth::{ErrorKind, Origins, ReauthLayer, RenewalFailed, Session, TokenSet, grant_fn};
 
 use crate::support::*;
+
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[tokio::test(start_paused = true)]
 async fn waiter_with_claims_is_released_after_the_waiting_time() {
@@ -42,4 +44,20 @@ async fn waiter_with_claims_is_released_after_the_waiting_time() {
         assert_eq!(failed.error().kind(), ErrorKind::WaitedTooLong);
     }
     assert!(start.elapsed() < Duration::from_secs(31), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_that_fails_before_it_is_sent_gives_its_place_back() {
+    let limited = ServiceBuilder::new()
+        .layer(ReauthLayer::new(Session::logged_out(), Origins::only(ORIGIN).unwrap()))
+        .layer(GlobalConcurrencyLimitLayer::new(1))
+        .service(service_fn(async |_: Request<Full<Bytes>>| {
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        }));
+    let mut one = limited.clone();
+    let error = one.ready().await.unwrap().call(get("/orders")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LoggedOut);
+    let mut other = limited.clone();
+    tokio::time::timeout(PATIENCE, other.ready()).await.expect("the place is free").unwrap();
+    drop(one);
 }
