@@ -78,12 +78,20 @@ where
             Answer::Ready => self.go_on(),
             Answer::Wait(waiting) => Ok(self.wait(waiting, false)),
             Answer::After(waiting) => Ok(self.wait(waiting, true)),
-            Answer::At(turn) => Ok(Step::Turn { at: tokio::time::sleep_until(turn) }),
+            Answer::At(turn) => {
+                self.park();
+                Ok(Step::Turn { at: tokio::time::sleep_until(turn) })
+            }
             Answer::Failed(error) => self.give_up(error),
         }
     }
 
     fn wait(&mut self, waiting: Waiting, again: bool) -> Step<S, S::Future> {
+        self.park();
+        Step::Wait { waiting, again }
+    }
+
+    fn park(&mut self) {
         let ahead = self.read_ahead();
         if let (Some(kept), None) = (&mut self.kept, &self.parked) {
             kept.head.shrink();
@@ -96,7 +104,6 @@ where
                 None => self.kept = None,
             }
         }
-        Step::Wait { waiting, again }
     }
 
     pub(super) fn landed(&mut self, landing: Result<Generation, Error>) -> Next<S, S::Future, R> {

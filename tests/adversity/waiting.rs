@@ -3,7 +3,10 @@
 use std::{
     convert::Infallible,
     future::pending,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -60,4 +63,50 @@ async fn call_that_fails_before_it_is_sent_gives_its_place_back() {
     let mut other = limited.clone();
     tokio::time::timeout(PATIENCE, other.ready()).await.expect("the place is free").unwrap();
     drop(one);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_wait_for_a_pause_to_end_are_counted() {
+    /// Says how many copies of a body are alive.
+    struct Tracked(Vec<u8>, #[allow(dead_code, reason = "counted")] Arc<()>);
+    impl AsRef<[u8]> for Tracked {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    let issuer = Issuer::new();
+    let session = Session::builder(Kind::ClientCredentials.grant(&issuer, USERNAME))
+        .wait_for_token(Duration::from_secs(600))
+        .build();
+    let world = World { kind: Kind::ClientCredentials, resource: Resource::new(&issuer), issuer, session };
+    world.get("/orders").await.unwrap();
+    world.issuer.revoke_all();
+    world.issuer.next(Answer::status(503, "").header("retry-after", "60"));
+    let first = tokio::spawn({
+        let world = world.clone();
+        async move { world.get("/orders").await }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    let resource = world.resource.clone();
+    // The resource records bodies; here it never sees them.
+    let api = world.layer().layer(service_fn(move |request: Request<Full<Bytes>>| {
+        resource.clone().oneshot(request.map(|_| Full::<Bytes>::default()))
+    }));
+    let alive = Arc::new(());
+    let calls = [(); 3].map(|()| {
+        let body = Bytes::from_owner(Tracked(vec![0; 40 << 20], alive.clone()));
+        tokio::spawn(api.clone().oneshot(post("/orders", body)))
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(Arc::strong_count(&alive) - 1, 1, "64 MiB hold one body of 40 MiB");
+
+    let mut statuses = Vec::new();
+    for call in calls {
+        statuses.push(call.await.unwrap().unwrap().status().as_u16());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 401, 401]);
+    assert_eq!(first.await.unwrap().unwrap().status(), 200);
 }
