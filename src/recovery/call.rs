@@ -113,7 +113,7 @@ where
                 self.give_up(Error::new(ErrorKind::SameToken, "the renewal brought the same token again"))
             }
             Ok(_) => self.go_on(),
-            Err(_) if self.cold.config.session.is_patient(self.since) => Ok(Step::Ask),
+            Err(error) if self.cold.config.session.is_patient(self.since, &error) => Ok(Step::Ask),
             Err(error) => self.give_up(error),
         }
     }

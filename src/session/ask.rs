@@ -123,9 +123,10 @@ impl Session {
         answer
     }
 
-    /// Whether a caller that waits since then asks again after a failed renewal.
-    pub(crate) fn is_patient(&self, since: Instant) -> bool {
-        since.elapsed() < self.inner.settings.patience
+    /// Whether a caller that waits since then asks again after this failure. Not after a flight that died: no pause
+    /// follows it, so that the callers would start one after the other.
+    pub(crate) fn is_patient(&self, since: Instant, error: &Error) -> bool {
+        error.kind() != ErrorKind::RenewalLost && since.elapsed() < self.inner.settings.patience
     }
 
     /// Notes that an origin rejected a token that was just issued, or made us renew for nothing.

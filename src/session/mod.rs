@@ -217,7 +217,7 @@ impl Session {
             match self.ask(need, Some(epoch), since) {
                 Answer::Ready => return Ok(()),
                 Answer::Wait(flight) => match flight.await {
-                    Err(_) if self.is_patient(since) => {}
+                    Err(error) if self.is_patient(since, &error) => {}
                     landing => return landing.map(|_| ()),
                 },
                 Answer::After(flight) => drop(flight.await),

@@ -110,3 +110,25 @@ async fn requests_that_wait_for_a_pause_to_end_are_counted() {
     assert_eq!(statuses, [200, 401, 401]);
     assert_eq!(first.await.unwrap().unwrap().status(), 200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn patient_call_does_not_repeat_a_renewal_that_panics() {
+    let fetched = Arc::new(AtomicUsize::new(0));
+    let count = fetched.clone();
+    let grant = grant_fn(move |_| {
+        let count = count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if count > 100 {
+                return pending().await;
+            }
+            panic!("a bug in a grant")
+        }
+    });
+    let session = Session::builder(grant).wait_for_token(Duration::from_secs(60)).build();
+    let api = ReauthLayer::new(session.clone(), Origins::only(ORIGIN).unwrap()).layer(service_fn(
+        async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())),
+    ));
+    assert_eq!(api.oneshot(get("/orders")).await.unwrap_err().kind(), ErrorKind::RenewalLost);
+    assert_eq!(session.token().await.unwrap_err().kind(), ErrorKind::RenewalLost);
+    assert_eq!(fetched.load(Ordering::SeqCst), 2);
+}
