@@ -2,11 +2,17 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use support::*;
 use tokio::time::{Instant, advance, sleep};
-use tower_reauth::{ErrorKind, RenewAhead, Session, Status};
+use tower_reauth::{ErrorKind, RenewAhead, Session, Status, TokenSet, grant_fn};
 
 fn world(kind: Kind, ahead: RenewAhead) -> World {
     let world = World::new(kind);
@@ -120,4 +126,22 @@ async fn patience_has_an_end() {
         assert_eq!(world.issuer.token_requests(), 3);
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn session_is_kept_alive_after_a_renewal_that_panicked() {
+    let fetched = Arc::new(AtomicUsize::new(0));
+    let count = fetched.clone();
+    let grant = grant_fn(move |_| {
+        let count = count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            assert_ne!(count, 1, "a bug in a grant");
+            Ok(TokenSet::new(format!("token{count}"))?.with_lifetime(Duration::from_secs(100)))
+        }
+    });
+    let session = Session::builder(grant).renew_ahead(RenewAhead::Always).build();
+    session.token().await.unwrap();
+    sleep(Duration::from_secs(1000)).await;
+    let fetched = fetched.load(Ordering::SeqCst);
+    assert!((10..=20).contains(&fetched), "{fetched} renewals");
 }

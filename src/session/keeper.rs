@@ -14,7 +14,7 @@ use super::{
     Inner, Session,
     ask::{Answer, Need},
 };
-use crate::identity::Generation;
+use crate::{ErrorKind, identity::Generation};
 
 /// After a failure that says nothing of a next attempt.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -41,9 +41,17 @@ async fn keep(session: Weak<Inner>, epoch: Generation, mut at: Instant) {
     loop {
         sleep_until(at).await;
         let Some(inner) = session.upgrade() else { return };
-        match (Session { inner }).ask(Need::Ahead, Some(epoch), Instant::now()) {
-            // The landing puts the next keeper in place.
-            Answer::Ready | Answer::Wait(_) | Answer::After(_) => return,
+        // Bound here, so that no session is held while this waits.
+        let answer = Session { inner }.ask(Need::Ahead, Some(epoch), Instant::now());
+        match answer {
+            Answer::Ready => return,
+            // The landing ends this task, and puts the next keeper in place; a flight that died does neither.
+            Answer::Wait(flight) | Answer::After(flight) => match flight.await {
+                Err(error) if matches!(error.kind(), ErrorKind::RenewalLost | ErrorKind::WaitedTooLong) => {
+                    at = Instant::now() + PAUSE;
+                }
+                _ => return,
+            },
             Answer::At(turn) => at = turn,
             Answer::Failed(error) => at = Instant::now() + error.retry_after().unwrap_or(PAUSE),
         }
