@@ -3,6 +3,7 @@
 mod support;
 
 use std::{
+    future::pending,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -144,4 +145,24 @@ async fn session_is_kept_alive_after_a_renewal_that_panicked() {
     sleep(Duration::from_secs(1000)).await;
     let fetched = fetched.load(Ordering::SeqCst);
     assert!((10..=20).contains(&fetched), "{fetched} renewals");
+}
+
+#[tokio::test(start_paused = true)]
+async fn session_that_is_kept_alive_does_not_spin_where_tokens_are_born_dead() {
+    let fetched = Arc::new(AtomicUsize::new(0));
+    let count = fetched.clone();
+    let grant = grant_fn(move |_| {
+        let count = count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if count > 1000 {
+                return pending().await;
+            }
+            Ok(TokenSet::new(format!("token{count}"))?.with_lifetime(Duration::ZERO))
+        }
+    });
+    let session = Session::builder(grant).renew_ahead(RenewAhead::Always).build();
+    session.token().await.unwrap();
+    sleep(Duration::from_secs(30)).await;
+    let fetched = fetched.load(Ordering::SeqCst);
+    assert!(fetched <= 31, "{fetched} renewals in 30 s");
 }

@@ -1,6 +1,6 @@
 //! What a session holds behind its lock, and how an answer changes it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use secrecy::SecretString;
@@ -11,6 +11,9 @@ use super::{
     refusal::Refusals, schedule::Backoff, schedule::Expiry,
 };
 use crate::{Error, TokenSet, grant::DynGrant, identity::Generation};
+
+/// Between two renewals without traffic.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The truth about one session.
 #[derive(Default)]
@@ -98,7 +101,8 @@ impl Login {
     /// When a session that is to be kept alive without traffic is renewed next.
     pub(super) fn next_renewal(&self, now: Instant) -> Option<Instant> {
         let held = self.held.as_ref().filter(|_| self.ahead == RenewAhead::Always)?;
-        let due = held.expiry?.renew_at;
+        // A token that is born dead, or next to it, must not make a loop.
+        let due = held.expiry?.renew_at.max(now + SHORTEST_PAUSE);
         let pause = self.backoff.check(now).err().and_then(|error| error.retry_after());
         Some(pause.map_or(due, |pause| due.max(now + pause)))
     }
