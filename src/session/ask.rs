@@ -209,10 +209,7 @@ impl Login {
             let error = Error::new(ErrorKind::CoolingDown, format!("{origin} rejects tokens that were just issued"));
             return Err(Obstacle::Stop(error.with_retry_after(left)));
         }
-        let can_refresh = self.refresh_token.is_some() && self.has_endpoint;
-        if !can_refresh {
-            self.refusals.check(now).map_err(Obstacle::Stop)?;
-        }
+        self.refusals.check(now).map_err(Obstacle::Stop)?;
         self.backoff.check(now).map_err(|error| match error.retry_after() {
             Some(pause) if pause <= patience => Obstacle::Until(now + pause),
             _ => Obstacle::Stop(error),

@@ -19,7 +19,22 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
                 with_login(session, order, |_, login| login.refresh_token = None)?;
                 events::refresh_token_refused(&error);
             }
-            answer => return answer,
+            answer => {
+                let left = order.grant.credential();
+                let noted = with_login(session, order, |_, login| match &answer {
+                    Ok(_) => {
+                        login.refusals.reached();
+                        false
+                    }
+                    // The client, or the request as such, whatever the refresh token is worth.
+                    Err(error) if error.kind() == ErrorKind::Misconfigured => {
+                        login.refusals.failed(Instant::now(), error, left)
+                    }
+                    Err(_) => false,
+                });
+                tell(noted, &answer);
+                return answer;
+            }
         }
     }
     if let Some(endpoint) = order.grant.endpoint() {
@@ -40,11 +55,15 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
         }
         Err(error) => login.refusals.failed(Instant::now(), error, left),
     });
-    // Otherwise the login ended while the answer was on its way: the landing decides what becomes of it.
-    if let (Ok(true), Err(error)) = (noted, &answer) {
+    tell(noted, &answer);
+    answer
+}
+
+/// Where nothing could be noted, the login ended while the answer was on its way: the landing decides what becomes of it.
+fn tell(noted: Result<bool, Error>, answer: &Result<TokenSet, Error>) {
+    if let (Ok(true), Err(error)) = (noted, answer) {
         events::credentials_refused(error);
     }
-    answer
 }
 
 fn with_login<T>(session: &Weak<Inner>, order: &Order, act: impl FnOnce(&Inner, &mut Login) -> T) -> Result<T, Error> {

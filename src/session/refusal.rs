@@ -6,7 +6,7 @@
 //! 4. A client's own secret is probed after 60 s, doubling to 15 min: secrets get rotated, and outages look alike.
 //! 5. Anything else is treated as 1 and 2 say.
 //! 6. A refresh token that was refused, with nothing behind it, is final at once.
-//! 7. A request that the server objects to as such (client, scope, grant type) is probed as in 4.
+//! 7. A request that the server objects to as such (client, scope, grant type), a refresh included, is probed as in 4.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -79,6 +79,12 @@ impl Refusals {
 
     pub(super) fn worked(&mut self) {
         *self = Self { worked: true, ..Self::new(self.credential) };
+    }
+
+    /// Notes that a refresh succeeded: the server takes the client and its requests.
+    pub(super) fn reached(&mut self) {
+        self.pause = Duration::ZERO;
+        self.verdict = Verdict::Open;
     }
 
     /// Notes a failure of the credential; says whether it is a refusal that is remembered here. `credential` is what the

@@ -26,8 +26,6 @@ pub(super) struct Login {
     /// Tells this login from every other one, so that nothing of an older login is ever used for a newer one.
     pub(super) epoch: Generation,
     pub(super) grant: Arc<dyn DynGrant>,
-    /// Whether the grant has an endpoint; asked once, since the grant is the user's code and the lock is held later.
-    pub(super) has_endpoint: bool,
     pub(super) held: Option<Held>,
     pub(super) refresh_token: Option<SecretString>,
     pub(super) flight: Option<Flight>,
@@ -67,7 +65,6 @@ impl Login {
     pub(super) fn new(grant: Arc<dyn DynGrant>, settings: &Settings) -> Self {
         Self {
             epoch: Generation::next(),
-            has_endpoint: grant.endpoint().is_some(),
             held: None,
             refresh_token: grant.initial_refresh_token().cloned(),
             flight: None,

@@ -4,5 +4,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod refusals;
 mod user_code;
 mod waiting;
