@@ -11,6 +11,7 @@
 //!    has few workers, the renewal may need the one that would be waiting at the other end.
 
 mod call;
+mod hand_back;
 mod kept;
 mod look;
 
@@ -28,8 +29,11 @@ use tokio::time::{Instant, Sleep};
 use tower::BoxError;
 use tower_service::Service;
 
-use self::call::{Call, End, Next};
 pub(crate) use self::kept::Kept;
+use self::{
+    call::{Call, End, Next},
+    hand_back::HandBack,
+};
 use crate::{
     Error, ErrorKind, Head, Replay, ResponseBody, Verdict, future::Sent, identity::Generation, service::Cold,
     session::Waiting,
@@ -73,8 +77,8 @@ pin_project! {
         Drain { #[pin] limit: Sleep },
         /// For the body of the rejected attempt, which may still be under way.
         Release { #[pin] limit: Sleep },
-        /// Once, for the connection's task to hand the connection back to its pool.
-        Yield { done: bool },
+        /// For the connection's task to hand the connection back to its pool.
+        HandBack { #[pin] hand_back: HandBack },
         Ready { service: S },
         Send { #[pin] future: F },
     }
@@ -175,14 +179,10 @@ where
                 }
                 StepProjection::Release { limit } => {
                     ready!(call.poll_released(limit, cx));
-                    Ok(Step::Yield { done: false })
+                    Ok(Step::HandBack { hand_back: HandBack::new() })
                 }
-                StepProjection::Yield { done } => {
-                    if !*done {
-                        *done = true;
-                        cx.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
+                StepProjection::HandBack { hand_back } => {
+                    ready!(hand_back.poll(cx));
                     Ok(Step::Ready { service: call.cold.service() })
                 }
                 StepProjection::Ready { service } => {
