@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -16,7 +16,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioIo},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 
 use super::{Body, answer, is_live};
 
@@ -43,7 +43,7 @@ pub struct Seen {
 pub struct Server {
     pub origin: String,
     connections: Arc<AtomicUsize>,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: watch::Sender<Vec<Seen>>,
 }
 
 impl Server {
@@ -55,7 +55,7 @@ impl Server {
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let origin = format!("http://{}", listener.local_addr().expect("bound"));
-        let server = Self { origin, connections: Arc::default(), seen: Arc::default() };
+        let server = Self { origin, connections: Arc::default(), seen: watch::Sender::default() };
         let (connections, seen) = (server.connections.clone(), server.seen.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -103,7 +103,13 @@ impl Server {
     }
 
     pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().expect("not poisoned").clone()
+        self.seen.borrow().clone()
+    }
+
+    /// Until so many requests were recorded.
+    pub async fn saw(&self, requests: usize) -> Vec<Seen> {
+        let mut seen = self.seen.subscribe();
+        seen.wait_for(|seen| seen.len() >= requests).await.expect("the server lives").clone()
     }
 
     pub fn connections(&self) -> usize {
@@ -114,7 +120,7 @@ impl Server {
 #[derive(Clone)]
 pub struct Recorder {
     connection: usize,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: watch::Sender<Vec<Seen>>,
 }
 
 impl Recorder {
@@ -133,7 +139,7 @@ impl Recorder {
             seen.trailers = body.trailers().cloned();
             seen.body = Some(body.to_bytes());
         }
-        self.seen.lock().expect("not poisoned").push(seen);
+        self.seen.send_modify(|all| all.push(seen));
     }
 }
 
