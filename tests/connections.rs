@@ -12,12 +12,12 @@ use std::{
 
 use bytes::Bytes;
 use futures::future::{join, join_all};
-use http::Response;
+use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::Full;
 use tokio::sync::Semaphore;
 use tower::{Layer, ServiceBuilder, ServiceExt};
-use tower_reauth::{Error, ErrorKind, RenewalFailed, ResponseBody};
+use tower_reauth::{Error, ErrorKind, NoReplay, RenewalFailed, ResponseBody};
 
 use self::support::{Answer, Gate, Kind, World, get, never_hangs, text};
 
@@ -46,7 +46,7 @@ impl Body for Watched {
 /// only then is there one for the renewal.
 async fn calls_to_busy_server(
     world: &World,
-    calls: u32,
+    requests: Vec<Request<Full<Bytes>>>,
     renewal: Answer,
 ) -> Vec<Result<Response<ResponseBody<Watched>>, Error>> {
     world.session.token().await.unwrap();
@@ -54,6 +54,7 @@ async fn calls_to_busy_server(
     let gate = Gate::closed();
     world.issuer.next(renewal.behind(&gate));
     world.resource.reject_with(|| Response::builder().status(401).body(PAGE.into()).unwrap());
+    let calls = requests.len() as u32;
     let ended = Arc::new(Semaphore::new(0));
     let watch = ended.clone();
     let server = ServiceBuilder::new().map_response(move |response: Response<Full<Bytes>>| {
@@ -65,13 +66,14 @@ async fn calls_to_busy_server(
         let _all = ended.acquire_many(calls).await.unwrap();
         gate.open();
     };
-    never_hangs(join(join_all((0..calls).map(|_| api.clone().oneshot(get("/orders")))), workers)).await.0
+    let answers = join_all(requests.into_iter().map(|request| api.clone().oneshot(request)));
+    never_hangs(join(answers, workers)).await.0
 }
 
 #[tokio::test(start_paused = true)]
 async fn renewal_does_not_wait_for_connections_that_wait_for_it() {
     let world = World::new(Kind::Password);
-    for answer in calls_to_busy_server(&world, 100, Answer::tokens()).await {
+    for answer in calls_to_busy_server(&world, vec![get("/orders"); 100], Answer::tokens()).await {
         assert_eq!(answer.unwrap().status(), 200);
     }
     assert_eq!(world.issuer.token_requests(), 2);
@@ -80,10 +82,24 @@ async fn renewal_does_not_wait_for_connections_that_wait_for_it() {
 #[tokio::test(start_paused = true)]
 async fn rejection_that_was_read_ahead_is_whole_when_the_renewal_fails() {
     let world = World::new(Kind::Password);
-    for answer in calls_to_busy_server(&world, 3, Answer::status(503, "")).await {
+    for answer in calls_to_busy_server(&world, vec![get("/orders"); 3], Answer::status(503, "")).await {
         let answer = answer.unwrap();
         assert_eq!(answer.status(), 401);
         assert_eq!(answer.extensions().get::<RenewalFailed>().unwrap().error().kind(), ErrorKind::Unavailable);
         assert_eq!(text(answer).await, PAGE);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn renewal_does_not_wait_for_connections_of_calls_that_are_not_replayed() {
+    let world = World::new(Kind::Password);
+    let mut request = get("/orders");
+    request.extensions_mut().insert(NoReplay);
+    for answer in calls_to_busy_server(&world, vec![request; 100], Answer::tokens()).await {
+        let answer = answer.unwrap();
+        assert_eq!(answer.status(), 401);
+        assert_eq!(text(answer).await, PAGE);
+    }
+    assert_eq!(world.get("/orders").await.unwrap().status(), 200);
+    assert_eq!(world.issuer.token_requests(), 2);
 }

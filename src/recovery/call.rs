@@ -92,11 +92,13 @@ where
     }
 
     fn park(&mut self) {
-        let ahead = self.read_ahead();
-        if let (Some(kept), None) = (&mut self.kept, &self.parked) {
-            kept.head.shrink();
+        if self.parked.is_none() {
+            let kept = self.kept.as_mut().map_or(0, |kept| {
+                kept.head.shrink();
+                kept.head.size() + B::size(&kept.body)
+            });
             // Invariant 12: over the layer's budget the renewal goes on, but this request will not be replayed.
-            match self.cold.config.park(kept.head.size() + B::size(&kept.body) + ahead) {
+            match self.cold.config.park(kept + self.read_ahead()) {
                 Some(parked) => {
                     self.parked = Some(parked);
                     self.response = self.response.take().map(|response| response.map(ResponseBody::into_looked));
