@@ -26,6 +26,7 @@
 //! 3. A [`Gate`] holds requests: at the issuer ([`Answer::behind`], [`Answer::delivered_behind`]), or at the resource
 //!    ([`Resource::hold`]), which judges the token only when the gate lets the request through.
 //! 4. [`never_hangs`] turns a hang into a failure: on the paused clock a day is over as soon as nothing moves.
+//! 5. A [`Trace`] holds what was said to `tracing`, by every crate and at every level; every test of a binary has one, or none.
 
 // Every test binary compiles this module, and none uses all of it.
 #![allow(dead_code, unused_imports, unreachable_pub)]
@@ -34,6 +35,7 @@ mod answer;
 mod gate;
 mod issuer;
 mod resource;
+mod trace;
 mod world;
 
 use bytes::Bytes;
@@ -46,6 +48,7 @@ pub use self::{
     gate::Gate,
     issuer::{CLIENT_ID, CLIENT_SECRET, Issuer, PASSWORD, REVOCATION_URI, Regime, TOKEN_URI, TokenRequest, USERNAME},
     resource::{Resource, Seen},
+    trace::Trace,
     world::{AnyGrant, Kind, World, for_every_credential, never_hangs},
 };
 
