@@ -7,8 +7,8 @@
 //! 1. The call belongs to the login that it began with. Nothing is sent for it with a token of another one (invariant 6).
 //! 2. A rejection is kept whole until its replay really goes.
 //! 3. While it waits for anything, it holds no readiness of the inner service.
-//! 4. While it waits for a renewal, or for its turn, it reads the rejection, so that the connection does not wait as well. Where the server
-//!    has few workers, the renewal may need the one that would be waiting at the other end.
+//! 4. While it waits for a renewal, or for its turn, it reads the rejection, so that the connection does not wait as well.
+//!    Where the server has few workers, the renewal may need the one that would be waiting at the other end.
 
 mod call;
 mod hand_back;
