@@ -2,7 +2,7 @@
 //!
 //! Every rung looks at the session first: one that was logged out, or logged in anew, sends nothing more.
 
-use std::sync::Weak;
+use std::{error::Error as _, sync::Weak};
 
 use tokio::time::Instant;
 
@@ -11,6 +11,7 @@ use crate::{Error, ErrorKind, GrantContext, TokenSet, events};
 
 pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenSet, Error> {
     let (id, refresh_token) = with_login(session, order, |inner, login| (inner.id, login.refresh_token.clone()))?;
+    let mut refused = None;
     if let (Some(endpoint), Some(refresh_token)) = (order.grant.endpoint(), &refresh_token) {
         let context = GrantContext::new(id, order.claims.clone(), None);
         match endpoint.refresh(&context, refresh_token).await {
@@ -18,6 +19,7 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
             Err(error) if error.kind() == ErrorKind::Refused => {
                 with_login(session, order, |_, login| login.refresh_token = None)?;
                 events::refresh_token_refused(&error);
+                refused = Some(error);
             }
             answer => {
                 let left = order.grant.credential();
@@ -46,7 +48,14 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
         login.refusals.check(now).inspect(|()| login.refusals.sent(now))
     })??;
     let own = refresh_token.filter(|_| order.grant.endpoint().is_none());
-    let answer = order.grant.fetch(GrantContext::new(id, order.claims.clone(), own)).await;
+    let mut answer = order.grant.fetch(GrantContext::new(id, order.claims.clone(), own)).await;
+    // A grant that had nothing left to send: what the server said of the refresh token is the cause.
+    if let (Err(error), Some(cause)) = (&answer, refused)
+        && (error.kind(), error.status()) == (ErrorKind::Refused, None)
+        && error.source().is_none()
+    {
+        answer = Err(error.clone().with_source(cause));
+    }
     let left = order.grant.credential();
     let noted = with_login(session, order, |_, login| match &answer {
         Ok(_) => {
