@@ -188,7 +188,12 @@ impl<R: Body> Body for ResponseBody<R> {
             Inside::Looked { looked } => {
                 let ahead: u64 =
                     looked.frames.iter().filter_map(Frame::data_ref).map(|data| data.remaining() as u64).sum();
-                let rest = if looked.ended { SizeHint::with_exact(0) } else { looked.rest.size_hint() };
+                let rest = match (&looked.failure, looked.ended) {
+                    // Invariant 8: what failed is not whole, so its length is not known.
+                    (Some(_), _) => SizeHint::new(),
+                    (None, true) => SizeHint::with_exact(0),
+                    (None, false) => looked.rest.size_hint(),
+                };
                 let mut hint = SizeHint::new();
                 hint.set_lower(rest.lower().saturating_add(ahead));
                 if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(ahead)) {
@@ -222,5 +227,52 @@ fn copy_start(data: &impl Buf, mut room: usize, to: &mut Vec<u8>) {
         let piece = &piece[..piece.len().min(room)];
         to.extend_from_slice(piece);
         room -= piece.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures::stream;
+    use http_body_util::{BodyExt, StreamBody};
+
+    use super::*;
+
+    type Step = Result<Frame<Bytes>, &'static str>;
+
+    /// A body of unknown length that was read ahead to its end.
+    async fn looked(steps: Vec<Step>) -> ResponseBody<impl Body<Data = Bytes, Error = &'static str> + Unpin> {
+        let mut body = ResponseBody::plain(StreamBody::new(stream::iter(steps))).into_looked();
+        while std::future::poll_fn(|cx| body.poll_look(cx, 3)).await == Look::More {}
+        body
+    }
+
+    fn data(text: &'static str) -> Step {
+        Ok(Frame::data(Bytes::from_static(text.as_bytes())))
+    }
+
+    #[tokio::test]
+    async fn body_that_was_read_ahead_comes_whole_with_its_trailers() {
+        let trailers = HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("x"))]);
+        let body = looked(vec![data("ab"), data("cd"), Ok(Frame::trailers(trailers.clone()))]).await;
+        assert_eq!(body.seen(), (&b"abc"[..], Some(&trailers)));
+        assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(4), false));
+        let whole = body.collect().await.unwrap();
+        assert_eq!(whole.trailers(), Some(&trailers));
+        assert_eq!(whole.to_bytes(), "abcd");
+    }
+
+    #[tokio::test]
+    async fn body_that_failed_while_it_was_read_ahead_is_never_taken_for_a_short_one() {
+        let mut body = looked(vec![data("ab"), Err("broken")]).await;
+        // A server that forwards it would announce that length, and the caller would take the start for the whole.
+        assert_eq!(body.size_hint().exact(), None);
+        assert_eq!(body.size_hint().lower(), 2);
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "ab");
+        assert!(!body.is_end_stream());
+        assert_eq!(body.size_hint().exact(), None);
+        assert_eq!(body.frame().await.unwrap().unwrap_err(), "broken");
+        assert!(body.frame().await.is_none());
+        assert!(body.is_end_stream());
     }
 }
