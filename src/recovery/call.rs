@@ -126,6 +126,10 @@ where
         let Some(response) = self.response.take() else { return Ok(Step::Ready { service: self.cold.service() }) };
         if self.kept.is_none() {
             self.response = Some(response);
+            let config = &self.cold.config;
+            if let Some(origin) = config.origins.get(self.origin) {
+                config.session.untried(self.epoch, origin);
+            }
             return self.give_up(Error::new(ErrorKind::NotReplayable, "the request could not be kept for a replay"));
         }
         let empty = response.body().is_end_stream();
@@ -182,6 +186,9 @@ where
         self.claims = challenge.claims().map(Into::into);
         if let (Some(response), Some(origin)) = (&self.response, config.origins.get(self.origin)) {
             events::rejected(config.session.id(), self.sent, response.status(), origin);
+            if config.session.is_untried(self.epoch, origin, self.sent) {
+                self.unproductive();
+            }
         }
         let renewed_by_others = config.session.generation() != self.sent;
         if config.max_replays == 0 {

@@ -141,6 +141,27 @@ impl Session {
         }
     }
 
+    /// Notes that the present token was issued because of a rejection whose request is not sent again.
+    pub(crate) fn untried(&self, epoch: Generation, origin: &Origin) {
+        let now = Instant::now();
+        self.inner.change(|state| {
+            if let Some(login) = state.login.as_mut().filter(|login| login.epoch == epoch)
+                && let Some(held) = &login.held
+            {
+                login.cool_downs.untried(now, origin, held.generation);
+            }
+        });
+    }
+
+    /// Whether an origin rejects a token that was issued a moment ago because of it, before it took that token once.
+    pub(crate) fn is_untried(&self, epoch: Generation, origin: &Origin, generation: Generation) -> bool {
+        let now = Instant::now();
+        self.inner.read(|state| {
+            let login = state.login.as_ref().filter(|login| login.epoch == epoch);
+            login.is_some_and(|login| login.cool_downs.is_untried(now, origin, generation))
+        })
+    }
+
     /// Notes that an origin accepted a replay.
     pub(crate) fn productive(&self, epoch: Generation, origin: &Origin) {
         let known = self.inner.read(|state| state.login.as_ref().is_some_and(|login| !login.cool_downs.is_empty()));

@@ -24,6 +24,8 @@ struct CoolDown {
     pause: Duration,
     // A crowd that is rejected with one token counts once.
     generation: Generation,
+    // A token that was issued for this origin, and not tried there at once since the request could not be replayed.
+    untried: Option<(Generation, Instant)>,
 }
 
 impl CoolDowns {
@@ -35,22 +37,45 @@ impl CoolDowns {
 
     /// Notes that an origin rejected a token that was just issued; says how long it is left alone, if that is new.
     pub(super) fn unproductive(&mut self, now: Instant, origin: &Origin, generation: Generation) -> Option<Duration> {
-        if let Some(found) = self.origins.iter_mut().find(|one| one.origin == *origin) {
-            // The same token comes back without a new generation, so a cool-down that has ended counts anew.
-            if found.generation == generation && found.until > now {
-                return None;
+        let found = self.entry(now, origin);
+        // The same token comes back without a new generation, so a cool-down that has ended counts anew.
+        if found.generation == generation && found.until > now {
+            return None;
+        }
+        found.generation = generation;
+        found.pause = (found.pause * 2).clamp(FIRST, LONGEST);
+        found.until = now + found.pause;
+        Some(found.pause)
+    }
+
+    /// Notes a token that was issued because of a rejection whose request is not sent again.
+    pub(super) fn untried(&mut self, now: Instant, origin: &Origin, generation: Generation) {
+        self.entry(now, origin).untried = Some((generation, now));
+    }
+
+    /// Whether this token is such a one, and young: where it is rejected, the renewal was for nothing.
+    pub(super) fn is_untried(&self, now: Instant, origin: &Origin, generation: Generation) -> bool {
+        let untried = self.origins.iter().find(|one| one.origin == *origin).and_then(|one| one.untried);
+        untried.is_some_and(|(token, issued)| token == generation && now < issued + LONGEST)
+    }
+
+    fn entry(&mut self, now: Instant, origin: &Origin) -> &mut CoolDown {
+        let index = self.origins.iter().position(|one| one.origin == *origin).unwrap_or_else(|| {
+            if self.origins.len() == ORIGINS
+                && let Some((first, _)) = self.origins.iter().enumerate().min_by_key(|(_, one)| one.until)
+            {
+                self.origins.swap_remove(first);
             }
-            found.generation = generation;
-            found.pause = (found.pause * 2).min(LONGEST);
-            found.until = now + found.pause;
-            return Some(found.pause);
-        }
-        if self.origins.len() == ORIGINS {
-            let (first, _) = self.origins.iter().enumerate().min_by_key(|(_, one)| one.until)?;
-            self.origins.swap_remove(first);
-        }
-        self.origins.push(CoolDown { origin: origin.clone(), until: now + FIRST, pause: FIRST, generation });
-        Some(FIRST)
+            self.origins.push(CoolDown {
+                origin: origin.clone(),
+                until: now,
+                pause: Duration::ZERO,
+                generation: Generation::NONE,
+                untried: None,
+            });
+            self.origins.len() - 1
+        });
+        &mut self.origins[index]
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -3,8 +3,9 @@
 use std::{error::Error as _, time::Duration};
 
 use http::StatusCode;
-use tokio::time::advance;
-use tower_reauth::{Error, ErrorKind, RefreshTokenGrant, Session};
+use tokio::time::{Instant, advance};
+use tower::{Layer, ServiceExt};
+use tower_reauth::{Error, ErrorKind, NoReplay, Origins, ReauthLayer, RefreshTokenGrant, Session};
 
 use crate::support::*;
 
@@ -40,4 +41,41 @@ async fn error_of_a_session_without_refresh_token_tells_what_the_server_said() {
     assert_eq!(error.kind(), ErrorKind::Refused);
     let source = error.source().and_then(Error::find).expect("the server's refusal");
     assert_eq!((source.oauth_code(), source.status()), (Some("invalid_grant"), Some(StatusCode::BAD_REQUEST)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn origin_that_rejects_what_cannot_be_replayed_does_not_burn_the_session() {
+    let world = World::new(Kind::ClientCredentials);
+    world.resource.reject_at("/broken");
+    let both = Origins::any_of([ORIGIN, "https://other.example"]).unwrap();
+    let api = ReauthLayer::new(world.session.clone(), both).layer(world.resource.clone());
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(10 * 60) {
+        let mut request = post("https://other.example/broken", "body");
+        request.extensions_mut().insert(NoReplay);
+        assert_eq!(api.clone().oneshot(request).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+        advance(Duration::from_secs(2)).await;
+    }
+    let requests = world.issuer.token_requests();
+    assert!(requests < 25, "{requests} token requests for an origin that never accepts");
+
+    // The other origin heals.
+    world.issuer.revoke_all();
+    assert_eq!(api.clone().oneshot(get("/orders")).await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn origin_that_takes_what_cannot_be_replayed_is_not_left_alone() {
+    let world = World::new(Kind::ClientCredentials);
+    world.get("/orders").await.unwrap();
+    for _ in 0..5 {
+        world.issuer.revoke_all();
+        for status in [StatusCode::UNAUTHORIZED, StatusCode::OK] {
+            let mut request = post("/orders", "body");
+            request.extensions_mut().insert(NoReplay);
+            assert_eq!(world.send(request).await.unwrap().status(), status);
+        }
+        advance(Duration::from_secs(300)).await;
+    }
+    assert_eq!(world.issuer.token_requests(), 6);
 }
