@@ -74,7 +74,7 @@ where
                 claims: self.claims.as_deref(),
             },
         };
-        match config.session.ask(need, Some(self.epoch), self.since) {
+        match config.session.ask(need, self.epoch, self.since) {
             Answer::Ready => self.go_on(),
             Answer::Wait(waiting) => Ok(self.wait(waiting, false)),
             Answer::After(waiting) => Ok(self.wait(waiting, true)),

@@ -69,7 +69,7 @@ impl Session {
         let Some((authorization, due)) = found else { return Ok(None) };
         if due {
             // Fails where a pause lasts, and nobody minds: the present token is good for a while.
-            let _ = self.ask(Need::Ahead, None, now);
+            let _ = self.ask(Need::Ahead, authorization.epoch, now);
         }
         Ok(Some(authorization))
     }
@@ -99,18 +99,16 @@ impl Session {
     }
 
     /// Decides what a caller does next, and starts a flight where one is needed. `epoch` is the login that the caller
-    /// belongs to, if it is bound to one already; `since` is when the caller began to wait.
-    pub(crate) fn ask(&self, need: Need<'_>, epoch: Option<Generation>, since: Instant) -> Answer {
+    /// belongs to; `since` is when the caller began to wait.
+    pub(crate) fn ask(&self, need: Need<'_>, epoch: Generation, since: Instant) -> Answer {
         let Ok(runtime) = Handle::try_current() else {
             return Answer::Failed(Error::new(ErrorKind::NoRuntime, "a renewal needs a tokio runtime"));
         };
         let now = Instant::now();
         let mut departure = None;
-        let answer = self.inner.change(|state| {
-            match state.login.as_mut().filter(|login| epoch.is_none_or(|epoch| epoch == login.epoch)) {
-                Some(login) => login.answer(&self.inner, need, (since, now), &mut departure),
-                None => Answer::Failed(logged_out()),
-            }
+        let answer = self.inner.change(|state| match state.login.as_mut().filter(|login| login.epoch == epoch) {
+            Some(login) => login.answer(&self.inner, need, (since, now), &mut departure),
+            None => Answer::Failed(logged_out()),
         });
         if let Some(departure) = departure {
             departure.launch(&runtime);

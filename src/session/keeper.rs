@@ -42,7 +42,7 @@ async fn keep(session: Weak<Inner>, epoch: Generation, mut at: Instant) {
         sleep_until(at).await;
         let Some(inner) = session.upgrade() else { return };
         // Bound here, so that no session is held while this waits.
-        let answer = Session { inner }.ask(Need::Ahead, Some(epoch), Instant::now());
+        let answer = Session { inner }.ask(Need::Ahead, epoch, Instant::now());
         match answer {
             Answer::Ready => return,
             // The landing ends this task, and puts the next keeper in place; a flight that died does neither.

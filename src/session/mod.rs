@@ -214,7 +214,7 @@ impl Session {
         let epoch = self.epoch()?;
         let since = Instant::now();
         loop {
-            match self.ask(need, Some(epoch), since) {
+            match self.ask(need, epoch, since) {
                 Answer::Ready => return Ok(()),
                 Answer::Wait(flight) => match flight.await {
                     Err(error) if self.is_patient(since, &error) => {}
