@@ -1,4 +1,5 @@
 //! Code of others runs while a session changes: nothing locks.
+#![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
 
 use std::{
     sync::{

@@ -50,6 +50,7 @@ async fn waiter_with_claims_is_released_after_the_waiting_time() {
 }
 
 #[tokio::test(start_paused = true)]
+#[allow(clippy::significant_drop_tightening, reason = "the service that failed is to live on")]
 async fn call_that_fails_before_it_is_sent_gives_its_place_back() {
     let limited = ServiceBuilder::new()
         .layer(ReauthLayer::new(Session::logged_out(), Origins::only(ORIGIN).unwrap()))
@@ -57,10 +58,9 @@ async fn call_that_fails_before_it_is_sent_gives_its_place_back() {
         .service(service_fn(async |_: Request<Full<Bytes>>| {
             Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
         }));
-    let mut one = limited.clone();
+    let (mut one, mut other) = (limited.clone(), limited);
     let error = one.ready().await.unwrap().call(get("/orders")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LoggedOut);
-    let mut other = limited.clone();
     tokio::time::timeout(PATIENCE, other.ready()).await.expect("the place is free").unwrap();
     drop(one);
 }
