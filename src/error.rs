@@ -127,7 +127,8 @@ impl Error {
     /// An error with a message that says what failed; for grants and transports written by users.
     ///
     /// The kind decides what the session does next: [`ErrorKind::Refused`] says that the credentials are dead,
-    /// everything else that another attempt may work. The message must not hold a secret.
+    /// [`ErrorKind::Misconfigured`] that it takes a minute or more before another attempt can work, everything else that
+    /// one may work soon. The message must not hold a secret.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             inner: Arc::new(Inner {

@@ -138,7 +138,8 @@ impl Session {
     /// no replay does, and a token that a renewal still brings in will be thrown away and revoked.
     ///
     /// # Errors
-    /// [`ErrorKind::NotRevoked`] when the server did not confirm; the session is logged out all the same.
+    /// [`ErrorKind::NotRevoked`] when the server did not confirm, [`ErrorKind::NoRuntime`] when there was no runtime to
+    /// ask it from; the session is logged out all the same.
     ///
     /// # Cancel safety
     /// The revocation runs on a task of its own. Dropping the future changes nothing but that nobody learns its result.
@@ -197,12 +198,18 @@ impl Session {
     }
 
     /// The status and its changes.
+    ///
+    /// What `borrow()` of the receiver gives is a lock on the status: copy the value out of it before anything else is
+    /// asked of the session. `login` or `logout` on the same thread would wait for it for ever.
     pub fn subscribe(&self) -> watch::Receiver<Status> {
         self.inner.status.subscribe()
     }
 
     /// Waits until no renewal and no revocation is under way, no longer than `deadline`; says whether that was reached.
     /// For the end of a program: a runtime that goes down takes both with it.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, or on one without timers.
     ///
     /// # Cancel safety
     /// Safe: it only waits.
