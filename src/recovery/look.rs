@@ -38,7 +38,10 @@ impl<S, B: Replay, R: Body> Call<S, B, R> {
     }
 
     pub(super) fn poll_drain(&mut self, limit: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.poll_read(self.cold.config.drain_limit, cx).is_pending() { limit.poll(cx) } else { Poll::Ready(()) }
+        let most = self.cold.config.drain_limit;
+        // A body as long as the limit is asked for its end too: the connection is not free before.
+        let at_most = most.saturating_add(usize::from(most > 0));
+        if self.poll_read(at_most, cx).is_pending() { limit.poll(cx) } else { Poll::Ready(()) }
     }
 
     /// Reads the rejection while its renewal is under way.
