@@ -6,12 +6,13 @@
 //! 3. Its answer is in the state before anybody is woken.
 //! 4. However the task ends, its guard takes the flight out of the state; a guard that never saw a landing drops the
 //!    sender, and that is what tells the waiters that the flight died.
+//! 5. A login that ends tells the waiters so at once, and the flight finds nobody left to tell.
 
 use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc, Weak,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
@@ -37,6 +38,7 @@ pub(super) type Landing = Result<Generation, Error>;
 pub(super) struct Flight {
     id: Generation,
     landing: Shared<oneshot::Receiver<Landing>>,
+    sender: Sender,
     pub(super) claims: Option<Box<str>>,
     /// Started ahead of time: the present token is still good.
     pub(super) ahead: bool,
@@ -71,27 +73,32 @@ pin_project! {
     }
 }
 
+/// Whoever takes it out tells the waiters.
+#[derive(Clone)]
+struct Sender(Arc<Mutex<Option<oneshot::Sender<Landing>>>>);
+
 struct Guard {
     session: Weak<Inner>,
     epoch: Generation,
     id: Generation,
-    sender: Option<oneshot::Sender<Landing>>,
+    sender: Sender,
     revoke: Arc<AtomicBool>,
 }
 
 impl Flight {
     pub(super) fn prepare(session: &Arc<Inner>, order: Order, ahead: bool, reason: &'static str) -> (Self, Departure) {
         let (sender, receiver) = oneshot::channel();
+        let sender = Sender(Arc::new(Mutex::new(Some(sender))));
         let id = Generation::next();
         let revoke = Arc::new(AtomicBool::new(false));
         let landing = Guard {
             session: Arc::downgrade(session),
             epoch: order.epoch,
             id,
-            sender: Some(sender),
+            sender: sender.clone(),
             revoke: revoke.clone(),
         };
-        let flight = Self { id, landing: receiver.shared(), claims: order.claims.clone(), ahead, revoke };
+        let flight = Self { id, landing: receiver.shared(), sender, claims: order.claims.clone(), ahead, revoke };
         (flight, Departure { order, landing, limit: session.settings.flight_limit, reason })
     }
 
@@ -102,6 +109,11 @@ impl Flight {
     /// Tells a flight of a login that was logged out to revoke what it brings in (invariant 6).
     pub(super) fn revoke_on_landing(&self) {
         self.revoke.store(true, Ordering::Release);
+    }
+
+    /// Tells the waiters that their login has ended: what the flight still brings in is not for them.
+    pub(super) fn abandon(&self) {
+        self.sender.tell(Err(super::logged_out()));
     }
 
     pub(super) fn landing(&self) -> Shared<oneshot::Receiver<Landing>> {
@@ -136,7 +148,7 @@ impl Departure {
 
 impl Guard {
     /// Puts the answer into the state, then wakes the waiters.
-    async fn land(mut self, answer: Result<TokenSet, Error>, order: Order) {
+    async fn land(self, answer: Result<TokenSet, Error>, order: Order) {
         let Some(session) = self.session.upgrade() else { return };
         let now = Instant::now();
         let mut stray = None;
@@ -162,10 +174,7 @@ impl Guard {
             Ok(generation) => events::token_acquired(*generation, lifetime),
             Err(error) => events::renewal_failed(error),
         }
-        if let Some(sender) = self.sender.take() {
-            // Everybody may have left: the answer is kept all the same.
-            let _ = sender.send(landing);
-        }
+        self.sender.tell(landing);
         if let (Some(tokens), Some(endpoint), true) =
             (stray, order.grant.endpoint(), self.revoke.load(Ordering::Acquire))
         {
@@ -174,10 +183,23 @@ impl Guard {
     }
 }
 
+impl Sender {
+    fn tell(&self, landing: Landing) {
+        if let Some(sender) = self.take() {
+            // Everybody may have left: the answer is kept all the same.
+            let _ = sender.send(landing);
+        }
+    }
+
+    fn take(&self) -> Option<oneshot::Sender<Landing>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 impl Drop for Guard {
     fn drop(&mut self) {
         // Only a flight that died comes here with its sender: invariant 3, the next caller starts afresh.
-        let (Some(_), Some(session)) = (&self.sender, self.session.upgrade()) else { return };
+        let (Some(_sender), Some(session)) = (self.sender.take(), self.session.upgrade()) else { return };
         session.change(|state| {
             if let Some(login) = state.login.as_mut().filter(|login| login.epoch == self.epoch)
                 && login.flight.as_ref().is_some_and(|flight| flight.id == self.id)

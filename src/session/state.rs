@@ -110,6 +110,14 @@ impl Login {
     }
 }
 
+impl Drop for Login {
+    fn drop(&mut self) {
+        if let Some(flight) = &self.flight {
+            flight.abandon();
+        }
+    }
+}
+
 impl Held {
     /// Whether a call may be sent with this token without a renewal first.
     pub(super) fn is_fresh(&self, now: Instant) -> bool {
