@@ -1,5 +1,5 @@
 //! Cases 22 to 28 and 56: tokens that come of age, and an endpoint that fails or asks for patience.
-#![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
+#![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 
 mod support;
 

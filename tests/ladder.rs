@@ -1,12 +1,17 @@
 //! Cases 29 to 35: the refresh token first, then the session's own grant, then the original rejection.
+#![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 
 mod support;
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use futures::future::join_all;
 use http::Response;
 use http_body_util::Full;
+use secrecy::ExposeSecret;
 use support::*;
 use tokio::time::advance;
 use tower_reauth::{
@@ -111,12 +116,14 @@ async fn empty_refresh_token_does_not_replace_the_one_that_is_there() {
 
 #[tokio::test(start_paused = true)]
 async fn grant_without_an_endpoint_is_handed_the_refresh_token() {
-    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::new(Mutex::new(Vec::new()));
     let grant = grant_with(seen.clone(), async |seen, context: GrantContext| {
-        use secrecy::ExposeSecret;
-        let mut seen = seen.lock().unwrap();
-        seen.push(context.refresh_token().map(|token| token.expose_secret().to_owned()));
-        Ok(TokenSet::new(format!("access-{}", seen.len()))?.with_refresh_token(format!("refresh-{}", seen.len())))
+        let number = {
+            let mut seen = seen.lock().unwrap();
+            seen.push(context.refresh_token().map(|token| token.expose_secret().to_owned()));
+            seen.len()
+        };
+        Ok(TokenSet::new(format!("access-{number}"))?.with_refresh_token(format!("refresh-{number}")))
     });
     let session = Session::new(grant);
     let first = session.token().await.unwrap();

@@ -1,0 +1,501 @@
+//! Cases 36 and 37: what a logout forgets, what it revokes, and what it stops.
+#![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
+
+mod support;
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use http::Response;
+use http_body_util::Full;
+use support::*;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, advance, sleep},
+};
+use tower::{Layer, ServiceExt, limit::GlobalConcurrencyLimitLayer};
+use tower_reauth::{Error, ErrorKind, RenewalFailed, ResponseBody, Session, Status, TokenSet, grant_with};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+type Answered = Result<Response<ResponseBody<Full<Bytes>>>, Error>;
+
+fn start(world: &World, path: &'static str) -> JoinHandle<Answered> {
+    let world = world.clone();
+    tokio::spawn(async move { world.get(path).await })
+}
+
+/// Why a call has no good answer, whether it holds a rejection or not.
+fn kind(answered: Answered) -> ErrorKind {
+    match answered {
+        Err(error) => error.kind(),
+        Ok(response) => response.extensions().get::<RenewalFailed>().expect("the layer says why").error().kind(),
+    }
+}
+
+/// Which tokens were given back, in order.
+fn revoked(world: &World) -> Vec<String> {
+    let token = |one: &TokenRequest| one.parameter("token").expect("a token").to_owned();
+    world.issuer.revocations().iter().map(token).collect()
+}
+
+/// Until nobody has anything left to do, on the paused clock.
+async fn settle() {
+    sleep(SECOND).await;
+}
+
+fn has_endpoint(world: &World) -> bool {
+    world.kind != Kind::Custom
+}
+
+// Case 36
+
+/// Ends the login while the flight is under way, and lets the flight land.
+async fn during_a_flight(world: &World, end: impl AsyncFnOnce(&Session)) {
+    let gate = Gate::closed();
+    world.issuer.next(Answer::tokens().access_token("stray").with_refresh_token().delivered_behind(&gate));
+    let waiting = start(world, "/orders");
+    gate.arrived(1).await;
+    let (sent, requests) = (world.resource.count(), world.issuer.token_requests());
+    end(&world.session).await;
+    assert_eq!(kind(world.get("/orders").await), ErrorKind::LoggedOut);
+    gate.open();
+    settle().await;
+    assert_eq!(kind(waiting.await.unwrap()), ErrorKind::LoggedOut);
+    assert_eq!((world.resource.count(), world.issuer.token_requests()), (sent, requests));
+    assert_eq!(world.session.status(), Status::LoggedOut);
+    assert_eq!(world.session.token().await.unwrap_err().kind(), ErrorKind::LoggedOut);
+}
+
+#[tokio::test(start_paused = true)]
+async fn logout_during_the_first_flight_throws_its_answer_away_and_revokes_it() {
+    for_every_credential(async |world| {
+        during_a_flight(&world, async |session| session.logout().await.unwrap()).await;
+        for stray in ["stray".to_owned(), world.issuer.last_refresh_token()] {
+            assert_eq!(revoked(&world).contains(&stray), has_endpoint(&world), "{stray}");
+        }
+        assert_eq!(world.issuer.is_alive("stray"), !has_endpoint(&world));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn logout_during_a_renewal_revokes_the_old_tokens_and_what_the_renewal_brings() {
+    for_every_credential(async |world| {
+        world.issuer.regime(Regime::Beside);
+        world.issuer.next(Answer::tokens().with_refresh_token());
+        world.get("/orders").await.unwrap();
+        let (access, refresh) = (world.issuer.last_access_token(), world.issuer.last_refresh_token());
+        world.issuer.revoke_all();
+        during_a_flight(&world, async |session| session.logout().await.unwrap()).await;
+        let revoked = revoked(&world);
+        for token in [access.as_str(), &refresh, "stray"] {
+            assert_eq!(revoked.iter().any(|one| one == token), has_endpoint(&world), "{token}: {revoked:?}");
+        }
+        if has_endpoint(&world) {
+            assert!(!world.issuer.is_redeemable(&world.issuer.last_refresh_token()));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn logout_whose_future_is_dropped_at_once_does_the_same() {
+    for_every_credential(async |world| {
+        during_a_flight(&world, async |session| drop(session.logout())).await;
+        assert_eq!(revoked(&world).contains(&"stray".to_owned()), has_endpoint(&world));
+    })
+    .await;
+    for_every_credential(async |world| {
+        world.get("/orders").await.unwrap();
+        drop(world.session.logout());
+        assert_eq!(world.session.status(), Status::LoggedOut);
+        assert_eq!(kind(world.get("/orders").await), ErrorKind::LoggedOut);
+        settle().await;
+        assert_eq!(world.issuer.is_alive(&world.issuer.last_access_token()), !has_endpoint(&world));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn forget_during_a_flight_throws_its_answer_away_and_revokes_nothing() {
+    for_every_credential(async |world| {
+        during_a_flight(&world, async |session| session.forget()).await;
+        assert!(revoked(&world).is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_call_learns_at_once_that_its_login_has_ended() {
+    let ends: [fn(&World); 3] = [
+        |world| drop(world.session.logout()),
+        |world| world.session.forget(),
+        |world| world.session.login(world.grant()),
+    ];
+    for end in ends {
+        for_every_credential(async |world| {
+            world.issuer.next(Answer::never());
+            let waiting = start(&world, "/orders");
+            world.issuer.arrived(1).await;
+            let ended = Instant::now();
+            end(&world);
+            assert_eq!(kind(waiting.await.unwrap()), ErrorKind::LoggedOut);
+            assert_eq!(ended.elapsed(), Duration::ZERO);
+        })
+        .await;
+    }
+}
+
+/// A crowd under one shared limit: `/slow` holds the only place until the gate opens.
+async fn behind_a_limit(world: &World, before: impl AsyncFnOnce(&World), end: impl AsyncFnOnce(&World)) -> ErrorKind {
+    let limit = GlobalConcurrencyLimitLayer::new(1);
+    let gate = Gate::closed();
+    world.resource.hold("/slow", &gate);
+    before(world).await;
+    let token = Gate::closed();
+    world.issuer.next(Answer::tokens().behind(&token));
+    let requests = world.issuer.token_requests();
+    let waiting = tokio::spawn(world.layer().layer(limit.layer(world.resource.clone())).oneshot(get("/orders")));
+    world.issuer.arrived(requests + 1).await;
+    // The place is free while the call waits for its token.
+    let slow = tokio::spawn(limit.layer(world.resource.clone()).oneshot(get("/slow")));
+    gate.arrived(1).await;
+    token.open();
+    settle().await;
+    let sent = world.resource.count_at("/orders");
+    end(world).await;
+    gate.open();
+    slow.await.unwrap().unwrap();
+    let kind = kind(waiting.await.unwrap());
+    assert_eq!(world.resource.count_at("/orders"), sent);
+    kind
+}
+
+#[tokio::test(start_paused = true)]
+async fn replay_that_was_about_to_go_does_not_go_after_a_logout() {
+    for_every_credential(async |world| {
+        let before = async |world: &World| {
+            world.session.token().await.unwrap();
+            world.issuer.revoke_all();
+        };
+        let kind = behind_a_limit(&world, before, async |world| drop(world.session.logout())).await;
+        assert_eq!(kind, ErrorKind::LoggedOut);
+        // Nor with the token of the login that follows.
+        world.session.login(world.grant());
+        let login = async |world: &World| {
+            world.session.login(world.grant());
+            world.session.token().await.unwrap();
+        };
+        assert_eq!(behind_a_limit(&world, before, login).await, ErrorKind::LoggedOut);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_send_that_was_about_to_go_does_not_go_after_a_logout() {
+    for_every_credential(async |world| {
+        let kind = behind_a_limit(&world, async |_| {}, async |world| world.session.forget()).await;
+        assert_eq!(kind, ErrorKind::LoggedOut);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn stray_token_that_the_next_login_holds_is_not_revoked() {
+    for older_lands_first in [true, false] {
+        for_every_credential(async |world| {
+            // A refresh token brings no token twice, and a closure has nothing to revoke with.
+            if matches!(world.kind, Kind::RefreshToken | Kind::Custom) {
+                return;
+            }
+            world.issuer.regime(Regime::SameAgain);
+            let (older, newer) = (Gate::closed(), Gate::closed());
+            world.issuer.next(Answer::tokens().delivered_behind(&older));
+            let waiting = start(&world, "/orders");
+            older.arrived(1).await;
+            let logout = world.session.logout();
+            world.session.login(world.grant());
+            world.issuer.next(Answer::tokens().delivered_behind(&newer));
+            let call = start(&world, "/orders");
+            newer.arrived(1).await;
+            for gate in if older_lands_first { [&older, &newer] } else { [&newer, &older] } {
+                gate.open();
+                settle().await;
+            }
+            logout.await.unwrap();
+            assert_eq!(kind(waiting.await.unwrap()), ErrorKind::LoggedOut);
+            assert_eq!(call.await.unwrap().unwrap().status(), 200);
+            assert_eq!(world.issuer.access_tokens().len(), 1);
+            assert!(revoked(&world).is_empty());
+            assert_eq!(world.get("/orders").await.unwrap().status(), 200);
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stray_token_is_revoked_when_the_next_login_holds_another() {
+    for_every_credential(async |world| {
+        if !has_endpoint(&world) {
+            return;
+        }
+        world.issuer.regime(Regime::Beside);
+        let (older, newer) = (Gate::closed(), Gate::closed());
+        world.issuer.next(Answer::tokens().access_token("stray").delivered_behind(&older));
+        let waiting = start(&world, "/orders");
+        older.arrived(1).await;
+        drop(world.session.logout());
+        world.session.login(world.grant());
+        world.issuer.next(Answer::tokens().delivered_behind(&newer));
+        let call = start(&world, "/orders");
+        newer.arrived(1).await;
+        older.open();
+        settle().await;
+        newer.open();
+        settle().await;
+        drop(waiting);
+        assert_eq!(call.await.unwrap().unwrap().status(), 200);
+        assert!(!world.issuer.is_alive("stray"));
+        assert!(world.issuer.is_alive(&world.issuer.last_access_token()));
+    })
+    .await;
+}
+
+// Case 37
+
+#[tokio::test(start_paused = true)]
+async fn logout_forgets_at_once_and_then_revokes_the_refresh_token_and_the_access_token() {
+    for_every_credential(async |world| {
+        world.issuer.always(Answer::tokens().with_refresh_token());
+        let mut status = world.session.subscribe();
+        world.get("/orders").await.unwrap();
+        let (access, refresh) = (world.issuer.last_access_token(), world.issuer.last_refresh_token());
+        let logout = world.session.logout();
+        // Not polled yet.
+        assert_eq!(*status.borrow_and_update(), Status::LoggedOut);
+        assert_eq!(world.session.token().now_or_never().unwrap().unwrap_err().kind(), ErrorKind::LoggedOut);
+        assert_eq!(world.get("/orders").now_or_never().map(kind), Some(ErrorKind::LoggedOut));
+        logout.await.unwrap();
+        let seen: Vec<_> = world
+            .issuer
+            .revocations()
+            .iter()
+            .map(|one| {
+                assert!(one.authorization().unwrap().starts_with("Basic "));
+                let parameter = |name| one.parameter(name).unwrap_or_default().to_owned();
+                (parameter("token"), parameter("token_type_hint"))
+            })
+            .collect();
+        let both = [(refresh, "refresh_token".to_owned()), (access, "access_token".to_owned())];
+        assert_eq!(seen, if has_endpoint(&world) { &both[..] } else { &[] });
+        assert_eq!(world.resource.count(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn service_with_a_copy_of_the_token_does_not_send_it_after_a_logout() {
+    for_every_credential(async |world| {
+        let mut api = world.api();
+        for _ in 0..3 {
+            assert_eq!(call(&mut api, get("/orders")).await.unwrap().status(), 200);
+        }
+        drop(world.session.logout());
+        assert_eq!(kind(call(&mut api, get("/orders")).await), ErrorKind::LoggedOut);
+        assert_eq!(world.resource.count(), 3);
+        world.session.login(world.grant());
+        assert_eq!(call(&mut api, get("/orders")).await.unwrap().status(), 200);
+        assert_eq!(world.resource.last().token(), Some(&*world.issuer.last_access_token()));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn grant_and_its_secrets_are_dropped_before_logout_returns() {
+    let secret = Arc::new(());
+    let ends: [fn(&Session); 3] = [
+        |session| drop(session.logout()),
+        Session::forget,
+        |session| session.login(grant_with((), async |_, _| TokenSet::new("another"))),
+    ];
+    for end in ends {
+        let grant = grant_with(secret.clone(), async |_, _| Ok(TokenSet::new("token")?.with_refresh_token("refresh")));
+        let session = Session::new(grant);
+        session.token().await.unwrap();
+        assert!(Arc::strong_count(&secret) > 1);
+        end(&session);
+        assert_eq!(Arc::strong_count(&secret), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn login_after_a_logout_starts_afresh() {
+    for_every_credential(async |world| {
+        world.get("/orders").await.unwrap();
+        world.session.logout().await.unwrap();
+        world.session.login(world.grant());
+        assert_eq!(world.session.status(), Status::Idle);
+        assert_eq!(world.get("/orders").await.unwrap().status(), 200);
+        assert_eq!(world.issuer.token_requests(), 2);
+        assert_eq!(world.issuer.dead_refresh_tokens(), 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn second_logout_has_nothing_left_to_do() {
+    for_every_credential(async |world| {
+        world.get("/orders").await.unwrap();
+        world.session.logout().await.unwrap();
+        let count = world.issuer.revocations().len();
+        world.session.logout().await.unwrap();
+        assert_eq!(world.issuer.revocations().len(), count);
+    })
+    .await;
+    Session::logged_out().logout().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn logout_before_the_first_token_revokes_only_a_refresh_token_that_was_given() {
+    for_every_credential(async |world| {
+        world.session.logout().await.unwrap();
+        let count = usize::from(world.kind == Kind::RefreshToken);
+        assert_eq!((world.issuer.revocations().len(), world.issuer.token_requests()), (count, 0));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn logout_without_an_address_for_revocations_is_local() {
+    for_every_credential(async |world| {
+        let grant = world.kind.grant_at(world.issuer.endpoint_without_revocation(), &world.issuer, USERNAME);
+        let world = world.with_session(Session::new(grant));
+        world.get("/orders").await.unwrap();
+        world.session.logout().await.unwrap();
+        assert!(world.issuer.revocations().is_empty());
+        assert_eq!(kind(world.get("/orders").await), ErrorKind::LoggedOut);
+    })
+    .await;
+}
+
+/// A session with both tokens, whose logout is answered in this way first.
+async fn logout_answered(answers: Vec<Answer>) -> (World, Result<(), Error>, Duration) {
+    let world = World::new(Kind::Password);
+    world.get("/orders").await.unwrap();
+    answers.into_iter().for_each(|answer| world.issuer.next_revocation(answer));
+    let start = Instant::now();
+    let result = world.session.logout().await;
+    assert_eq!(world.session.status(), Status::LoggedOut);
+    (world, result, start.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn revocation_is_tried_again_after_a_503_and_at_most_three_times() {
+    let busy = || Answer::status(503, "");
+    let (world, result, took) = logout_answered(vec![busy(), busy()]).await;
+    result.unwrap();
+    assert_eq!((world.issuer.revocations().len(), took), (4, 3 * SECOND));
+
+    let (world, result, _) = logout_answered(vec![busy(), busy(), busy()]).await;
+    let error = result.unwrap_err();
+    assert_eq!((error.kind(), error.status().map(|status| status.as_u16())), (ErrorKind::NotRevoked, Some(503)));
+    // The other token is given back all the same.
+    let kinds: Vec<_> =
+        world.issuer.revocations().iter().map(|one| one.parameter("token_type_hint").unwrap().to_owned()).collect();
+    assert_eq!(kinds, ["refresh_token", "refresh_token", "refresh_token", "access_token"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn revocation_waits_as_long_as_retry_after_says_but_half_a_minute_at_most() {
+    let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3600));
+    for (header, wait) in [("7", 7), ("3600", 30), (&date, 30)] {
+        let (world, result, took) = logout_answered(vec![Answer::status(503, "").header("retry-after", header)]).await;
+        result.unwrap();
+        assert_eq!((world.issuer.revocations().len(), took.as_secs()), (3, wait), "{header}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn revocation_that_fails_otherwise_is_reported_and_not_repeated() {
+    for answer in [
+        Answer::error(400, "unsupported_token_type"),
+        Answer::error(401, "invalid_client"),
+        Answer::status(500, ""),
+        Answer::status(302, ""),
+        Answer::broken(),
+        Answer::never(),
+    ] {
+        println!("{answer:?}");
+        let (world, result, _) = logout_answered(vec![answer]).await;
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotRevoked);
+        assert!(error.to_string().contains("revocation of the refresh token"), "{error}");
+        assert_eq!(world.issuer.revocations().len(), 2);
+        assert!(!world.issuer.is_alive(&world.issuer.last_access_token()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn forget_and_dropping_the_last_clone_send_nothing() {
+    for_every_credential(async |world| {
+        world.get("/orders").await.unwrap();
+        world.session.forget();
+        assert_eq!(kind(world.get("/orders").await), ErrorKind::LoggedOut);
+        world.session.login(world.grant());
+        world.get("/orders").await.unwrap();
+        let World { issuer, session, .. } = world;
+        drop(session);
+        settle().await;
+        assert!(issuer.revocations().is_empty());
+        assert!(issuer.is_alive(&issuer.last_access_token()));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn last_clone_that_is_dropped_during_a_flight_lets_it_end_and_revokes_nothing() {
+    for_every_credential(async |world| {
+        let gate = Gate::closed();
+        world.issuer.next(Answer::tokens().behind(&gate));
+        let call = start(&world, "/orders");
+        gate.arrived(1).await;
+        let World { issuer, session, .. } = world;
+        drop(session);
+        call.abort();
+        gate.open();
+        settle().await;
+        // Invariant 3: what is on the wire is carried through.
+        assert_eq!(issuer.access_tokens().len(), 1);
+        assert!(issuer.revocations().is_empty());
+    })
+    .await;
+}
+
+#[test]
+fn logout_without_a_runtime_forgets_and_says_that_nothing_was_revoked() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let world = World::new(Kind::Password);
+    runtime.block_on(world.session.token()).unwrap();
+    let error = futures::executor::block_on(world.session.logout()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoRuntime);
+    assert_eq!(world.session.status(), Status::LoggedOut);
+    assert!(world.issuer.revocations().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn logout_while_a_pause_lasts_still_revokes() {
+    let world = World::new(Kind::Password);
+    world.get("/orders").await.unwrap();
+    world.issuer.revoke_all();
+    world.issuer.next(Answer::status(503, "").header("retry-after", "300"));
+    assert_eq!(kind(world.get("/orders").await), ErrorKind::Unavailable);
+    let start = Instant::now();
+    world.session.logout().await.unwrap();
+    assert_eq!((world.issuer.revocations().len(), start.elapsed()), (2, Duration::ZERO));
+    advance(SECOND).await;
+}
