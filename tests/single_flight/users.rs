@@ -3,8 +3,8 @@
 use fastrand::Rng;
 use futures::FutureExt;
 use http::HeaderValue;
-use tower::Service;
-use tower_reauth::{ErrorKind, Reauth, Session};
+use tower::{Layer, Service, limit::GlobalConcurrencyLimitLayer};
+use tower_reauth::{ErrorKind, Reauth, Session, WithoutAuth};
 
 use super::*;
 
@@ -59,8 +59,14 @@ async fn tokens_of_two_users_never_cross() {
             match random.u8(..6) {
                 0 | 1 => world.issuer.revoke_all(),
                 2 => world.issuer.next(Answer::tokens().after(Duration::from_millis(random.u64(..50)))),
-                // The same session, and perhaps another user.
-                3 => device.login(OWNERS[random.usize(..2)]),
+                // The same session, and perhaps another user, while the older one's renewal is under way.
+                3 => {
+                    world.issuer.revoke_all();
+                    world.issuer.next(Answer::tokens().after(Duration::from_millis(random.u64(..50))));
+                    device.start(random);
+                    settle().await;
+                    device.login(OWNERS[random.usize(..2)]);
+                }
                 4 => {
                     let logout = device.world.session.logout();
                     if random.bool() {
@@ -72,6 +78,9 @@ async fn tokens_of_two_users_never_cross() {
             }
             // Under way while the next call, and perhaps the next rounds and their logins, go on.
             let calls: Vec<_> = (0..random.usize(..4)).map(|_| devices[random.usize(..2)].start(random)).collect();
+            if random.bool() {
+                settle().await;
+            }
             let device = &mut devices[random.usize(..2)];
             let request = device.request(random);
             assert!(matches!(
@@ -105,6 +114,9 @@ async fn a_call_that_waits_while_another_user_logs_in_is_not_sent_with_that_user
             assert_eq!(answer.unwrap_err().kind(), ErrorKind::LoggedOut);
         }
         assert_eq!(world.resource.count_at("/alice"), 0);
+        // Nor is it kept for the calls that follow.
+        assert!(world.session.shutdown(Duration::from_secs(1)).await);
+        world.get("/bob").await.unwrap();
         assert_eq!(world.issuer.owner_of(world.resource.last().token().unwrap()).unwrap(), "bob");
     })
     .await;
@@ -128,6 +140,54 @@ async fn a_call_that_is_rejected_after_another_user_logged_in_is_not_replayed_wi
         }
         assert_eq!(world.resource.count_at("/alice"), 11);
         assert_eq!(world.issuer.token_requests(), 2);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_of_the_user_before_fetches_no_token_for_the_user_who_logged_in() {
+    for_every_credential(async |world| {
+        world.get("/alice").await.unwrap();
+        let gate = Gate::closed();
+        world.resource.hold("/alice", &gate);
+        let calls = crowd(&world, "/alice", 10).await;
+        gate.arrived(10).await;
+        world.issuer.revoke_all();
+        world.session.login(world.kind.grant(&world.issuer, "bob"));
+        gate.open();
+        for answer in answers(calls).await {
+            assert_eq!(failure(&answer.unwrap()).kind(), ErrorKind::LoggedOut);
+        }
+        assert_eq!(world.issuer.token_requests(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_that_was_about_to_go_when_another_user_logged_in_does_not_go() {
+    for_every_credential(async |world| {
+        let api = world.layer().layer(GlobalConcurrencyLimitLayer::new(1).layer(world.resource.clone()));
+        assert_eq!(api.clone().oneshot(get("/alice")).await.unwrap().status(), 200);
+        world.issuer.revoke_all();
+        let (renewal, held) = (Gate::closed(), Gate::closed());
+        world.issuer.next(Answer::tokens().behind(&renewal));
+        world.resource.hold("/held", &held);
+        let alice = spawn(api.clone().oneshot(get("/alice")));
+        renewal.arrived(1).await;
+        // Takes the only place, so that the replay has its token and waits for the service.
+        let mut request = get("/held");
+        request.extensions_mut().insert(WithoutAuth);
+        let other = spawn(api.clone().oneshot(request));
+        held.arrived(1).await;
+        renewal.open();
+        settle().await;
+        world.session.login(world.kind.grant(&world.issuer, "bob"));
+        world.session.token().await.unwrap();
+        held.open();
+        let response = alice.await.unwrap().unwrap();
+        assert_eq!((response.status().as_u16(), failure(&response).kind()), (401, ErrorKind::LoggedOut));
+        assert_eq!(other.await.unwrap().unwrap().status(), 401);
+        assert_eq!(world.resource.count_at("/alice"), 2);
     })
     .await;
 }

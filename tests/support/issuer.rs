@@ -1,15 +1,13 @@
 //! The scripted issuer: a token endpoint and a revocation endpoint that know which tokens are alive.
 
 use std::{
-    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{HeaderMap, Request, Response, StatusCode, header::AUTHORIZATION};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tokio::{sync::watch, time::Instant};
 use tower::Service;
@@ -17,7 +15,8 @@ use tower_reauth::{ClientAuth, TokenEndpoint};
 
 use super::{
     Answer, Broken,
-    answer::{Tokens, What},
+    answer::What,
+    book::{Book, Issued, Regime, TokenRequest, fixed},
 };
 
 pub const TOKEN_URI: &str = "https://issuer.example/token";
@@ -33,55 +32,10 @@ pub struct Issuer {
     shared: Arc<Shared>,
 }
 
-/// What becomes of the older tokens of the same owner and scope when new ones are asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Regime {
-    /// They die: WSO2's rule for JWT tokens.
-    #[default]
-    NewKillsOld,
-    /// There are no new ones while the old ones live: WSO2's rule for opaque tokens.
-    SameAgain,
-    /// They live on.
-    Beside,
-}
-
-/// One request that the issuer has seen.
-#[derive(Clone, Debug)]
-pub struct TokenRequest {
-    pub at: Instant,
-    pub headers: HeaderMap,
-    pub form: Vec<(String, String)>,
-}
-
 struct Shared {
     book: Mutex<Book>,
     arrived: watch::Sender<usize>,
     revocations_arrived: watch::Sender<usize>,
-}
-
-#[derive(Default)]
-struct Book {
-    requests: Vec<TokenRequest>,
-    revocations: Vec<TokenRequest>,
-    script: VecDeque<Answer>,
-    revocation_script: VecDeque<Answer>,
-    always: Option<Answer>,
-    regime: Regime,
-    issued: Vec<Issued>,
-    number: usize,
-    spent_again: usize,
-    running: usize,
-    peak: usize,
-}
-
-struct Issued {
-    owner: String,
-    scope: String,
-    access_token: String,
-    access_lives: bool,
-    expires_at: Option<Instant>,
-    refresh_token: Option<String>,
-    refresh_lives: bool,
 }
 
 impl Issuer {
@@ -319,110 +273,6 @@ impl Issuer {
     }
 }
 
-impl TokenRequest {
-    /// The first parameter of this name.
-    pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.form.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
-    }
-
-    pub fn grant_type(&self) -> &str {
-        self.parameter("grant_type").unwrap_or_default()
-    }
-
-    /// The `Authorization` header, as text.
-    pub fn authorization(&self) -> Option<&str> {
-        self.headers.get(AUTHORIZATION).map(|value| value.to_str().expect("a text"))
-    }
-}
-
-impl Book {
-    fn answer(&mut self, tokens: &Tokens, request: &TokenRequest) -> Response<Full<Bytes>> {
-        let (mut owner, mut scope) = match request.grant_type() {
-            "password" => (request.parameter("username").unwrap_or_default(), request.parameter("scope")),
-            // One client with a scope for each owner.
-            "client_credentials" => (request.parameter("scope").unwrap_or("client"), request.parameter("scope")),
-            _ => (request.parameter("owner").unwrap_or("custom"), request.parameter("scope")),
-        };
-        let mut redeemed = None;
-        if request.grant_type() == "refresh_token" {
-            let sent = request.parameter("refresh_token");
-            redeemed = self
-                .issued
-                .iter()
-                .position(|issued| issued.refresh_lives && issued.refresh_token.as_deref() == sent && sent.is_some());
-            let Some(index) = redeemed else {
-                self.spent_again += 1;
-                return json(StatusCode::BAD_REQUEST, r#"{"error":"invalid_grant"}"#.to_owned());
-            };
-            (owner, scope) = (&self.issued[index].owner, Some(self.issued[index].scope.as_str()));
-        }
-        let (owner, scope) = (owner.to_owned(), scope.unwrap_or_default().to_owned());
-        let now = Instant::now();
-        let same = |issued: &Issued| {
-            issued.owner == owner
-                && issued.scope == scope
-                && issued.access_lives
-                && issued.expires_at.is_none_or(|end| now < end)
-        };
-        if self.regime == Regime::SameAgain
-            && redeemed.is_none()
-            && let Some(issued) = self.issued.iter().find(|issued| same(issued))
-        {
-            let left = issued.expires_at.map(|end| (end - now).as_secs());
-            return tokens.write(&issued.access_token, issued.refresh_token.as_deref(), left);
-        }
-        if self.regime == Regime::NewKillsOld {
-            for issued in self.issued.iter_mut().filter(|issued| same(issued)) {
-                issued.access_lives = false;
-            }
-        }
-        self.number += 1;
-        let with_refresh_token =
-            tokens.refresh_token.unwrap_or(matches!(request.grant_type(), "password" | "refresh_token"));
-        if let (Some(index), true) = (redeemed, with_refresh_token) {
-            self.issued[index].refresh_lives = false;
-            self.issued[index].access_lives = false;
-        }
-        let access_token = tokens.access_token.clone().unwrap_or_else(|| format!("access-{owner}-{}", self.number));
-        let refresh_token = with_refresh_token.then(|| format!("refresh-{owner}-{}", self.number));
-        let response = tokens.write(&access_token, refresh_token.as_deref(), tokens.lifetime);
-        self.issued.push(Issued {
-            owner,
-            scope,
-            access_token,
-            access_lives: true,
-            expires_at: tokens.lifetime.map(|seconds| now + Duration::from_secs(seconds)),
-            refresh_lives: refresh_token.is_some(),
-            refresh_token,
-        });
-        response
-    }
-
-    /// RFC 7009 §2.1: either token takes the other one with it.
-    fn revoke(&mut self, token: &str) {
-        for issued in &mut self.issued {
-            if issued.access_token == token || issued.refresh_token.as_deref() == Some(token) {
-                issued.access_lives = false;
-                issued.refresh_lives = false;
-            }
-        }
-    }
-}
-
-impl Tokens {
-    fn write(&self, access_token: &str, refresh_token: Option<&str>, lifetime: Option<u64>) -> Response<Full<Bytes>> {
-        let mut answer = serde_json::Map::new();
-        answer.insert("access_token".to_owned(), access_token.into());
-        let text = [("token_type", self.token_type.as_deref()), ("refresh_token", refresh_token)];
-        for (name, value) in text {
-            answer.extend(value.map(|value| (name.to_owned(), value.into())));
-        }
-        answer.extend(lifetime.map(|seconds| ("expires_in".to_owned(), seconds.into())));
-        answer.extend(self.members.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
-        json(StatusCode::OK, serde_json::Value::Object(answer).to_string())
-    }
-}
-
 impl Service<Request<Full<Bytes>>> for Issuer {
     type Response = Response<Full<Bytes>>;
     type Error = Broken;
@@ -445,17 +295,4 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.issuer.book().running -= 1;
     }
-}
-
-fn fixed(what: &What) -> Response<Full<Bytes>> {
-    let What::Fixed { status, headers, body } = what else { return Response::default() };
-    let mut response = Response::builder().status(*status);
-    for (name, value) in headers {
-        response = response.header(name, value);
-    }
-    response.body(Full::from(body.clone())).expect("valid headers")
-}
-
-fn json(status: StatusCode, body: String) -> Response<Full<Bytes>> {
-    fixed(&What::Fixed { status, headers: vec![("content-type".to_owned(), "application/json".to_owned())], body })
 }

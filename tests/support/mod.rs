@@ -32,6 +32,7 @@
 #![allow(dead_code, unused_imports, unreachable_pub)]
 
 mod answer;
+mod book;
 mod gate;
 mod issuer;
 mod resource;
@@ -45,8 +46,9 @@ use tower::{Service, ServiceExt};
 
 pub use self::{
     answer::Answer,
+    book::{Regime, TokenRequest},
     gate::Gate,
-    issuer::{CLIENT_ID, CLIENT_SECRET, Issuer, PASSWORD, REVOCATION_URI, Regime, TOKEN_URI, TokenRequest, USERNAME},
+    issuer::{CLIENT_ID, CLIENT_SECRET, Issuer, PASSWORD, REVOCATION_URI, TOKEN_URI, USERNAME},
     resource::{Resource, Seen},
     trace::Trace,
     world::{AnyGrant, Kind, World, for_every_credential, never_hangs},
