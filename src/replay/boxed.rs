@@ -48,7 +48,7 @@ enum Then<B: Body> {
 }
 
 /// The boxes differ in their bounds only.
-trait Boxed: Body<Data = Bytes, Error: Send + 'static> + Unpin + Send + 'static {
+pub(super) trait Boxed: Body<Data = Bytes, Error: Send + 'static> + Unpin + Send + 'static {
     fn new<B: Body<Data = Bytes, Error = Self::Error> + Send + Sync + 'static>(body: B) -> Self;
 }
 
@@ -67,9 +67,10 @@ impl<E: Send + 'static> Boxed for UnsyncBoxBody<Bytes, E> {
 /// A body that is ready at once with one frame, or with one and its trailers, is kept whole; any other is recorded while it is sent, up to the limit.
 ///
 /// A rejection may come before the body was sent in full. The replay then plays what was recorded and reads on from the
-/// stream, and the body of the earlier attempt fails. Where `E` is a type whose values cannot be built here (anything
-/// but `Box<dyn Error + Send + Sync>`, [`std::io::Error`] and [`tower_reauth::Error`](crate::Error)), the replay waits until
-/// the earlier body was sent or dropped. After a second of that there is none, and the caller gets the rejection.
+/// stream, and the body of the earlier attempt fails. Where `E` is a type whose values cannot be built here, the replay
+/// waits until the earlier body was sent or dropped. After a second of that there is none, and the caller gets the
+/// rejection. Values can be built of `Box<dyn Error + Send + Sync>`, [`std::io::Error`], [`tower_reauth::Error`](crate::Error),
+/// and with their features `axum::Error` and `tonic::Status`.
 impl<E: Send + 'static> Replay for BoxBody<Bytes, E> {
     type Kept = KeptBody<Self>;
 
@@ -112,7 +113,7 @@ impl<E: Send + 'static> Replay for UnsyncBoxBody<Bytes, E> {
 }
 
 impl<B> KeptBody<B> {
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         match &self.0 {
             Kept::Whole { pieces, .. } => size(pieces),
             Kept::Recording(kept) => kept.size(),
@@ -168,7 +169,7 @@ impl<B: Boxed> Body for Begun<B> {
 // Nothing in it is pinned.
 impl<B: Body> Unpin for Begun<B> {}
 
-fn keep<B: Boxed>(mut body: B, limit: usize) -> (B, Option<KeptBody<B>>) {
+pub(super) fn keep<B: Boxed>(mut body: B, limit: usize) -> (B, Option<KeptBody<B>>) {
     let hint = body.size_hint();
     let rest = Rest::new(&hint);
     if body.is_end_stream() {
@@ -196,7 +197,7 @@ fn keep<B: Boxed>(mut body: B, limit: usize) -> (B, Option<KeptBody<B>>) {
     }
 }
 
-fn again<B: Boxed>(kept: &mut KeptBody<B>) -> Option<B> {
+pub(super) fn again<B: Boxed>(kept: &mut KeptBody<B>) -> Option<B> {
     Some(match &mut kept.0 {
         Kept::Recording(kept) => B::new(kept.again()?),
         Kept::Whole { pieces, rest, empty } => {

@@ -1,14 +1,20 @@
 //! Request bodies that can be sent again, byte for byte (invariant 11).
 
+#[cfg(feature = "axum")]
+mod axum;
 mod boxed;
 mod frames;
 mod head;
 mod plain;
 mod pool;
 mod recording;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 #[cfg(test)]
 mod script;
 mod superseded;
+#[cfg(feature = "tonic")]
+mod tonic;
 
 use std::task::{Context, Poll};
 
@@ -19,8 +25,10 @@ pub(crate) use self::{head::KeptHead, pool::BufferPool};
 ///
 /// Bodies in memory ([`Full`](http_body_util::Full), [`Empty`](http_body_util::Empty), `String`) are kept as a clone, boxed
 /// bodies are recorded while they are sent, [`Either`](http_body_util::Either) is what it holds. There is no
-/// implementation for every body that is `Clone`, because the clones of some share one stream. A body type of a library
-/// is boxed outside the layer, with `.map_request_body(..)`.
+/// implementation for every body that is `Clone`, because the clones of some share one stream.
+///
+/// The body types of axum, tonic and reqwest come with the features `axum`, `tonic` and `reqwest`. The body type of any other
+/// library is boxed outside the layer, with `.map_request_body(..)` of `tower-http` or `.map_request(..)` of `tower`.
 ///
 /// 1. The first body and each later one yield the same bytes and trailers, and have the same size hint.
 /// 2. The body that is sent yields what the original would have, its error too, whether or not it is kept.
@@ -57,7 +65,8 @@ pub(crate) use self::{head::KeptHead, pool::BufferPool};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be replayed by tower-reauth",
     label = "this request body type has no `Replay`",
-    note = "convert the body outside the layer, for example with `.map_request_body(|body| body.boxed())`, or implement `tower_reauth::Replay` for it"
+    note = "for the bodies of axum, tonic and reqwest switch on the feature of tower-reauth with that name",
+    note = "convert any other body outside the layer, for example with `.map_request_body(|body| body.boxed())`, or implement `tower_reauth::Replay` for it"
 )]
 pub trait Replay: Sized {
     /// What is kept of the body until its response is known.

@@ -16,6 +16,14 @@ pub(super) fn superseded<E: 'static>() -> Option<E> {
     } else if let Some(slot) = slot.downcast_mut::<Option<Error>>() {
         *slot = Some(why());
     }
+    #[cfg(feature = "axum")]
+    if let Some(slot) = slot.downcast_mut::<Option<axum_core::Error>>() {
+        *slot = Some(axum_core::Error::new(why()));
+    }
+    #[cfg(feature = "tonic")]
+    if let Some(slot) = slot.downcast_mut::<Option<tonic::Status>>() {
+        *slot = Some(tonic::Status::from_error(why().into()));
+    }
     error
 }
 

@@ -1,0 +1,55 @@
+//! reqwest's body, with the feature `reqwest`.
+
+use std::{
+    error::Error as StdError,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http_body::Body as HttpBody;
+use http_body_util::{BodyExt, Either, combinators::BoxBody};
+use reqwest::Body;
+
+use super::Replay;
+
+/// What a body is: bytes, or a stream. In this form the errors of a stream are such that the body of a superseded
+/// attempt can fail; reqwest makes errors of its own of them.
+type Content = Either<Bytes, BoxBody<Bytes, Box<dyn StdError + Send + Sync>>>;
+
+/// Bytes are kept by reference, whatever their size. Streams, multipart forms and files are recorded up to the limit
+/// while they are sent; the body of a superseded attempt fails.
+impl Replay for Body {
+    type Kept = <Content as Replay>::Kept;
+
+    fn keep(self, limit: usize) -> (Self, Option<Self::Kept>) {
+        let (content, kept) = content(self).keep(limit);
+        (body(content), kept)
+    }
+
+    fn again(kept: &mut Self::Kept) -> Option<Self> {
+        Content::again(kept).map(body)
+    }
+
+    fn size(kept: &Self::Kept) -> usize {
+        Content::size(kept)
+    }
+}
+
+fn content(mut body: Body) -> Content {
+    if body.as_bytes().is_none() {
+        return Either::Right(body.map_err(Into::into).boxed());
+    }
+    // Only a poll hands out the bytes without a copy.
+    match Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Some(Ok(frame))) => Either::Left(frame.into_data().unwrap_or_default()),
+        _ => Either::Left(Bytes::new()),
+    }
+}
+
+fn body(content: Content) -> Body {
+    match content {
+        Either::Left(bytes) => bytes.into(),
+        Either::Right(stream) => Body::wrap(stream),
+    }
+}
