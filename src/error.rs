@@ -4,6 +4,9 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration}
 
 use http::StatusCode;
 
+#[cfg(feature = "tonic")]
+mod grpc_status;
+
 /// Why a call, a renewal or a revocation failed.
 ///
 /// The type is opaque: [`kind`](Error::kind) tells the cause, [`status`](Error::status) the HTTP status of the token
@@ -12,6 +15,11 @@ use http::StatusCode;
 ///
 /// `Display` says what failed, at which step, and what can be done about it. Neither `Display` nor `Debug` ever holds a
 /// secret or the text of a token response.
+///
+/// With the feature `tonic` a `tonic::Status` lies between an error and its cause (look for causes along the whole chain
+/// of sources, not only at its start), so that generated clients show
+/// `Unavailable` where another attempt may work, and `Unauthenticated` otherwise. An error of the inner service
+/// ([`ErrorKind::Service`]) has none: tonic makes of it what it makes of it without the layer.
 ///
 /// ```
 /// use tower_reauth::{Error, ErrorKind};
@@ -34,6 +42,9 @@ struct Inner {
     code: Option<Box<str>>,
     retry_after: Option<Duration>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+    /// Made of the rest when it is asked for.
+    #[cfg(feature = "tonic")]
+    grpc_status: std::sync::OnceLock<tonic::Status>,
 }
 
 /// The causes that an [`Error`] can have.
@@ -138,6 +149,8 @@ impl Error {
                 code: None,
                 retry_after: None,
                 source: None,
+                #[cfg(feature = "tonic")]
+                grpc_status: Default::default(),
             }),
         }
     }
@@ -203,7 +216,10 @@ impl Error {
     }
 
     fn map(mut self, change: impl FnOnce(&mut Inner)) -> Self {
-        change(Arc::make_mut(&mut self.inner));
+        let inner = Arc::make_mut(&mut self.inner);
+        change(inner);
+        #[cfg(feature = "tonic")]
+        inner.grpc_status.take();
         self
     }
 }
@@ -245,6 +261,10 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        #[cfg(feature = "tonic")]
+        if let Some(status) = self.grpc_status() {
+            return Some(status);
+        }
         self.inner.source.as_deref().map(|source| source as _)
     }
 }
