@@ -19,7 +19,7 @@ use super::{
     journal::{Counters, Journal},
     options::Options,
     orders, revocation, token_endpoint,
-    tokens::Tokens,
+    tokens::{Standing, Tokens},
 };
 
 /// The gateway's state: what it knows, and the switches to play with it.
@@ -83,6 +83,11 @@ impl Gateway {
     /// How many orders were created.
     pub(crate) fn orders(&self) -> u64 {
         self.orders.load(Ordering::Relaxed)
+    }
+
+    /// Whether an access token is good, for an API that asks the gateway about it.
+    pub(crate) fn accepts(&self, access_token: &str) -> bool {
+        matches!(self.tokens().standing(access_token), Standing::Good(_))
     }
 
     /// Kills every token, behind everybody's back.
