@@ -80,29 +80,31 @@
 //! token request says so ([`ErrorKind::SelfAuthorization`]).
 //!
 //! # Bodies of other crates
-//! The request's body type stays what the inner service takes, and must be [`Replay`]. Where it is not, convert it
-//! outside the layer:
+//! The request's body type stays what the inner service takes, and must be [`Replay`]. The features `axum`, `tonic` and
+//! `reqwest` make it so for the bodies of these crates; [`manual::clients`] shows how their clients are wrapped. Where a
+//! body is of another type, convert it outside the layer:
 //!
 //! ```
-//! # use bytes::Bytes; use http::{Request, Response}; use http_body_util::{BodyExt, Full, combinators::BoxBody};
-//! # use std::convert::Infallible; use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! # use std::{convert::Infallible, error::Error};
+//! # use bytes::Bytes; use http::{Request, Response}; use http_body::Body; use http_body_util::{BodyExt, Full, combinators::BoxBody};
+//! # use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 //! # use tower_reauth::{Origins, ReauthLayer, Session, TokenSet, grant_fn};
-//! # fn f() -> Result<(), tower_reauth::Error> {
+//! # fn f<ForeignBody: Body<Data = Bytes, Error: Error + Send + Sync> + Send + Sync + 'static>() -> Result<(), tower_reauth::Error> {
 //! # let session = Session::new(grant_fn(|_| async { TokenSet::new("t") }));
-//! # let client = service_fn(async |_: Request<BoxBody<Bytes, Infallible>>| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
+//! # type Boxed = BoxBody<Bytes, Box<dyn Error + Send + Sync>>;
+//! # let client = service_fn(async |_: Request<Boxed>| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
 //! let api = ServiceBuilder::new()
-//!     .map_request(|request: Request<axum::body::Body>| {
-//!         // Read into memory, wrapped, or converted: whatever suits the body.
-//!         request.map(|_body| Full::<Bytes>::default().boxed())
-//!     })
+//!     .map_request(|request: Request<ForeignBody>| request.map(|body| body.map_err(Into::into).boxed()))
 //!     .layer(ReauthLayer::new(session, Origins::only("https://gw.example")?))
 //!     .service(client);
+//! # fn is_service<R>(_: &impl Service<R>) {} is_service::<Request<ForeignBody>>(&api);
 //! # Ok(()) }
 //! ```
 //!
 //! # More
-//! [`manual::defaults`] lists every limit, [`manual::events`] every event. The `quickstart` example plays the story of two
-//! devices against a gateway of its own, or against yours.
+//! [`manual::defaults`] lists every limit, [`manual::events`] every event, [`manual::clients`] tells of tonic, reqwest and
+//! axum. The `quickstart` example plays the story of two devices against a gateway of its own, or against yours;
+//! `tonic_client` and `reqwest_client` are short programs with a server of their own.
 //!
 //! # What it does not do
 //! It stores nothing on disk, opens no browser, verifies no token, and is no server-side authentication. It renews tokens;

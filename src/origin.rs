@@ -144,7 +144,8 @@ impl Origins {
     /// One origin, and the promise that the inner service sends every request there, whatever its URI says.
     ///
     /// Needed where requests carry no authority: over `tonic::transport::Channel`, which fills it in further down, or
-    /// over a service that is bound to one host. A request that does name an authority must still name this one.
+    /// over a service that is bound to one host. A request that does name an authority must still name this one; but a
+    /// channel puts its own in place of it, so don't set another by `Endpoint::origin` or a generated client's `with_origin`.
     ///
     /// # Errors
     /// As [`only`](Origins::only).
