@@ -17,6 +17,7 @@ use tower_service::Service;
 use crate::{
     Error, Head, Replay, ResponseBody, Verdict,
     identity::Generation,
+    metrics::{self, Outcome},
     recovery::{Kept, Recovery},
     service::Cold,
 };
@@ -80,6 +81,7 @@ where
     }
 
     pub(crate) fn failed(error: Error) -> Self {
+        metrics::failed(&error);
         Self { state: State::Failed { error: Some(error) } }
     }
 }
@@ -109,21 +111,23 @@ where
         loop {
             let next = match state.as_mut().project() {
                 StateProjection::Sent { future, sent } => {
-                    let response = ready!(future.poll(cx)).map_err(Error::service)?;
+                    let response = ready!(future.poll(cx)).map_err(Error::service).inspect_err(metrics::failed)?;
                     let sent = sent.take().expect("a future is not polled after it has ended");
                     let verdict = sent.cold.config.classify.head(&Head::of(&response));
                     if matches!(verdict, Verdict::Pass) {
+                        metrics::answered(Outcome::Passed);
                         return Poll::Ready(Ok(response.map(ResponseBody::plain)));
                     }
                     State::recovering(Recovery::answered(sent, response.map(ResponseBody::plain), verdict))
                 }
                 StateProjection::Bare { future } => {
-                    let response = ready!(future.poll(cx)).map_err(Error::service)?;
+                    let response = ready!(future.poll(cx)).map_err(Error::service).inspect_err(metrics::failed)?;
+                    metrics::answered(Outcome::Bare);
                     return Poll::Ready(Ok(response.map(ResponseBody::plain)));
                 }
                 StateProjection::Recovering { recovery } => {
                     let recovery = recovery.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    return recovery.as_mut().poll(cx);
+                    return recovery.as_mut().poll(cx).map(|end| end.inspect_err(metrics::failed));
                 }
                 StateProjection::Failed { error } => {
                     return Poll::Ready(Err(error.take().expect("a future is not polled after it has ended")));

@@ -89,6 +89,7 @@ pub(crate) struct Parked {
 impl ReauthLayer {
     /// A layer that sends the tokens of this session to these origins, and to no others.
     pub fn new(session: Session, origins: Origins) -> Self {
+        crate::metrics::describe();
         Self {
             config: Config {
                 session,

@@ -102,9 +102,10 @@
 //! ```
 //!
 //! # More
-//! [`manual::defaults`] lists every limit, [`manual::events`] every event, [`manual::clients`] tells of tonic, reqwest and
-//! axum. The `quickstart` example plays the story of two devices against a gateway of its own, or against yours;
-//! `tonic_client` and `reqwest_client` are short programs with a server of their own.
+//! [`manual::defaults`] lists every limit, [`manual::events`] every event, [`manual::metrics`] what can be counted;
+//! [`manual::threats`] says what is defended and what is not, [`manual::clients`] tells of tonic, reqwest and axum. The
+//! `quickstart` example plays the story of two devices against a gateway of its own, or against yours; `tonic_client` and
+//! `reqwest_client` are short programs with a server of their own, and `dashboard` plots the metrics of a storm.
 //!
 //! # What it does not do
 //! It stores nothing on disk, opens no browser, verifies no token, and is no server-side authentication. It renews tokens;
@@ -120,6 +121,7 @@ mod grant;
 mod identity;
 mod layer;
 pub mod manual;
+mod metrics;
 mod origin;
 mod recovery;
 mod replay;

@@ -3,4 +3,5 @@
 pub mod clients;
 pub mod defaults;
 pub mod events;
+pub mod metrics;
 pub mod threats;

@@ -12,6 +12,7 @@ use crate::{
     Challenge, Error, ErrorKind, RenewalFailed, Replay, ResponseBody, Verdict, events,
     identity::Generation,
     layer::Parked,
+    metrics::{self, Outcome},
     service::Cold,
     session::{Answer, Authorization, Need, Waiting},
 };
@@ -144,6 +145,7 @@ where
         match (self.response.take(), &self.first) {
             (Some(mut response), _) => {
                 events::passed_on(session.id(), &error);
+                metrics::answered(Outcome::Rejected);
                 response.extensions_mut().insert(RenewalFailed::new(error));
                 Err(Ok(response))
             }
@@ -166,6 +168,7 @@ where
                 if let (1.., Some(origin)) = (self.replays, config.origins.get(self.origin)) {
                     config.session.productive(self.epoch, origin);
                 }
+                metrics::answered(if self.was_rejected() { Outcome::Healed } else { Outcome::Passed });
                 Err(Ok(response))
             }
             // A look takes a clock; without one the head alone decides.
@@ -191,6 +194,7 @@ where
             }
         }
         let renewed_by_others = config.session.generation() != self.sent;
+        metrics::rejected(!renewed_by_others);
         if config.max_replays == 0 {
             self.kept = None;
         } else if self.replays >= config.max_replays && !(renewed_by_others && self.free_replay) {
@@ -205,6 +209,10 @@ where
             self.replays += 1;
         }
         Ok(Step::Ask)
+    }
+
+    fn was_rejected(&self) -> bool {
+        self.replays > 0 || !self.free_replay
     }
 
     fn unproductive(&self) {

@@ -117,6 +117,7 @@ impl Session {
             && error.kind() == ErrorKind::Damped
         {
             events::damped(self.inner.id, error);
+            crate::metrics::damped();
         }
         answer
     }

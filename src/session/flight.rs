@@ -29,7 +29,7 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{Inner, keeper::Keeper, ladder, revocation};
-use crate::{Error, ErrorKind, TokenSet, events, grant::DynGrant, identity::Generation};
+use crate::{Error, ErrorKind, TokenSet, events, grant::DynGrant, identity::Generation, metrics};
 
 /// How a flight ended: the generation that is current now, or why there is no new one.
 pub(super) type Landing = Result<Generation, Error>;
@@ -70,6 +70,7 @@ pin_project! {
         #[pin]
         limit: Option<Sleep>,
         time: Duration,
+        waiter: metrics::Waiter,
     }
 }
 
@@ -103,7 +104,7 @@ impl Flight {
     }
 
     pub(super) fn wait(&self, time: Duration) -> Waiting {
-        Waiting { landing: self.landing.clone(), limit: None, time }
+        Waiting { landing: self.landing.clone(), limit: None, time, waiter: metrics::Waiter::default() }
     }
 
     /// Tells a flight of a login that was logged out to revoke what it brings in (invariant 6).
@@ -129,6 +130,7 @@ impl Departure {
             target: events::TARGET, "renewal", session = session.id.0, reason, credential = ?order.grant.credential(),
         );
         let task = session.tasks.track();
+        let renewal = metrics::Renewal::started(reason);
         drop(session);
         // Detached: invariant 3. Nobody's cancellation reaches it.
         runtime.spawn(
@@ -139,7 +141,7 @@ impl Departure {
                     Ok(answer) => answer,
                     Err(_) => Err(Error::new(ErrorKind::TimedOut, "the renewal did not end within its limit")),
                 };
-                landing.land(answer, order).await;
+                landing.land(answer, order, renewal).await;
             }
             .instrument(span),
         );
@@ -148,7 +150,7 @@ impl Departure {
 
 impl Guard {
     /// Puts the answer into the state, then wakes the waiters.
-    async fn land(self, answer: Result<TokenSet, Error>, order: Order) {
+    async fn land(self, answer: Result<TokenSet, Error>, order: Order, renewal: metrics::Renewal) {
         let Some(session) = self.session.upgrade() else { return };
         let now = Instant::now();
         let mut stray = None;
@@ -174,6 +176,7 @@ impl Guard {
             Ok(generation) => events::token_acquired(*generation, lifetime),
             Err(error) => events::renewal_failed(error),
         }
+        renewal.landed(&landing);
         self.sender.tell(landing);
         if let (Some(tokens), Some(endpoint), true) =
             (stray, order.grant.endpoint(), self.revoke.load(Ordering::Acquire))
@@ -223,6 +226,7 @@ impl Future for Waiting {
                 ))
             }));
         }
+        this.waiter.waits();
         if this.limit.is_none() {
             this.limit.set(Some(tokio::time::sleep(*this.time)));
         }

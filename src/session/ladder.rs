@@ -7,7 +7,7 @@ use std::{error::Error as _, sync::Weak};
 use tokio::time::Instant;
 
 use super::{Inner, flight::Order, state::Login};
-use crate::{Error, ErrorKind, GrantContext, TokenSet, events};
+use crate::{Error, ErrorKind, GrantContext, TokenSet, events, metrics};
 
 pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenSet, Error> {
     let (id, refresh_token) = with_login(session, order, |inner, login| (inner.id, login.refresh_token.clone()))?;
@@ -20,6 +20,7 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
                 with_login(session, order, |_, login| login.refresh_token = None)?;
                 events::refresh_token_refused(&error);
                 refused = Some(error);
+                metrics::refresh_token_refused();
             }
             answer => {
                 let left = order.grant.credential();
@@ -72,6 +73,7 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
 fn tell(noted: Result<bool, Error>, answer: &Result<TokenSet, Error>) {
     if let (Ok(true), Err(error)) = (noted, answer) {
         events::credentials_refused(error);
+        metrics::credentials_refused();
     }
 }
 

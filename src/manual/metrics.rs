@@ -1,0 +1,70 @@
+//! What this crate counts for [`metrics`](https://docs.rs/metrics), with the feature `metrics`: the whole list.
+//!
+//! Names and labels are part of the public interface. No label holds an origin, a session or a user, so the number of
+//! series is bounded by the tables below, whatever the application does.
+//!
+//! | name | kind | unit | what it says |
+//! | --- | --- | --- | --- |
+//! | `tower_reauth_requests_total` | counter | calls | calls that have ended, by `outcome` |
+//! | `tower_reauth_rejections_total` | counter | responses | answers that said that the token is not good, by what that `token` was |
+//! | `tower_reauth_renewals_total` | counter | renewals | renewals that have ended, by `reason` and `outcome` |
+//! | `tower_reauth_renewal_duration_seconds` | histogram | seconds | how long they took, by `outcome` |
+//! | `tower_reauth_waiters` | gauge | callers | callers that wait for a renewal at this moment |
+//! | `tower_reauth_damped_total` | counter | callers | callers that got no renewal, since tokens that had not expired are rejected too often |
+//! | `tower_reauth_refused_total` | counter | refusals | secrets that the authorization server would not have, by `what` they are |
+//!
+//! A call has ended when its future gives a response's head or an error. A call whose future is dropped before that is not
+//! counted. The duration is that of the whole renewal, a refused refresh token and the attempt after it included.
+//!
+//! # Labels
+//! | name | label | value | when |
+//! | --- | --- | --- | --- |
+//! | `tower_reauth_requests_total` | `outcome` | `passed` | the first answer was no rejection, whatever else it was |
+//! | `tower_reauth_requests_total` | `outcome` | `healed` | a rejection, and a replay that was none: the user noticed nothing |
+//! | `tower_reauth_requests_total` | `outcome` | `rejected` | the caller got a rejection, with [`RenewalFailed`] |
+//! | `tower_reauth_requests_total` | `outcome` | `bare` | sent without a token: another origin, [`WithoutAuth`], or a header of the caller's own |
+//! | `tower_reauth_requests_total` | `outcome` | `unsent` | an error of this crate: there was no token to send it with |
+//! | `tower_reauth_requests_total` | `outcome` | `failed` | an error of the inner service ([`ErrorKind::Service`]) |
+//! | `tower_reauth_rejections_total` | `token` | `current` | the session's present token: somebody ended it, or the origin will not have it |
+//! | `tower_reauth_rejections_total` | `token` | `outdated` | an older one: the rejection came late, and costs no renewal |
+//! | `tower_reauth_renewals_total` | `reason` | `no fresh token` | none yet, or it has expired |
+//! | `tower_reauth_renewals_total` | `reason` | `ahead of time` | it is about to expire |
+//! | `tower_reauth_renewals_total` | `reason` | `rejected` | a rejection of the present token |
+//! | `tower_reauth_renewals_total` | `reason` | `asked for` | [`ForceRenewal`] |
+//! | `tower_reauth_renewals_total` | `outcome` | `renewed` | there is a token |
+//! | `tower_reauth_renewals_total` | `outcome` | `refused` | the authorization server will not have the credentials or the client, or would not the last time |
+//! | `tower_reauth_renewals_total` | `outcome` | `failed` | anything that another attempt may heal |
+//! | `tower_reauth_renewals_total` | `outcome` | `discarded` | the session was logged out, or logged in anew, meanwhile |
+//! | `tower_reauth_renewals_total` | `outcome` | `lost` | it died: the grant panicked, or the runtime or the session went away |
+//! | `tower_reauth_renewal_duration_seconds` | `outcome` | as above | |
+//! | `tower_reauth_refused_total` | `what` | `refresh token` | a refresh token; what the session falls back on may heal it |
+//! | `tower_reauth_refused_total` | `what` | `credentials` | what the session was logged in with: see [`Status::Refused`] |
+//!
+//! # What to watch
+//! * `requests_total` with `rejected`, `unsent`: what the user noticed. With `healed`: what they were spared.
+//! * `refused_total` with `credentials`: somebody has to act.
+//! * `damped_total`: two parties share a token and end it for each other; see [`manual::defaults`](crate::manual::defaults).
+//! * `waiters` that stay high: the authorization server is slow or down.
+//!
+//! # What it costs
+//! One counter is incremented for each call; everything else counts what is rare. The key is static and nothing is
+//! allocated, so the price is the recorder's: one look-up of a handle. Without the feature there is no code at all.
+//!
+//! The recorder is asked anew each time, so it may be installed before or after a layer is built. Only the descriptions, as
+//! in Prometheus' `# HELP`, are told when a layer is built: install it first to have them.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Any recorder will do; this one renders text for Prometheus.
+//! let prometheus = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+//! println!("{}", prometheus.render());
+//! # Ok(()) }
+//! ```
+//!
+//! The `dashboard` example serves that text, and a page that plots it.
+//!
+//! [`ErrorKind::Service`]: crate::ErrorKind::Service
+//! [`ForceRenewal`]: crate::ForceRenewal
+//! [`RenewalFailed`]: crate::RenewalFailed
+//! [`Status::Refused`]: crate::Status::Refused
+//! [`WithoutAuth`]: crate::WithoutAuth
