@@ -88,20 +88,22 @@ async fn a_rejection_tells_a_current_token_from_an_outdated_one() -> Recorded {
 
     let gate = Gate::closed();
     world.resource.hold("/late", &gate);
-    let late = tokio::spawn({
+    let late = [(); 2].map(|()| {
         let world = world.clone();
-        async move { world.get("/late").await }
+        tokio::spawn(async move { world.get("/late").await })
     });
-    world.resource.arrived(2).await;
+    world.resource.arrived(3).await;
     world.issuer.revoke_all();
     accepted(world.get("/orders").await);
     gate.open();
-    accepted(never_hangs(late).await.unwrap());
+    for late in late {
+        accepted(never_hangs(late).await.unwrap());
+    }
 
     let recorded = Recorded::of(&recorder);
     recorded.has(REJECTIONS, r#"token="current""#, 1.0);
-    recorded.has(REJECTIONS, r#"token="outdated""#, 1.0);
-    recorded.has(REQUESTS, r#"outcome="healed""#, 2.0);
+    recorded.has(REJECTIONS, r#"token="outdated""#, 2.0);
+    recorded.has(REQUESTS, r#"outcome="healed""#, 3.0);
     recorded.has(RENEWALS, r#"reason="rejected",outcome="renewed""#, 1.0);
     recorded
 }
@@ -196,25 +198,20 @@ async fn waiters_are_those_who_wait_now() -> Recorded {
     let gate = Gate::closed();
     world.issuer.next(Answer::tokens().behind(&gate));
 
-    let mut calls: Vec<_> = (0..5)
-        .map(|_| {
-            let world = world.clone();
-            tokio::spawn(async move { world.get("/orders").await })
-        })
-        .collect();
-    world.issuer.arrived(1).await;
-    tokio::task::yield_now().await;
+    let mut calls: Vec<_> = (0..5).map(|_| tokio_test::task::spawn(world.get("/orders"))).collect();
+    for call in &mut calls {
+        tokio_test::assert_pending!(call.poll());
+        tokio_test::assert_pending!(call.poll());
+    }
     Recorded::of(&recorder).has(WAITERS, "", 5.0);
 
     // Who leaves waits no more.
-    let gone = calls.pop().expect("there are five");
-    gone.abort();
-    gone.await.unwrap_err();
+    drop(calls.pop());
     Recorded::of(&recorder).has(WAITERS, "", 4.0);
 
     gate.open();
     for call in calls {
-        accepted(never_hangs(call).await.unwrap());
+        accepted(never_hangs(call).await);
     }
     let recorded = Recorded::of(&recorder);
     recorded.has(WAITERS, "", 0.0);
