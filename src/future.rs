@@ -17,7 +17,7 @@ use tower_service::Service;
 use crate::{
     Error, Head, Replay, ResponseBody, Verdict,
     identity::Generation,
-    metrics::{self, Outcome},
+    metrics,
     recovery::{Kept, Recovery},
     service::Cold,
 };
@@ -115,14 +115,14 @@ where
                     let sent = sent.take().expect("a future is not polled after it has ended");
                     let verdict = sent.cold.config.classify.head(&Head::of(&response));
                     if matches!(verdict, Verdict::Pass) {
-                        metrics::answered(Outcome::Passed);
+                        sent.cold.config.passed.count();
                         return Poll::Ready(Ok(response.map(ResponseBody::plain)));
                     }
                     State::recovering(Recovery::answered(sent, response.map(ResponseBody::plain), verdict))
                 }
                 StateProjection::Bare { future } => {
                     let response = ready!(future.poll(cx)).map_err(Error::service).inspect_err(metrics::failed)?;
-                    metrics::answered(Outcome::Bare);
+                    metrics::bare();
                     return Poll::Ready(Ok(response.map(ResponseBody::plain)));
                 }
                 StateProjection::Recovering { recovery } => {

@@ -77,6 +77,7 @@ pub(crate) struct Config {
     pub(crate) max_replays: u32,
     pub(crate) replay_limit: usize,
     pub(crate) drain_limit: usize,
+    pub(crate) passed: crate::metrics::Passed,
     parked: Arc<AtomicUsize>,
 }
 
@@ -100,6 +101,7 @@ impl ReauthLayer {
                 max_replays: 1,
                 replay_limit: REPLAY_LIMIT,
                 drain_limit: DRAIN_LIMIT,
+                passed: crate::metrics::Passed::default(),
                 parked: Arc::default(),
             },
         }

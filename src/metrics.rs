@@ -5,9 +5,15 @@
 #![cfg_attr(not(feature = "metrics"), allow(unused_variables, dead_code, reason = "nobody counts"))]
 
 #[cfg(feature = "metrics")]
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use std::sync::OnceLock;
+
+use http::Response;
+#[cfg(feature = "metrics")]
+use metrics::{Counter, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+use crate::RenewalFailed;
 use crate::{Error, ErrorKind, identity::Generation};
 
 const REQUESTS: &str = "tower_reauth_requests_total";
@@ -18,17 +24,12 @@ const WAITERS: &str = "tower_reauth_waiters";
 const DAMPED: &str = "tower_reauth_damped_total";
 const REFUSED: &str = "tower_reauth_refused_total";
 
-/// How a call ended that got a response.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Outcome {
-    /// The first answer was no rejection.
-    Passed,
-    /// A rejection was followed by a replay that was no rejection.
-    Healed,
-    /// The caller got a rejection.
-    Rejected,
-    /// Sent without a token.
-    Bare,
+/// The counter of calls whose first answer was good, looked up once: a look-up for each call would cost more than all else
+/// that the layer does. It is found at the first call, so that a recorder may be installed after the layer was built.
+#[derive(Clone, Default)]
+pub(crate) struct Passed {
+    #[cfg(feature = "metrics")]
+    counter: OnceLock<Counter>,
 }
 
 /// One renewal, counted when it ends, however that is.
@@ -58,18 +59,23 @@ pub(crate) fn describe() {
     }
 }
 
-/// Counts a call that got a response. The one thing that is counted for every call: its keys are static, and nothing is
-/// allocated.
-#[inline]
-pub(crate) fn answered(outcome: Outcome) {
+/// Counts a call that was sent without a token and got a response.
+pub(crate) fn bare() {
     #[cfg(feature = "metrics")]
-    match outcome {
-        Outcome::Passed => counter!(REQUESTS, "outcome" => "passed"),
-        Outcome::Healed => counter!(REQUESTS, "outcome" => "healed"),
-        Outcome::Rejected => counter!(REQUESTS, "outcome" => "rejected"),
-        Outcome::Bare => counter!(REQUESTS, "outcome" => "bare"),
+    counter!(REQUESTS, "outcome" => "bare").increment(1);
+}
+
+/// Counts a call that took more than one good send, if it got a response; [`failed`] counts the others.
+pub(crate) fn recovered<R>(end: &Result<Response<R>, Error>, was_rejected: bool) {
+    #[cfg(feature = "metrics")]
+    if let Ok(response) = end {
+        match response.extensions().get::<RenewalFailed>() {
+            Some(_) => counter!(REQUESTS, "outcome" => "rejected"),
+            None if was_rejected => counter!(REQUESTS, "outcome" => "healed"),
+            None => counter!(REQUESTS, "outcome" => "passed"),
+        }
+        .increment(1);
     }
-    .increment(1);
 }
 
 /// Counts a call that got an error.
@@ -102,6 +108,14 @@ pub(crate) fn refresh_token_refused() {
 pub(crate) fn credentials_refused() {
     #[cfg(feature = "metrics")]
     counter!(REFUSED, "what" => "credentials").increment(1);
+}
+
+impl Passed {
+    #[inline]
+    pub(crate) fn count(&self) {
+        #[cfg(feature = "metrics")]
+        self.counter.get_or_init(|| counter!(REQUESTS, "outcome" => "passed")).increment(1);
+    }
 }
 
 impl Renewal {

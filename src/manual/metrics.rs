@@ -47,11 +47,12 @@
 //! * `waiters` that stay high: the authorization server is slow or down.
 //!
 //! # What it costs
-//! One counter is incremented for each call; everything else counts what is rare. The key is static and nothing is
-//! allocated, so the price is the recorder's: one look-up of a handle. Without the feature there is no code at all.
+//! A call whose first answer is good increments one counter, and everything else that is counted is rare. That counter is
+//! looked up once for each service and then held: 5 to 20 ns a call with the Prometheus exporter, nothing allocated, and one
+//! number that all threads write to. Without the feature a call costs nothing.
 //!
-//! The recorder is asked anew each time, so it may be installed before or after a layer is built. Only the descriptions, as
-//! in Prometheus' `# HELP`, are told when a layer is built: install it first to have them.
+//! Install the recorder before the first layer is built. One that comes after a service's first call never hears of the
+//! calls that this service lets pass, and the descriptions (Prometheus' `# HELP`) are told when a layer is built.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -12,7 +12,7 @@ use crate::{
     Challenge, Error, ErrorKind, RenewalFailed, Replay, ResponseBody, Verdict, events,
     identity::Generation,
     layer::Parked,
-    metrics::{self, Outcome},
+    metrics,
     service::Cold,
     session::{Answer, Authorization, Need, Waiting},
 };
@@ -145,7 +145,6 @@ where
         match (self.response.take(), &self.first) {
             (Some(mut response), _) => {
                 events::passed_on(session.id(), &error);
-                metrics::answered(Outcome::Rejected);
                 response.extensions_mut().insert(RenewalFailed::new(error));
                 Err(Ok(response))
             }
@@ -168,7 +167,6 @@ where
                 if let (1.., Some(origin)) = (self.replays, config.origins.get(self.origin)) {
                     config.session.productive(self.epoch, origin);
                 }
-                metrics::answered(if self.was_rejected() { Outcome::Healed } else { Outcome::Passed });
                 Err(Ok(response))
             }
             // A look takes a clock; without one the head alone decides.
@@ -211,7 +209,7 @@ where
         Ok(Step::Ask)
     }
 
-    fn was_rejected(&self) -> bool {
+    pub(super) fn was_rejected(&self) -> bool {
         self.replays > 0 || !self.free_replay
     }
 

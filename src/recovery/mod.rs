@@ -35,7 +35,7 @@ use self::{
     hand_back::HandBack,
 };
 use crate::{
-    Error, ErrorKind, Head, Replay, ResponseBody, Verdict, future::Sent, identity::Generation, service::Cold,
+    Error, ErrorKind, Head, Replay, ResponseBody, Verdict, future::Sent, identity::Generation, metrics, service::Cold,
     session::Waiting,
 };
 
@@ -199,7 +199,10 @@ where
             };
             match next {
                 Ok(step) => this.step.set(step),
-                Err(end) => return Poll::Ready(end),
+                Err(end) => {
+                    metrics::recovered(&end, call.was_rejected());
+                    return Poll::Ready(end);
+                }
             }
         }
     }
