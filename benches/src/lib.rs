@@ -1,0 +1,14 @@
+//! What the benches share: requests, the services that they are sent through, and what is counted.
+
+pub mod allocations;
+mod by_hand;
+mod kind;
+mod once;
+mod request;
+
+pub use self::{
+    by_hand::{LockedToken, ReplayOnce},
+    kind::{Kind, Probe},
+    once::Once,
+    request::{Answer, Fixture, Payload, answer, session, token},
+};
