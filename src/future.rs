@@ -22,6 +22,8 @@ use crate::{
     service::Cold,
 };
 
+const ENDED: &str = "a future is not polled after it has ended";
+
 pin_project! {
     /// The future of a call through [`Reauth`](crate::Reauth).
     pub struct ResponseFuture<S, B, R>
@@ -112,12 +114,14 @@ where
             let next = match state.as_mut().project() {
                 StateProjection::Sent { future, sent } => {
                     let response = ready!(future.poll(cx)).map_err(Error::service).inspect_err(metrics::failed)?;
-                    let sent = sent.take().expect("a future is not polled after it has ended");
-                    let verdict = sent.cold.config.classify.head(&Head::of(&response));
+                    let known = sent.as_ref().expect(ENDED);
+                    let verdict = known.cold.config.classify.head(&Head::of(&response));
                     if matches!(verdict, Verdict::Pass) {
-                        sent.cold.config.passed.count();
+                        known.cold.config.passed.count();
+                        *sent = None;
                         return Poll::Ready(Ok(response.map(ResponseBody::plain)));
                     }
+                    let sent = sent.take().expect(ENDED);
                     State::recovering(Recovery::answered(sent, response.map(ResponseBody::plain), verdict))
                 }
                 StateProjection::Bare { future } => {
@@ -130,7 +134,7 @@ where
                     return recovery.as_mut().poll(cx).map(|end| end.inspect_err(metrics::failed));
                 }
                 StateProjection::Failed { error } => {
-                    return Poll::Ready(Err(error.take().expect("a future is not polled after it has ended")));
+                    return Poll::Ready(Err(error.take().expect(ENDED)));
                 }
             };
             // The inner future goes here, and with it what it reserved: a replay may need that very place.

@@ -43,7 +43,8 @@ pub(crate) struct Cold<S> {
 }
 
 /// Calls on one service share reference counts with nobody from the second call on: a count that two threads touch for
-/// every call costs more than everything else here. A service that is cloned for each call is spared the copy.
+/// every call costs more than everything else here. A service that is cloned for each call is spared the copies, of the
+/// token too.
 #[derive(Clone, Copy)]
 enum Use {
     Fresh,
@@ -69,33 +70,37 @@ impl<S: Clone> Reauth<S> {
         Self { inner, cold: Arc::new(Cold { template, config }), cached: None, use_of: Use::Fresh }
     }
 
-    fn make_private(&mut self) {
-        match self.use_of {
-            Use::Private => {}
-            Use::Fresh => self.use_of = Use::Once,
-            Use::Once => {
-                self.cold =
-                    Arc::new(Cold { template: Mutex::new(self.cold.service()), config: self.cold.config.clone() });
-                self.cached = None;
-                self.use_of = Use::Private;
-            }
+    /// For a service that was not private yet.
+    #[cold]
+    fn used_again(&mut self) {
+        if let Use::Fresh = self.use_of {
+            self.use_of = Use::Once;
+            return;
         }
+        self.cold = Arc::new(Cold { template: Mutex::new(self.cold.service()), config: self.cold.config.clone() });
+        self.cached = None;
+        self.use_of = Use::Private;
     }
 
-    /// The token for a request that goes out now: the private copy, or the session's.
-    fn authorization(&mut self) -> Result<Option<Authorization>, Error> {
+    /// Makes sure that `cached` is the token for a request that goes out now, or nothing where there is none; says whether
+    /// the token is due for a renewal.
+    fn update_cached(&mut self) -> Result<bool, Error> {
         let session = &self.cold.config.session;
         if let Some(cached) = &self.cached
             && cached.generation == session.generation()
             && cached.fresh_until.is_none_or(|until| Instant::now() < until)
         {
-            return Ok(Some(cached.clone()));
+            return Ok(false);
         }
         self.cached = None;
-        let Some(authorization) = session.authorization(Instant::now())? else { return Ok(None) };
-        let private = Authorization { header: private_copy(&authorization.header), ..authorization };
-        self.cached = Some(private.clone());
-        Ok(Some(private))
+        let now = Instant::now();
+        let Some(mut authorization) = session.authorization(now)? else { return Ok(false) };
+        let due = authorization.fresh_until.is_some_and(|until| until <= now);
+        if let Use::Private = self.use_of {
+            authorization.header = private_copy(&authorization.header);
+        }
+        self.cached = Some(authorization);
+        Ok(due)
     }
 }
 
@@ -108,7 +113,7 @@ impl<S: Clone> Cold<S> {
 
 impl Config {
     fn plan<B>(&self, request: &mut Request<B>) -> Plan {
-        let (mut renewal, mut replay) = (false, true);
+        let (mut renewal, mut replay) = (false, self.max_replays > 0);
         let extensions = request.extensions();
         if !extensions.is_empty() {
             if extensions.get::<SessionId>().is_some_and(|id| *id == self.session.id()) {
@@ -121,7 +126,7 @@ impl Config {
                 return Plan::Bare;
             }
             renewal = extensions.get::<ForceRenewal>().is_some();
-            replay = extensions.get::<NoReplay>().is_none();
+            replay = replay && extensions.get::<NoReplay>().is_none();
         }
         // Invariant 7: tokens stay home.
         let Some(origin) = self.origins.find(request.method(), request.uri(), request.headers()) else {
@@ -166,39 +171,33 @@ where
             Plan::Bare => return ResponseFuture::bare(self.inner.call(request)),
             Plan::Fail(error) => return self.fail(error),
         };
-        self.make_private();
-        let first = if renewal {
-            First::Renewal { since: self.cold.config.session.generation() }
-        } else {
-            match self.authorization() {
-                Ok(Some(authorization)) => {
-                    let config = &self.cold.config;
-                    let (mut request, kept) = Kept::keep(request, replay, config.replay_limit);
-                    let due = || authorization.fresh_until.is_some_and(|until| until <= Instant::now());
-                    if kept.is_some() || !due() {
-                        request.headers_mut().insert(&config.header, authorization.header);
-                        let sent = Sent {
-                            cold: self.cold.clone(),
-                            kept,
-                            generation: authorization.generation,
-                            epoch: authorization.epoch,
-                            origin,
-                        };
-                        return ResponseFuture::sent(self.inner.call(request), sent);
-                    }
-                    return self.recover(request, First::FreshToken, origin, replay);
-                }
-                Ok(None) => First::Token,
-                Err(error) => return self.fail(error),
-            }
+        if !matches!(self.use_of, Use::Private) {
+            self.used_again();
+        }
+        if renewal {
+            let since = self.cold.config.session.generation();
+            return self.recover(request, First::Renewal { since }, origin, replay);
+        }
+        let due = match self.update_cached() {
+            Ok(due) => due,
+            Err(error) => return self.fail(error),
         };
-        self.recover(request, first, origin, replay)
+        let Some(cached) = &self.cached else { return self.recover(request, First::Token, origin, replay) };
+        let config = &self.cold.config;
+        let (mut request, kept) = if replay { Kept::keep(request, config.replay_limit) } else { (request, None) };
+        if due && kept.is_none() {
+            return self.recover(request, First::FreshToken, origin, replay);
+        }
+        request.headers_mut().insert(&config.header, cached.header.clone());
+        let sent = Sent { cold: self.cold.clone(), kept, generation: cached.generation, epoch: cached.epoch, origin };
+        ResponseFuture::sent(self.inner.call(request), sent)
     }
 }
 
 impl<S: Clone> Reauth<S> {
     /// For a call that waits before its first send. What `inner` reserved when it was polled ready, a place under a
     /// concurrency limit perhaps, is given back first: the renewal may need that very place.
+    #[cold]
     fn recover<B, R>(
         &mut self,
         request: Request<B>,

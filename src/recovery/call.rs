@@ -229,8 +229,9 @@ where
             Err(error) => return Err(self.end(error)),
         };
         let request = match self.first.take() {
+            Some((request, _)) if !self.replay => Some(request),
             Some((request, _)) => {
-                let (request, kept) = Kept::keep(request, self.replay, config.replay_limit);
+                let (request, kept) = Kept::keep(request, config.replay_limit);
                 self.kept = kept;
                 Some(request)
             }

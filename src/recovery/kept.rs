@@ -15,10 +15,7 @@ pub(crate) struct Kept<B: Replay> {
 
 impl<B: Replay> Kept<B> {
     /// Keeps what a replay needs, and gives the request back.
-    pub(crate) fn keep(request: Request<B>, replay: bool, limit: usize) -> (Request<B>, Option<Self>) {
-        if !replay {
-            return (request, None);
-        }
+    pub(crate) fn keep(request: Request<B>, limit: usize) -> (Request<B>, Option<Self>) {
         // The body first: where it can't be kept, the copy of the head would be for nothing.
         let (parts, body) = request.into_parts();
         let (body, kept) = body.keep(limit);
