@@ -21,9 +21,6 @@ const NUMBER: usize = size_of::<u64>();
 /// `http` lets no name grow beyond 16 bits; values have the 47 bits that remain.
 const NAME_BITS: u32 = 16;
 
-/// In bytes. Room for so much a header is made in advance, so that a new buffer seldom has to grow.
-const USUAL_HEADER: usize = 40;
-
 /// Method, URI, version, headers and extensions of a request, as they were.
 ///
 /// The bytes are wiped on drop: headers such as `Cookie` carry secrets too (invariant 9). Extensions are cloned, which
@@ -38,26 +35,16 @@ impl KeptHead {
     /// Copies the head of a request into a buffer, whose former content is wiped.
     pub(crate) fn keep<B>(request: &Request<B>, mut buffer: Vec<u8>) -> Self {
         wipe(&mut buffer);
-        let uri = request.uri();
-        let line = [
-            request.method().as_str(),
-            uri.scheme_str().unwrap_or_default(),
-            uri.authority().map(Authority::as_str).unwrap_or_default(),
-            uri.path_and_query().map(PathAndQuery::as_str).unwrap_or_default(),
-        ];
-        let line_size: usize = line.iter().map(|part| NUMBER + part.len()).sum();
-        make_room(&mut buffer, line_size + request.headers().len() * USUAL_HEADER);
-        buffer.extend_from_slice(line.map(|part| (part.len() as u64).to_ne_bytes()).as_flattened());
-        for part in line {
-            buffer.extend_from_slice(part.as_bytes());
-        }
-        for (name, value) in request.headers() {
-            let (name, sensitive, value) = (name.as_str().as_bytes(), value.is_sensitive(), value.as_bytes());
-            make_room(&mut buffer, NUMBER + name.len() + value.len());
-            buffer.extend_from_slice(&mark(name.len(), value.len(), sensitive).to_ne_bytes());
-            buffer.extend_from_slice(name);
-            buffer.extend_from_slice(value);
-        }
+        // All of the room is there from the start: asking for more before each write costs as much as the write.
+        let room = buffer.capacity();
+        buffer.resize(room, 0);
+        let used = write(request, &mut buffer).unwrap_or_else(|| {
+            // Invariant 9: `Vec::reserve` would leave a copy behind in freed memory.
+            wipe(&mut buffer);
+            buffer = vec![0; size(request).next_multiple_of(64)];
+            write(request, &mut buffer).unwrap_or_default()
+        });
+        buffer.truncate(used);
         let extensions = request.extensions();
         let extensions = if extensions.is_empty() { Extensions::new() } else { extensions.clone() };
         Self { buffer, extensions, version: request.version() }
@@ -113,6 +100,18 @@ impl fmt::Debug for KeptHead {
     }
 }
 
+/// What was not written yet of a buffer.
+struct Room<'a>(&'a mut [u8]);
+
+impl Room<'_> {
+    fn put(&mut self, bytes: &[u8]) -> Option<()> {
+        let (to, rest) = mem::take(&mut self.0).split_at_mut_checked(bytes.len())?;
+        to.copy_from_slice(bytes);
+        self.0 = rest;
+        Some(())
+    }
+}
+
 /// What was not read yet of a buffer.
 struct Rest<'a>(&'a [u8]);
 
@@ -130,6 +129,42 @@ impl<'a> Rest<'a> {
     }
 }
 
+/// Writes a head, and says how many bytes it took; `None` when there is no room for it.
+fn write<B>(request: &Request<B>, room: &mut [u8]) -> Option<usize> {
+    let mut left = Room(room);
+    let all = left.0.len();
+    let line = request_line(request);
+    left.put(line.map(|part| (part.len() as u64).to_ne_bytes()).as_flattened())?;
+    for part in line {
+        left.put(part.as_bytes())?;
+    }
+    for (name, value) in request.headers() {
+        let (name, sensitive, value) = (name.as_str().as_bytes(), value.is_sensitive(), value.as_bytes());
+        left.put(&mark(name.len(), value.len(), sensitive).to_ne_bytes())?;
+        left.put(name)?;
+        left.put(value)?;
+    }
+    Some(all - left.0.len())
+}
+
+/// In bytes, what [`write`] takes.
+#[cold]
+fn size<B>(request: &Request<B>) -> usize {
+    let line: usize = request_line(request).iter().map(|part| NUMBER + part.len()).sum();
+    let headers = request.headers().iter().map(|(name, value)| NUMBER + name.as_str().len() + value.len());
+    line + headers.sum::<usize>()
+}
+
+fn request_line<B>(request: &Request<B>) -> [&str; 4] {
+    let uri = request.uri();
+    [
+        request.method().as_str(),
+        uri.scheme_str().unwrap_or_default(),
+        uri.authority().map(Authority::as_str).unwrap_or_default(),
+        uri.path_and_query().map(PathAndQuery::as_str).unwrap_or_default(),
+    ]
+}
+
 /// The two lengths of a header and its sensitive flag in one number.
 fn mark(name: usize, value: usize, sensitive: bool) -> u64 {
     (value as u64) << (NAME_BITS + 1) | (name as u64) << 1 | u64::from(sensitive)
@@ -142,22 +177,6 @@ fn unmark(mark: u64) -> (u64, u64, bool) {
 /// A part of the URI: absent where it has no bytes, and nothing at all where it can't be read.
 fn present<T>(bytes: &[u8], read: impl FnOnce(&[u8]) -> Option<T>) -> Option<Option<T>> {
     if bytes.is_empty() { Some(None) } else { read(bytes).map(Some) }
-}
-
-fn make_room(buffer: &mut Vec<u8>, additional: usize) {
-    if buffer.capacity() - buffer.len() < additional {
-        grow(buffer, additional);
-    }
-}
-
-/// Invariant 9: `Vec::reserve` would leave a copy of the head behind in freed memory.
-#[cold]
-fn grow(buffer: &mut Vec<u8>, additional: usize) {
-    let capacity = (buffer.len() + additional).max(buffer.capacity() / 2 * 3).next_multiple_of(64);
-    let mut larger = Vec::with_capacity(capacity);
-    larger.extend_from_slice(buffer);
-    wipe(buffer);
-    *buffer = larger;
 }
 
 #[cfg(test)]

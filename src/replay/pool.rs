@@ -5,7 +5,7 @@ use std::{cell::RefCell, hint::black_box};
 /// Buffers of one thread. More calls than this in flight at once allocate.
 const MAX_BUFFERS: usize = 32;
 /// In bytes. A buffer that grew beyond this for a huge head is freed and not held for ever.
-const MAX_CAPACITY: usize = 16 * 1024;
+const MAX_CAPACITY: usize = 4 * 1024;
 
 /// Empty buffers, held per thread: a lock that every call takes would undo the scaling over threads.
 ///
