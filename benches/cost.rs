@@ -219,7 +219,7 @@ fn gate(figures: &Figures, file: &Path) -> ExitCode {
                 let dearer = ["instructions", "allocations"].into_iter().zip(before.iter().zip(now));
                 let dearer = dearer.filter(|(_, (before, now))| **now > **before * TOLERANCE);
                 dearer
-                    .map(|(what, (before, now))| format!("{before} {what} became {now}"))
+                    .map(|(what, (before, now))| format!("{before:.0} {what} became {now:.0}"))
                     .collect::<Vec<_>>()
                     .join(", ")
             }

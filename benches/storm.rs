@@ -88,7 +88,7 @@ async fn run(storm: Storm) {
 }
 
 fn gives_up(storm: Storm, index: u64) -> bool {
-    storm == Storm::GivenUp && index % 2 == 0
+    storm == Storm::GivenUp && index.is_multiple_of(2)
 }
 
 async fn callers(storm: Storm, api: Reauth<Resource>) -> (Duration, BTreeMap<String, u32>) {
@@ -123,7 +123,7 @@ async fn sleepers(storm: Storm) -> Duration {
             if gives_up(storm, index) {
                 return tokio::time::sleep(PATIENCE).await;
             }
-            let late = storm == Storm::Late && index % 2 == 0;
+            let late = storm == Storm::Late && index.is_multiple_of(2);
             tokio::time::sleep(if late { ANSWER + LATE } else { ANSWER }).await;
             if !late {
                 tokio::time::sleep(RENEWAL).await;
@@ -159,7 +159,7 @@ impl Service<Request<Payload>> for Resource {
         let number = self.0.sent.fetch_add(1, Ordering::SeqCst);
         let good = format!("Bearer token-{}", self.0.good.load(Ordering::SeqCst));
         let is_good = request.headers().get(AUTHORIZATION).is_some_and(|value| value.as_bytes() == good.as_bytes());
-        let late = self.0.late && number % 2 == 0 && !is_good;
+        let late = self.0.late && number.is_multiple_of(2) && !is_good;
         Box::pin(async move {
             tokio::time::sleep(if late { ANSWER + LATE } else { ANSWER }).await;
             let mut response = Response::new(Payload::default());
