@@ -338,16 +338,16 @@ async fn retry_after_is_honoured_by_every_session_of_the_endpoint_and_capped_at_
                 assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Unavailable, status));
                 let asked = error.retry_after().unwrap();
                 assert!((seconds(shortest)..=seconds(longest)).contains(&asked), "{asked:?}");
-                advance(asked - Duration::from_millis(10)).await;
+                advance(asked - seconds(1)).await;
                 for world in [&world, &other] {
                     let error = world.get("/orders").await.unwrap_err();
                     assert_eq!(error.kind(), ErrorKind::Unavailable);
                     // A date is read by the clock on the wall, once for the call and once for the endpoint.
                     let left = error.retry_after().unwrap();
-                    assert!(left.abs_diff(Duration::from_millis(10)) < Duration::from_millis(5), "{left:?}");
+                    assert!(left.abs_diff(seconds(1)) < Duration::from_millis(500), "{left:?}");
                 }
                 assert_eq!(world.issuer.token_requests(), 1);
-                advance(Duration::from_millis(15)).await;
+                advance(Duration::from_millis(1500)).await;
                 for world in [&world, &other] {
                     assert_eq!(world.get("/orders").await.unwrap().status(), 200);
                 }
