@@ -53,10 +53,11 @@ impl CoolDowns {
         self.entry(now, origin).untried = Some((generation, now));
     }
 
-    /// Whether this token is such a one, and young: where it is rejected, the renewal was for nothing.
+    /// Whether this token is such a one, or came after it, for another origin perhaps, and the origin took none of them: where
+    /// it is rejected as well, the renewal was for nothing.
     pub(super) fn is_untried(&self, now: Instant, origin: &Origin, generation: Generation) -> bool {
         let untried = self.origins.iter().find(|one| one.origin == *origin).and_then(|one| one.untried);
-        untried.is_some_and(|(token, issued)| token == generation && now < issued + LONGEST)
+        untried.is_some_and(|(token, issued)| token.number() <= generation.number() && now < issued + LONGEST)
     }
 
     fn entry(&mut self, now: Instant, origin: &Origin) -> &mut CoolDown {
