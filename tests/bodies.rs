@@ -131,7 +131,7 @@ async fn is_passed_on(request: Request<Body>, limit: usize, first: Result<usize,
     is_rich_rejection(response, b"dead", ErrorKind::NotReplayable).await;
     assert_eq!(fetched.load(Ordering::SeqCst), 2, "renewed for those who come later");
     assert_eq!(api.oneshot(post(full("next"))).await.expect("an answer").status(), StatusCode::OK);
-    let mut log = log.lock().expect("not poisoned");
+    let mut log = std::mem::take(&mut *log.lock().expect("not poisoned"));
     assert_eq!((log.len(), fetched.load(Ordering::SeqCst)), (2, 2));
     let sent = log.remove(0).map(|read| read.to_bytes().len());
     assert_eq!(sent.as_ref().map_err(String::as_str), first.as_ref().map_err(|error| *error));
@@ -172,10 +172,13 @@ async fn body_whose_stream_failed_is_not_replayed_and_the_next_call_has_the_new_
     is_passed_on(post(body), 1024, Err("the disk broke")).await;
 }
 
+/// A body, and what is in it.
+type Rejection = (fn() -> Body, &'static [u8]);
+
 #[tokio::test(start_paused = true)]
 async fn failed_renewal_gives_the_original_rejection_whole() {
     let session = session_that_fails_to_renew();
-    let rejections: [(fn() -> Body, &[u8]); 4] = [
+    let rejections: [Rejection; 4] = [
         (|| full(""), b""),
         (|| full("dead"), b"dead"),
         (|| full(vec![7; 200_000]), &[7; 200_000]),
