@@ -54,7 +54,7 @@ pub(crate) fn describe() {
         describe_counter!(RENEWALS, "Renewals that have ended");
         describe_histogram!(RENEWAL_DURATION, Unit::Seconds, "How long renewals took");
         describe_gauge!(WAITERS, "Callers that wait for a renewal now");
-        describe_counter!(DAMPED, "Renewals that were held back because tokens die too fast");
+        describe_counter!(DAMPED, "Callers that got no renewal because tokens die too fast");
         describe_counter!(REFUSED, "Credentials that the authorization server would not have");
     }
 }
