@@ -1,4 +1,5 @@
 //! What the bodies of axum, tonic and reqwest promise: the first attempt is the original, and a replay is the same.
+#![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
 
 use std::{
     collections::VecDeque,

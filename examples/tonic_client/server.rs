@@ -31,7 +31,6 @@ pub(crate) async fn start(gateway: Arc<Gateway>) -> io::Result<String> {
     Ok(origin)
 }
 
-#[expect(clippy::result_large_err, reason = "tonic's interceptors have this type")]
 fn judge(gateway: &Gateway, request: Request<()>) -> Result<Request<()>, Status> {
     let header = request.metadata().get("authorization").and_then(|header| header.to_str().ok());
     match header.and_then(|header| header.strip_prefix("Bearer ")) {
