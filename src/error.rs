@@ -16,10 +16,9 @@ mod grpc_status;
 /// `Display` says what failed, at which step, and what can be done about it. Neither `Display` nor `Debug` ever holds a
 /// secret or the text of a token response.
 ///
-/// With the feature `tonic` a `tonic::Status` lies between an error and its cause (look for causes along the whole chain
-/// of sources, not only at its start), so that generated clients show
-/// `Unavailable` where another attempt may work, and `Unauthenticated` otherwise. An error of the inner service
-/// ([`ErrorKind::Service`]) has none: tonic makes of it what it makes of it without the layer.
+/// With the feature `tonic`, where a call has tonic's body, a `tonic::Status` lies between the error and its cause, so that
+/// generated clients show `Unavailable` where another attempt may work, and `Unauthenticated` otherwise. An error of the
+/// inner service ([`ErrorKind::Service`]) has none: tonic makes of it what it makes of it without the layer.
 ///
 /// ```
 /// use tower_reauth::{Error, ErrorKind};
@@ -42,9 +41,6 @@ struct Inner {
     code: Option<Box<str>>,
     retry_after: Option<Duration>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
-    /// Made of the rest when it is asked for.
-    #[cfg(feature = "tonic")]
-    grpc_status: std::sync::OnceLock<tonic::Status>,
 }
 
 /// The causes that an [`Error`] can have.
@@ -149,8 +145,6 @@ impl Error {
                 code: None,
                 retry_after: None,
                 source: None,
-                #[cfg(feature = "tonic")]
-                grpc_status: Default::default(),
             }),
         }
     }
@@ -216,10 +210,7 @@ impl Error {
     }
 
     fn map(mut self, change: impl FnOnce(&mut Inner)) -> Self {
-        let inner = Arc::make_mut(&mut self.inner);
-        change(inner);
-        #[cfg(feature = "tonic")]
-        inner.grpc_status.take();
+        change(Arc::make_mut(&mut self.inner));
         self
     }
 }
@@ -261,10 +252,6 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        #[cfg(feature = "tonic")]
-        if let Some(status) = self.grpc_status() {
-            return Some(status);
-        }
         self.inner.source.as_deref().map(|source| source as _)
     }
 }

@@ -1,5 +1,7 @@
 //! The future of a call: the good path inline, everything else in one box.
 
+#[cfg(feature = "tonic")]
+use std::any::TypeId;
 use std::{
     fmt,
     future::Future,
@@ -131,10 +133,10 @@ where
                 }
                 StateProjection::Recovering { recovery } => {
                     let recovery = recovery.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    return recovery.as_mut().poll(cx).map(|end| end.inspect_err(metrics::failed));
+                    return recovery.as_mut().poll(cx).map(|end| end.inspect_err(metrics::failed).map_err(told::<B>));
                 }
                 StateProjection::Failed { error } => {
-                    return Poll::Ready(Err(error.take().expect(ENDED)));
+                    return Poll::Ready(Err(told::<B>(error.take().expect(ENDED))));
                 }
             };
             // The inner future goes here, and with it what it reserved: a replay may need that very place.
@@ -158,4 +160,17 @@ where
         };
         f.debug_struct("ResponseFuture").field("state", &state).finish_non_exhaustive()
     }
+}
+
+/// The error as the caller is told it. One who sends tonic's body is a gRPC client, and looks for a status in it.
+#[cfg_attr(
+    not(feature = "tonic"),
+    expect(clippy::extra_unused_type_parameters, reason = "tonic's body is the one to know")
+)]
+fn told<B: Replay>(error: Error) -> Error {
+    #[cfg(feature = "tonic")]
+    if TypeId::of::<B::Kept>() == TypeId::of::<<tonic::body::Body as Replay>::Kept>() {
+        return error.for_grpc();
+    }
+    error
 }

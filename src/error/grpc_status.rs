@@ -2,20 +2,18 @@
 
 use tonic::{Code, Status};
 
-use super::{Error, ErrorKind, Inner};
+use super::{Error, ErrorKind};
 
 impl Error {
-    /// Stands between the error and its cause, where tonic looks for it. `None` for an error of the inner service, which
-    /// tonic knows better.
-    pub(super) fn grpc_status(&self) -> Option<&Status> {
-        let code = code(self.kind())?;
-        Some(self.inner.grpc_status.get_or_init(|| {
-            let mut status = Status::new(code, self.to_string());
-            if let Inner { source: Some(source), .. } = &*self.inner {
-                status.set_source(source.clone());
-            }
-            status
-        }))
+    /// The same error with a status above its cause: tonic takes the first one that it finds along the sources. An error of
+    /// the inner service stays as it is, since tonic knows it better.
+    pub(crate) fn for_grpc(self) -> Self {
+        let Some(code) = code(self.kind()) else { return self };
+        let mut status = Status::new(code, self.to_string());
+        if let Some(cause) = &self.inner.source {
+            status.set_source(cause.clone());
+        }
+        self.with_source(status)
     }
 }
 
@@ -55,7 +53,7 @@ mod tests {
             (ErrorKind::Unavailable, Code::Unavailable),
             (ErrorKind::WaitedTooLong, Code::Unavailable),
         ] {
-            let status = Status::from_error(Error::new(kind, "no token").into());
+            let status = Status::from_error(Error::new(kind, "no token").for_grpc().into());
             assert_eq!(status.code(), code, "{kind:?}");
             assert!(status.message().starts_with("no token"), "{status}");
             assert_eq!(Error::find(&status).map(Error::kind), Some(kind));
@@ -64,18 +62,17 @@ mod tests {
 
     #[test]
     fn cause_of_an_error_lies_below_its_status() {
-        let error = Error::new(ErrorKind::Transport, "no token");
-        assert!(error.source().is_some_and(|status| status.source().is_none()));
-        let error = error.with_source(std::io::Error::other("reset"));
+        let error = Error::new(ErrorKind::Transport, "no token").with_source(std::io::Error::other("reset")).for_grpc();
         let status = error.source().expect("a status");
+        assert!(status.is::<Status>());
         assert_eq!(status.source().map(ToString::to_string).as_deref(), Some("reset"));
     }
 
     #[test]
     fn error_of_the_inner_service_keeps_its_own_status() {
-        let below = |status: Status| Status::from_error(Error::service(status).into()).code();
+        let below = |status: Status| Status::from_error(Error::service(status).for_grpc().into()).code();
         assert_eq!(below(Status::data_loss("x")), Code::DataLoss);
-        let error = Error::service(std::io::Error::other("reset"));
+        let error = Error::service(std::io::Error::other("reset")).for_grpc();
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("reset"));
     }
 }
