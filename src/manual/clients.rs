@@ -90,3 +90,13 @@
 //!
 //! # Any other
 //! Convert the body outside the layer, or implement [`Replay`](crate::Replay) for a type of your own.
+//!
+//! # When it does not compile
+//! 1. *"the method `oneshot` exists for struct `Reauth<..>`, but its trait bounds were not satisfied"*: most often the request's
+//!    body type has no [`Replay`](crate::Replay). `api.call(request)` in place of `api.oneshot(request)` makes the compiler name it;
+//!    so does `tower::ServiceExt::oneshot(api, request)`.
+//! 2. *"`Clone` is not satisfied"* where the stack is built: a replay needs a clone of the inner service. Put
+//!    `tower::buffer::Buffer` around one that can't be cloned.
+//! 3. *"implementation of `From` (or `Service`) is not general enough"* where a future is spawned: a limit of the compiler that
+//!    boxed errors in a client's type run into, with this layer and without. Spawn the `oneshot` future itself, or
+//!    give the body a concrete error type; `Full<Bytes>` has one.
