@@ -13,6 +13,7 @@ mod reqwest;
 #[cfg(test)]
 mod script;
 mod superseded;
+mod tape;
 #[cfg(feature = "tonic")]
 mod tonic;
 

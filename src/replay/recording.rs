@@ -23,10 +23,8 @@ use http_body::{Body, Frame, SizeHint};
 use super::{
     frames::{Piece, Rest},
     superseded::{fail, superseded},
+    tape::{Gave, Played, Stream, Tape},
 };
-
-/// Frames on one tape, since tiny ones cost more memory than they have bytes.
-const MAX_PIECES: usize = 1024;
 
 /// What is kept of a streamed body until its response is known.
 pub(super) struct Kept<B> {
@@ -44,61 +42,11 @@ pub(super) struct Attempt<B> {
     ended: bool,
 }
 
-struct Tape<B> {
-    stream: Stream<B>,
-    /// `None` once there can be no replay: over the limit, or the stream failed.
-    pieces: Option<Vec<Piece>>,
-    size: usize,
-    limit: usize,
-    /// The newest attempt.
-    attempt: u64,
-    /// Whether the newest attempt's body is alive and not at its end.
-    reading: bool,
-    /// Of the newest attempt.
-    waker: Option<Waker>,
-    /// Of whoever waits for the newest attempt to let go.
-    keeper: Option<Waker>,
-}
-
-enum Stream<B> {
-    Idle(B),
-    /// Taken out by an attempt that polls it.
-    Polled,
-    Ended,
-    Failed,
-}
-
-/// What the tape has for an attempt that asks for a frame.
-enum Played<B> {
-    Piece {
-        piece: Piece,
-        /// Nothing comes after it.
-        last: bool,
-    },
-    /// The tape is played to its end: the stream, to be polled and put back.
-    Stream(B),
-    End,
-    /// Another attempt has the stream. The former waker must not be dropped under the lock.
-    Wait {
-        former: Option<Waker>,
-    },
-    /// Superseded, or the stream failed.
-    Lost,
-}
-
-/// What a poll of the stream gave for the tape.
-enum Gave {
-    Nothing,
-    Piece(Piece),
-    /// An error, or a frame of a kind that is not known here.
-    Unrecordable,
-}
-
 type Polled<E> = Poll<Option<Result<Frame<Bytes>, E>>>;
 
 /// Starts a recording. `pieces` are what was read of the stream already, within the limit; `rest` is from before that.
 ///
-/// More than `limit` bytes, or more than [`MAX_PIECES`] frames, and the tape is dropped while the body streams on.
+/// More than `limit` bytes, or more frames than a tape holds, and the tape is dropped while the body streams on.
 pub(super) fn record<B>(stream: B, pieces: Vec<Piece>, rest: Rest, limit: usize) -> (Attempt<B>, Kept<B>) {
     let size = pieces.iter().map(Piece::size).sum();
     let tape = Tape {
@@ -278,68 +226,6 @@ impl<B> Drop for Attempt<B> {
             drop(tape);
             drop(waker);
             keeper.inspect(Waker::wake_by_ref);
-        }
-    }
-}
-
-impl<B> Tape<B> {
-    fn play(&mut self, attempt: u64, read: &mut usize, waker: &Waker) -> Played<B> {
-        if self.attempt != attempt {
-            return Played::Lost;
-        }
-        if let Some(pieces) = &self.pieces
-            && let Some(piece) = pieces.get(*read)
-        {
-            *read += 1;
-            let last = pieces.len() == *read && matches!(self.stream, Stream::Ended);
-            self.reading = !last;
-            return Played::Piece { piece: piece.clone(), last };
-        }
-        match mem::replace(&mut self.stream, Stream::Polled) {
-            Stream::Idle(stream) => Played::Stream(stream),
-            Stream::Polled => Played::Wait { former: self.waker.replace(waker.clone()) },
-            Stream::Ended => {
-                self.stream = Stream::Ended;
-                self.reading = false;
-                Played::End
-            }
-            Stream::Failed => {
-                self.stream = Stream::Failed;
-                Played::Lost
-            }
-        }
-    }
-
-    /// Nothing is to be waited for: the newest attempt's body has ended or is gone, or there can be no replay.
-    fn is_released(&self) -> bool {
-        !self.reading || self.pieces.is_none()
-    }
-
-    /// The waker of whoever waits for that, if it is so now.
-    fn released(&mut self) -> Option<Waker> {
-        if self.is_released() { self.keeper.take() } else { None }
-    }
-
-    fn has_room(&self, piece: &Piece) -> bool {
-        self.size.saturating_add(piece.size()) <= self.limit
-            && self.pieces.as_ref().is_some_and(|pieces| pieces.len() < MAX_PIECES)
-    }
-
-    fn push(&mut self, piece: Piece) {
-        if let Some(pieces) = &mut self.pieces {
-            self.size += piece.size();
-            pieces.push(piece);
-        }
-    }
-}
-
-impl Gave {
-    fn new(frame: &Frame<Bytes>) -> Self {
-        match Piece::new(frame) {
-            // Empty frames add nothing to a replay but would fill the tape.
-            Some(Piece::Data(data)) if data.is_empty() => Self::Nothing,
-            Some(piece) => Self::Piece(piece),
-            None => Self::Unrecordable,
         }
     }
 }

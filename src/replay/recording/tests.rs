@@ -11,7 +11,7 @@ use std::{
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio_test::{assert_pending, task};
 
-use super::*;
+use super::{super::tape::MAX_PIECES, *};
 use crate::replay::script::{BoxError, Read, Script, Step, data, infallible, read, read_all, whole};
 
 type TestBody = UnsyncBoxBody<Bytes, BoxError>;
