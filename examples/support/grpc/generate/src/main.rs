@@ -9,7 +9,12 @@ use tonic_prost_build::manual::{Builder, Method, Service};
 fn main() -> io::Result<()> {
     let to = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a manifest lies in a folder");
     for (name, client) in [("client.rs", true), ("server.rs", false)] {
-        Builder::new().build_client(client).build_server(!client).build_transport(false).out_dir(to).compile(&[orders()]);
+        Builder::new()
+            .build_client(client)
+            .build_server(!client)
+            .build_transport(false)
+            .out_dir(to)
+            .compile(&[orders()]);
         fs::rename(to.join("orders.v1.Orders.rs"), to.join(name))?;
     }
     Ok(())
