@@ -227,6 +227,12 @@ impl Resource {
     }
 }
 
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resource").finish_non_exhaustive()
+    }
+}
+
 impl Seen {
     /// The access token of the `Authorization` header, if its scheme is spelt `Bearer`.
     pub fn token(&self) -> Option<&str> {

@@ -1,0 +1,348 @@
+//! Case 54: nothing that is formatted, and nothing that is said to `tracing`, holds a secret (invariant 9).
+#![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
+
+mod support;
+
+use std::{
+    error::Error as StdError,
+    fmt::Debug,
+    sync::{Arc, Mutex},
+};
+
+use base64::{Engine, engine::general_purpose};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use support::*;
+use tokio::{net::TcpListener, time::advance};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
+use tower_http::trace::{DefaultMakeSpan, TraceLayer};
+use tower_reauth::{
+    ClientAuth, ClientCredentialsGrant, Error, Grant, GrantContext, Origins, PasswordGrant, ReauthLayer,
+    RefreshTokenGrant, RenewalFailed, Session, TokenEndpoint, TokenSet, Wso2Classifier, grant_with,
+};
+use tracing::Level;
+
+const USER: &str = "user-0815@example.org";
+const WRITTEN_PASSWORD: &str = "p@ss/wörd 4711+&%";
+const WRITTEN_CLIENT_SECRET: &str = "cl!ent secret/0815+=";
+const ASSERTION: &str = "eyJhbGciOiJub25lIn0.assertion";
+/// What a server that makes mistakes puts into its answers.
+const LEAK: &str = "leaked-token-90210";
+
+/// Everything that was formatted, and everything that is not to be in it.
+struct Watch {
+    trace: Trace,
+    shown: Arc<Mutex<Vec<String>>>,
+    secrets: Vec<String>,
+}
+
+impl Watch {
+    fn start() -> Self {
+        let secrets = [USER, WRITTEN_PASSWORD, WRITTEN_CLIENT_SECRET, ASSERTION, LEAK].map(str::to_owned).to_vec();
+        Self { trace: Trace::start(), shown: Arc::default(), secrets }
+    }
+
+    fn show(&self, value: &impl Debug) {
+        self.shown.lock().unwrap().extend([format!("{value:?}"), format!("{value:#?}")]);
+    }
+
+    fn show_error(&self, error: &(dyn StdError + 'static)) {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            self.shown.lock().unwrap().push(format!("{error} {error:?} {error:#?}"));
+            next = error.source();
+        }
+    }
+
+    /// The outcome of a call, with everything that hangs on it.
+    fn show_answer<B: Debug>(&self, answer: Result<Response<B>, Error>) {
+        match answer {
+            Err(error) => self.show_error(&error),
+            Ok(response) => {
+                self.show(&response);
+                if let Some(failed) = response.extensions().get::<RenewalFailed>() {
+                    self.show_error(failed.error());
+                }
+            }
+        }
+    }
+
+    /// The secrets that the story made.
+    fn learn(&mut self, issuer: &Issuer) {
+        let tokens = issuer.access_tokens();
+        // The issuer numbers both in the same way.
+        self.secrets.extend(tokens.iter().map(|token| token.replacen("access", "refresh", 1)));
+        self.secrets.extend(tokens);
+        for request in issuer.requests().iter().chain(&issuer.revocations()) {
+            let names = ["refresh_token", "token", "password", "client_secret", "assertion"];
+            self.secrets.extend(names.iter().filter_map(|name| request.parameter(name)).map(str::to_owned));
+        }
+    }
+
+    /// The headers that the inner services were given: the values must be marked as sensitive.
+    fn show_headers(&self, world: &World) {
+        let token_requests = [world.issuer.requests(), world.issuer.revocations()].concat();
+        token_requests.iter().for_each(|request| self.show(&request.headers));
+        world.resource.seen().iter().for_each(|seen| self.show(&seen.headers));
+    }
+
+    fn assert_clean(mut self) {
+        let mut texts = self.shown.lock().unwrap().clone();
+        texts.extend(self.trace.lines());
+        assert!(texts.iter().any(|text| text.contains("tower_reauth message=")), "nothing was said at all");
+        let encoded: String = form_urlencoded::byte_serialize(WRITTEN_CLIENT_SECRET.as_bytes()).collect();
+        // What stands in `Basic`.
+        self.secrets.extend([encoded, WRITTEN_CLIENT_SECRET.to_owned()].map(|secret| format!("{CLIENT_ID}:{secret}")));
+        self.secrets.sort();
+        self.secrets.dedup();
+        for form in self.secrets.iter().flat_map(|secret| forms(secret)) {
+            for text in &texts {
+                assert!(!text.contains(&form), "{form} in: {text}");
+            }
+        }
+    }
+}
+
+/// The ways in which a secret may be written.
+fn forms(secret: &str) -> Vec<String> {
+    let bytes = format!("{:?}", secret.as_bytes());
+    vec![
+        secret.to_owned(),
+        secret.escape_default().to_string(),
+        form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+        utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
+        general_purpose::STANDARD.encode(secret),
+        general_purpose::STANDARD_NO_PAD.encode(secret),
+        general_purpose::URL_SAFE_NO_PAD.encode(secret),
+        bytes.trim_matches(['[', ']']).to_owned(),
+    ]
+}
+
+fn every_client_auth() -> [ClientAuth; 3] {
+    [
+        ClientAuth::basic(CLIENT_ID, WRITTEN_CLIENT_SECRET),
+        ClientAuth::basic_unencoded(CLIENT_ID, WRITTEN_CLIENT_SECRET),
+        ClientAuth::post(CLIENT_ID, WRITTEN_CLIENT_SECRET),
+    ]
+}
+
+/// A grant of this kind, at an endpoint with secrets of every sort.
+fn grant(kind: Kind, issuer: &Issuer, endpoint: &TokenEndpoint, watch: &Watch) -> AnyGrant {
+    let endpoint = endpoint.clone().parameter("assertion", ASSERTION);
+    watch.show(&endpoint);
+    match kind {
+        Kind::Password => shown(watch, PasswordGrant::new(endpoint, USER, WRITTEN_PASSWORD).scope("orders")),
+        Kind::ClientCredentials => shown(watch, ClientCredentialsGrant::new(endpoint).scope("orders")),
+        Kind::RefreshToken => shown(watch, RefreshTokenGrant::new(endpoint, issuer.mint_refresh_token(USER))),
+        Kind::Custom => {
+            AnyGrant::new(grant_with((endpoint, watch.shown.clone()), async |state, context: GrantContext| {
+                state.1.lock().unwrap().push(format!("{context:?} {context:#?}"));
+                state.0.request(&context, &[("grant_type", "urn:example:custom")]).await
+            }))
+        }
+    }
+}
+
+fn shown<G: Grant + Debug>(watch: &Watch, grant: G) -> AnyGrant {
+    watch.show(&grant);
+    AnyGrant::new(grant)
+}
+
+/// Login, calls, renewals, a refused refresh token, troubles, and a logout whose revocation is answered in this way.
+async fn story<A, R>(world: &World, api: &A, endpoint: &TokenEndpoint, path: &str, watch: &Watch, revocation: Answer)
+where
+    A: Service<Request<Full<Bytes>>, Response = Response<R>, Error = Error, Future: Debug> + Clone + Debug,
+    R: Debug,
+{
+    watch.show(api);
+    let call = async || {
+        let future = api.clone().ready_oneshot().await.unwrap().call(post(path, "body"));
+        watch.show(&future);
+        watch.show_answer(future.await);
+    };
+    world.issuer.always(Answer::tokens().with_refresh_token().member("id_token", LEAK));
+    call().await;
+    // One service for several calls has a copy of the token to itself.
+    let mut own = api.clone();
+    for _ in 0..3 {
+        watch.show_answer(own.ready().await.unwrap().call(post(path, "body")).await);
+        watch.show(&own);
+    }
+    let token = world.session.token().await.unwrap();
+    watch.show(&token);
+    watch.show(token.token_set());
+    world.issuer.revoke_all();
+    call().await;
+    world.issuer.revoke_all();
+    world.issuer.revoke_refresh_tokens();
+    call().await;
+    world.session.login(grant(world.kind, &world.issuer, endpoint, watch));
+    call().await;
+    world.issuer.revoke_all();
+    world.issuer.next(Answer::status(500, format!("<p>{LEAK} {WRITTEN_PASSWORD}</p>")));
+    call().await;
+    watch.show(&world.session);
+    world.issuer.next_revocation(revocation);
+    let logout = world.session.logout();
+    watch.show(&logout);
+    if let Err(error) = logout.await {
+        watch.show_error(&error);
+    }
+    assert!(world.kind == Kind::Custom || !world.issuer.revocations().is_empty());
+    call().await;
+}
+
+/// Answers to a revocation: WSO2's, which repeat the tokens, and failures.
+fn revocations() -> [Answer; 4] {
+    let wso2 = |answer: Answer| answer.header("RevokedAccessToken", LEAK).header("RevokedRefreshToken", LEAK);
+    [
+        wso2(Answer::status(200, "")),
+        wso2(Answer::status(400, format!(r#"{{"error":"invalid_request","error_description":"{LEAK}"}}"#))),
+        Answer::status(500, LEAK),
+        Answer::broken(),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn whole_story_shows_no_secret() {
+    for (client_auth, revocation) in every_client_auth().into_iter().cycle().zip(revocations()) {
+        for_every_credential(async |world| {
+            let mut watch = Watch::start();
+            watch.show(&client_auth);
+            let endpoint =
+                TokenEndpoint::new(world.issuer.clone(), TOKEN_URI).unwrap().client_auth(client_auth.clone());
+            let endpoint = endpoint.revocation(REVOCATION_URI).unwrap();
+            let builder = Session::builder(grant(world.kind, &world.issuer, &endpoint, &watch));
+            let world = world.with_session(builder.build());
+            world.resource.reject_with(|| {
+                let fault = r#"{"code":"900901","message":"Invalid Credentials"}"#;
+                Response::builder().status(401).body(Full::from(fault)).unwrap()
+            });
+            let layer = world.layer().classify(Wso2Classifier::new());
+            watch.show(&layer);
+            let api = layer.layer(world.resource.clone());
+            story(&world, &api, &endpoint, "/orders?page=1", &watch, revocation.clone()).await;
+            assert!(world.issuer.token_requests() > 3 && world.resource.count_of(401) > 1);
+            watch.learn(&world.issuer);
+            watch.show_headers(&world);
+            watch.assert_clean();
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_hold_secrets_in_odd_places_show_none() {
+    let answers = [
+        Answer::status(200, format!(r#"{{"access_token":"{LEAK}","expires_in":36"#)),
+        Answer::status(200, format!(r#"{{"access_token":"{LEAK}\n"}}"#)),
+        Answer::status(200, format!(r#"{{"access_token":["{LEAK}"]}}"#)),
+        Answer::status(200, format!(r#"{{"access_token":"{LEAK}","access_token":"{LEAK}"}}"#)),
+        Answer::status(200, format!(r#"{{"access_token":"{LEAK}","token_type":"{LEAK}"}}"#)),
+        Answer::status(200, format!(r#"{{"access_token":"{LEAK}","expires_in":"{LEAK}","scope":["{LEAK}"]}}"#)),
+        Answer::status(200, format!(r#"{{"refresh_token":"{LEAK}"}}"#)),
+        Answer::status(200, format!(r#"{{"error":"not ok: {LEAK}"}}"#)),
+        Answer::status(200, LEAK),
+        Answer::status(201, format!(r#"{{"access_token":"{LEAK}"}}"#)),
+        Answer::status(302, LEAK).header("location", &format!("https://elsewhere.example/?token={LEAK}")),
+        Answer::status(400, format!(r#"{{"error":"invalid_grant","error_description":"{WRITTEN_PASSWORD} {LEAK}"}}"#)),
+        Answer::status(400, format!(r#"{{"error":"{LEAK} is wrong"}}"#)),
+        Answer::status(401, LEAK).header("www-authenticate", &format!("Basic realm=\"{LEAK}\"")),
+        Answer::status(503, LEAK).header("retry-after", LEAK),
+        Answer::status(200, LEAK.repeat(100_000)),
+    ];
+    for answer in answers {
+        for_every_credential(async |world| {
+            let mut watch = Watch::start();
+            let [client_auth, ..] = every_client_auth();
+            let endpoint = TokenEndpoint::new(world.issuer.clone(), TOKEN_URI).unwrap().client_auth(client_auth);
+            let world = world.with_session(Session::new(grant(world.kind, &world.issuer, &endpoint, &watch)));
+            world.issuer.always(answer.clone());
+            for _ in 0..3 {
+                watch.show_answer(world.get("/orders").await);
+                advance(std::time::Duration::from_secs(300)).await;
+            }
+            watch.learn(&world.issuer);
+            watch.show_headers(&world);
+            watch.assert_clean();
+        })
+        .await;
+    }
+}
+
+#[test]
+fn values_show_no_secret() {
+    let watch = Watch::start();
+    tracing::info!(target: "tower_reauth", "so that something is said");
+    let tokens = TokenSet::new(LEAK).unwrap().with_refresh_token(ASSERTION).with_extra("id_token", WRITTEN_PASSWORD);
+    watch.show(&tokens);
+    watch.show(&tokens.with_scope("orders").with_lifetime(std::time::Duration::from_secs(1)));
+    watch.show_error(&TokenSet::new(format!("{LEAK}\n")).unwrap_err());
+    let with_userinfo = format!("https://{USER}:{LEAK}@gw.example/token");
+    let _ = Origins::only(&with_userinfo).map_err(|error| watch.show_error(&error));
+    let _ = TokenEndpoint::new(Issuer::new(), &with_userinfo).map_err(|error| watch.show_error(&error));
+    let with_query = TokenEndpoint::new(Issuer::new(), &format!("https://gw.example/token?key={LEAK}")).unwrap();
+    watch.show(&with_query);
+    watch.show(&with_query.revocation(&format!("https://gw.example/revoke?key={LEAK}")).unwrap());
+    watch.assert_clean();
+}
+
+/// The issuer and the resource behind one server.
+async fn serve(issuer: Issuer, resource: Resource, listener: TcpListener) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (issuer, resource) = (issuer.clone(), resource.clone());
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let (issuer, resource) = (issuer.clone(), resource.clone());
+            async move {
+                let (mut head, body) = request.into_parts();
+                let body = Full::new(body.collect().await.map_err(|_| Broken)?.to_bytes());
+                let path = head.uri.path().to_owned();
+                let host = if path == "/orders" { ORIGIN } else { "https://issuer.example" };
+                head.uri = format!("{host}{path}").parse().map_err(|_| Broken)?;
+                let request = Request::from_parts(head, body);
+                if path == "/orders" { resource.oneshot(request).await } else { issuer.oneshot(request).await }
+            }
+        });
+        let connection = auto::Builder::new(TokioExecutor::new());
+        tokio::spawn(async move {
+            // A server's own log lines are not the client's business.
+            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+#[tokio::test]
+async fn whole_story_over_http_shows_no_secret_though_all_crates_log_everything() {
+    for http2 in [false, true] {
+        for kind in Kind::ALL {
+            let mut watch = Watch::start();
+            let world = World::new(kind);
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let base = format!("http://{}", listener.local_addr().unwrap());
+            let server = tokio::spawn(serve(world.issuer.clone(), world.resource.clone(), listener));
+            let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).http2_only(http2).build_http();
+            let span = DefaultMakeSpan::new().level(Level::TRACE).include_headers(true);
+            let client = ServiceBuilder::new().layer(TraceLayer::new_for_http().make_span_with(span)).service(client);
+            let [client_auth, ..] = every_client_auth();
+            let endpoint = TokenEndpoint::new(client.clone(), &format!("{base}/token")).unwrap();
+            let endpoint = endpoint.client_auth(client_auth).revocation(&format!("{base}/revoke")).unwrap();
+            let world = world.with_session(Session::new(grant(kind, &world.issuer, &endpoint, &watch)));
+            let layer = ReauthLayer::new(world.session.clone(), Origins::only(&base).unwrap());
+            let [revocation, ..] = revocations();
+            story(&world, &layer.layer(client), &endpoint, &format!("{base}/orders"), &watch, revocation).await;
+            assert!(world.issuer.token_requests() > 3 && world.resource.count() > 3);
+            server.abort();
+            watch.learn(&world.issuer);
+            watch.assert_clean();
+        }
+    }
+}
