@@ -12,7 +12,8 @@ use crate::Error;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WithoutAuth;
 
-/// In a request's extensions: renew the token before this one is sent. Many at once share one renewal.
+/// In a request's extensions: renew the token before this one is sent. Many at once share one renewal; one after another
+/// they cost a token request each, which nothing damps.
 ///
 /// ```
 /// use tower_reauth::ForceRenewal;

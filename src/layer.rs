@@ -61,7 +61,9 @@ pub enum OwnAuthorization {
     /// Sends it as it is, and does not replay it.
     #[default]
     Keep,
-    /// Replaces it with the session's: right for a proxy, whose clients' headers mean nothing further on.
+    /// Replaces it with the session's: right for a proxy, whose clients' headers mean nothing further on. A request to an
+    /// origin that is not allowed, or [`WithoutAuth`](crate::WithoutAuth), keeps what it has: a proxy that forwards to
+    /// others strips the header itself.
     Replace,
     /// Fails with [`ErrorKind::OwnAuthorization`](crate::ErrorKind::OwnAuthorization); nothing is sent.
     Reject,
@@ -133,7 +135,8 @@ impl ReauthLayer {
     }
 
     /// How many bytes may be buffered of one request's body, 64 KiB by default; 0 keeps nothing that would have to be
-    /// buffered. A `Full<Bytes>` of any size is kept by reference, and does not count.
+    /// buffered. A `Full<Bytes>` of any size is kept by reference, and does not count here; while its request waits for a
+    /// renewal it counts in the 64 MiB that all waiting requests of a layer may keep.
     pub fn replay_limit(mut self, bytes: usize) -> Self {
         self.config.replay_limit = bytes;
         self

@@ -56,29 +56,25 @@ impl std::str::FromStr for Origin {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
+        // The text may hold userinfo, or a secret in its query: it is not repeated.
         let refuse = |why: &str| {
-            Err(Error::new(ErrorKind::Invalid, format!("`{text}` is not an origin: {why}; write scheme://host[:port]")))
+            Err(Error::new(ErrorKind::Invalid, format!("this is not an origin: {why}; write scheme://host[:port]")))
         };
-        let Ok(uri) = text.parse::<Uri>() else {
-            // The text may hold userinfo, so it is not repeated.
-            return Err(Error::new(ErrorKind::Invalid, "the origin is not a URI; write scheme://host[:port]"));
-        };
+        let Ok(uri) = text.parse::<Uri>() else { return refuse("it is not a URI") };
         let https = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
-            _ => return Err(Error::new(ErrorKind::Invalid, "an origin starts with https:// or http://")),
+            _ => return refuse("it must start with https:// or http://"),
         };
-        let Some(authority) = uri.authority() else {
-            return refuse("it has no host");
-        };
+        let Some(authority) = uri.authority() else { return refuse("it has no host") };
         if authority.as_str().contains('@') {
-            return Err(Error::new(ErrorKind::Invalid, "an origin holds no user name or password"));
+            return refuse("it must not hold a user name or a password");
         }
         if authority.host().is_empty() || has_bad_port(authority) {
             return refuse("host or port are not valid");
         }
         if uri.path_and_query().is_some_and(|path| path.as_str() != "/") || text.contains('#') {
-            return refuse("it has a path, a query or a fragment");
+            return refuse("it must not have a path, a query or a fragment");
         }
         Ok(Self {
             https,
@@ -101,7 +97,8 @@ impl fmt::Display for Origin {
 /// contradicts its URI, one with userinfo in its URI, and a `CONNECT`.
 ///
 /// Plain `http` is refused unless the host is `localhost`, in 127.0.0.0/8 or `::1`, or
-/// [`danger_allow_plaintext`](Origins::danger_allow_plaintext) was said for that origin.
+/// [`danger_allow_plaintext`](Origins::danger_allow_plaintext) or
+/// [`danger_plaintext_only`](Origins::danger_plaintext_only) was said for that origin.
 ///
 /// ```
 /// use tower_reauth::Origins;
@@ -150,6 +147,22 @@ impl Origins {
     /// As [`only`](Origins::only).
     pub fn bound_to(origin: &str) -> Result<Self, Error> {
         Ok(Self { bound: true, ..Self::only(origin)? })
+    }
+
+    /// One origin over plain `http`, as inside a cluster. Everybody on the way can read the tokens that are sent there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when the text is not an origin.
+    pub fn danger_plaintext_only(origin: &str) -> Result<Self, Error> {
+        Ok(Self { allowed: vec![origin.parse()?], bound: false })
+    }
+
+    /// As [`danger_plaintext_only`](Origins::danger_plaintext_only), with the promise of [`bound_to`](Origins::bound_to).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when the text is not an origin.
+    pub fn danger_plaintext_bound_to(origin: &str) -> Result<Self, Error> {
+        Ok(Self { bound: true, ..Self::danger_plaintext_only(origin)? })
     }
 
     /// Also allows one origin over plain `http`. Everybody on the way can read the tokens that are sent there.
@@ -204,7 +217,9 @@ fn encrypted_or_local(text: &str) -> Result<Origin, Error> {
     }
     Err(Error::new(
         ErrorKind::Invalid,
-        format!("{origin} is not encrypted: use https, or allow it with `danger_allow_plaintext`"),
+        format!(
+            "{origin} is not encrypted: use https, or allow it with `danger_allow_plaintext` or `danger_plaintext_only`"
+        ),
     ))
 }
 
@@ -310,6 +325,12 @@ mod tests {
         let told = Origins::only("https://gw.example").unwrap().danger_allow_plaintext("http://gw.example").unwrap();
         assert!(allows(&told, "GET", "http://gw.example/", &[]));
         assert!(!allows(&told, "GET", "http://other.example/", &[]));
+        let only = Origins::danger_plaintext_only("http://gw.example").unwrap();
+        assert!(allows(&only, "GET", "http://gw.example/", &[]));
+        assert!(!allows(&only, "GET", "https://gw.example/", &[]));
+        assert!(!allows(&only, "GET", "/", &[]));
+        let bound = Origins::danger_plaintext_bound_to("http://gw.example").unwrap();
+        assert!(allows(&bound, "GET", "/", &[]));
     }
 
     #[test]
@@ -320,7 +341,7 @@ mod tests {
             "ftp://gw.example",
             "https://",
             "https://gw.example/path",
-            "https://gw.example?x",
+            "https://gw.example?x=hunter2",
             "https://bob:hunter2@gw.example",
             "https://gw.example:99999",
             "https://gw.example:x",

@@ -164,7 +164,8 @@ where
         match verdict {
             Verdict::Pass => {
                 let config = &self.cold.config;
-                if let (1.., Some(origin)) = (self.replays, config.origins.get(self.origin)) {
+                let replayed = self.replays > 0 || !self.free_replay;
+                if let (true, Some(origin)) = (replayed, config.origins.get(self.origin)) {
                     config.session.productive(self.epoch, origin);
                 }
                 Err(Ok(response))
