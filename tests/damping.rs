@@ -251,6 +251,22 @@ async fn rejected_without_a_replay(world: &World) -> ErrorKind {
 }
 
 #[tokio::test(start_paused = true)]
+async fn healthy_origin_whose_new_token_is_revoked_is_left_alone_for_a_second_only() {
+    for_every_credential(async |world| {
+        world.get("/orders").await.unwrap();
+        world.issuer.revoke_all();
+        assert_eq!(rejected_without_a_replay(&world).await, ErrorKind::NotReplayable);
+        advance(5 * SECOND).await;
+        world.issuer.revoke_all();
+        assert_eq!(rejected_without_a_replay(&world).await, ErrorKind::CoolingDown);
+        advance(SECOND).await;
+        assert_eq!(rejected_without_a_replay(&world).await, ErrorKind::NotReplayable);
+        assert_eq!(world.send(not_replayable("/orders")).await.unwrap().status(), 200);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn origin_that_accepts_again_starts_from_a_second_again() {
     for_every_credential(async |world| {
         world.get("/orders").await.unwrap();

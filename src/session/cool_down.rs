@@ -43,6 +43,9 @@ impl CoolDowns {
             return None;
         }
         found.generation = generation;
+        // Said once: when the pause is over, the next rejection renews again. A healthy origin whose tokens somebody
+        // else revokes must not be left alone for longer than its pauses.
+        found.untried = None;
         found.pause = (found.pause * 2).clamp(FIRST, LONGEST);
         found.until = now + found.pause;
         Some(found.pause)
