@@ -1,0 +1,104 @@
+//! A world of sessions, callers, an issuer and a resource server under a seeded random schedule, on the paused clock.
+//!
+//! One seed is one world: some sessions of every kind of credential, each with a crowd of callers that are cut off at
+//! random awaits, against an issuer that delays, fails, drops connections after it has committed, rotates, revokes,
+//! restarts, refuses passwords and panics, and a resource server that judges late, breaks, or rejects everything. After
+//! every step the oracle compares what it sees with what is allowed; it knows the script and the wire, and nothing of the
+//! library's own state. See `oracle.rs` for what it holds against whom.
+//!
+//! ```text
+//! cargo test --all-features --test simulation                          # some seeds
+//! SIMULATION_SEEDS=1000 cargo test --all-features --test simulation    # a million calls
+//! SIMULATION_SEED=17 cargo test --all-features --test simulation -- --nocapture   # one seed, with its trace
+//! ```
+
+// One thread and no await under the lock: nobody ever waits for it.
+#![allow(clippy::significant_drop_tightening)]
+
+mod chaos;
+mod issuer;
+mod oracle;
+mod resource;
+mod script;
+mod users;
+mod world;
+
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use world::{Report, run};
+
+const SEEDS: u64 = 40;
+const SEED: &str = "SIMULATION_SEED";
+const NUMBER_OF_SEEDS: &str = "SIMULATION_SEEDS";
+
+#[test]
+fn nothing_fails_without_a_cause_in_any_world() {
+    if let Some(seed) = variable(SEED) {
+        let report = run(seed, true);
+        report.trace.iter().for_each(|line| println!("{line}"));
+        println!("{:?}", report.outcomes);
+        assert!(report.violations.is_empty(), "seed {seed}: {:#?}", report.violations);
+        return;
+    }
+    let seeds = variable(NUMBER_OF_SEEDS).unwrap_or(SEEDS);
+    let (next, began) = (AtomicU64::new(0), Instant::now());
+    let (outcomes, failed) = (Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds || failed.lock().expect("no panic").len() >= 3 {
+                return;
+            }
+            match catch_unwind(AssertUnwindSafe(|| run(seed, false))) {
+                Ok(Report { violations, outcomes: seen, .. }) => {
+                    let mut outcomes = outcomes.lock().expect("no panic");
+                    for (outcome, count) in seen {
+                        *outcomes.entry(outcome).or_insert(0) += count;
+                    }
+                    if let Some(first) = violations.first() {
+                        failed.lock().expect("no panic").push((seed, first.clone()));
+                    }
+                }
+                Err(_) => failed.lock().expect("no panic").push((seed, "panicked".to_owned())),
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    let (outcomes, failed) = (outcomes.into_inner().expect("no panic"), failed.into_inner().expect("no panic"));
+    println!("{seeds} seeds in {:?}: {outcomes:#?}", began.elapsed());
+    for (seed, violation) in &failed {
+        println!(
+            "seed {seed}: {violation}\n  replay: {SEED}={seed} cargo test --all-features --test simulation -- --nocapture"
+        );
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+    let count = |outcome: &str| outcomes.get(outcome).copied().unwrap_or_default();
+    let calls = count("calls");
+    assert!(count("200") * 2 > calls, "a simulation in which little succeeds proves little");
+    for outcome in ["healed", "cut", "LoggedOut", "Damped", "CoolingDown", "Refused", "Unavailable", "Transport"] {
+        assert!(count(outcome) > 0, "no call ended with {outcome}: that promise was not put to the test");
+    }
+}
+
+#[test]
+fn a_seed_replays_exactly() {
+    for seed in 0..10 {
+        let (first, second) = (run(seed, true), run(seed, true));
+        let apart = first.trace.iter().zip(&second.trace).find(|(one, other)| one != other);
+        assert_eq!(apart, None, "seed {seed}");
+        assert_eq!(first.trace.len(), second.trace.len(), "seed {seed}");
+    }
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().expect("a number"))
+}

@@ -1,0 +1,344 @@
+//! What is allowed. The oracle knows the script and the wire, and nothing of the library's own state.
+//!
+//! 1. A login has one token request under way at most, none after its end, and none that nothing calls for: there is no
+//!    token, its age calls for a new one, a call was rejected with *this* token, or a renewal was asked for.
+//! 2. A token request is carried through, whatever becomes of its callers, for as long as a flight may last.
+//! 3. The refresh token that was delivered last is the one that is sent; while there is one, no password is.
+//! 4. A refused password is sent once more after 60 s if it had worked, and never more than 3 times in 15 min without a
+//!    success. What a 429 or 503 asks for is waited for by everybody.
+//! 5. What goes out carries the last token that was delivered to the login that the call began with, while that login
+//!    lasts, and to an origin that may see it. The body is the same each time.
+//! 6. No more re-issues a minute are caused by rejections than the session allows.
+//! 7. A call ends with the answer to its last attempt, or with an error and nothing sent. It fails only where each of its
+//!    attempts was rejected, and where that was not healed, or nothing was sent, for a cause that the wire shows: see
+//!    `excuse`.
+//! 8. What a logout leaves behind is brought to the revocation endpoint, and so is what a flight brings in later.
+
+use std::time::Duration;
+
+use http::Uri;
+use tokio::time::Instant;
+use tower_reauth::{Error, ErrorKind, RenewAhead};
+
+use crate::{
+    issuer::{Asked, Outcome},
+    script::{End, Flight, Kind, Login, ORIGINS, Regime, Send, Settings, State},
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const FLIGHT_LIMIT: Duration = Duration::from_secs(120);
+const QUARTER: Duration = Duration::from_secs(15 * 60);
+/// No call takes longer, whatever it has to wait for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1200);
+
+pub(crate) fn token_request(state: &mut State, number: usize, asked: Asked) {
+    let now = Instant::now();
+    state.note(|| format!("login {number} asks: {asked:?}"));
+    let is_current = state.is_current(number);
+    let held_until = state.hold.0;
+    let login = &mut state.logins[number];
+    let mut wrong = Vec::new();
+    login.running += 1;
+    if login.running > 1 {
+        wrong.push("has two token requests under way");
+    }
+    if !is_current {
+        wrong.push("asks for a token after its end");
+    }
+    if now < held_until {
+        wrong.push("asks while everybody was told to wait");
+    }
+    let goes_on = asked == Asked::Own && login.refresh_refused == Some(now);
+    if !goes_on {
+        let early = login.latest.is_some() && !login.is_due(now);
+        if early && !login.wanted {
+            wrong.push("asks for a token that nothing calls for");
+        }
+        login.flights.push(Flight { at: now, early });
+        let Settings { limit, ahead, patience, .. } = login.settings;
+        // Whoever is patient asks again for a renewal that failed.
+        if let (Some(limit), RenewAhead::Never, true) = (limit, ahead, patience.is_zero()) {
+            let within = |at: Instant, time| now.duration_since(at) < time;
+            // One that was asked for may have had to wait.
+            let asked_for = login.renewals_asked.iter().filter(|at| within(**at, 2 * MINUTE)).count();
+            let reissues = login.flights.iter().filter(|flight| flight.early && within(flight.at, MINUTE)).count();
+            if reissues > limit + asked_for {
+                wrong.push("was re-issued more often than its damping allows");
+            }
+        }
+    }
+    match asked {
+        Asked::Refresh(pair) if login.refresh != Some(pair) => wrong.push("sends an outdated refresh token"),
+        Asked::Own if login.refresh.is_some() => wrong.push("sends its own credential while it has a refresh token"),
+        Asked::Own if login.kind == Kind::RefreshToken => wrong.push("has no credential of its own"),
+        Asked::Own if login.kind == Kind::Password => {
+            if login.refused.is_some_and(|at| !login.worked || login.refusals > 1 || now < at + MINUTE) {
+                wrong.push("sends a password that was refused");
+            }
+            login.password_sends.push(now);
+            if login.password_sends.iter().filter(|at| now.duration_since(**at) < QUARTER).count() > 3 {
+                wrong.push("sends a password for the fourth time in 15 min");
+            }
+        }
+        _ => {}
+    }
+    for what in wrong {
+        state.violation(format_args!("login {number} {what}"));
+    }
+}
+
+pub(crate) fn token_answer(state: &mut State, number: usize, asked: Asked, outcome: Outcome) {
+    let now = Instant::now();
+    state.note(|| format!("login {number} is answered: {outcome:?}"));
+    if let Outcome::Held { retry_after } = outcome {
+        let (least, most) = (retry_after.unwrap_or(1), retry_after.unwrap_or(60));
+        state.hold.0 = state.hold.0.max(now + Duration::from_secs(least));
+        state.hold.1 = state.hold.1.max(now + Duration::from_secs(most));
+        state.holds.push(now + Duration::from_secs(most));
+    }
+    let holds = state.holds.len() as u32;
+    let login = &mut state.logins[number];
+    login.running -= 1;
+    match outcome {
+        Outcome::Tokens { pair, life, refreshes } => {
+            if login.latest() == Some(pair) {
+                // Whoever was rejected with it made the session renew for nothing.
+                login.unproductive = [Some(now); ORIGINS.len()];
+            } else {
+                login.wanted = false;
+            }
+            login.latest = Some((pair, now, life));
+            login.delivered.push((now, pair));
+            if refreshes {
+                login.refresh = Some(pair);
+            }
+            (login.failed_in_a_row, login.pause, login.objected, login.refused) = (0, None, None, None);
+            if asked == Asked::Own {
+                (login.worked, login.refusals) = (true, 0);
+                login.password_sends.clear();
+            }
+            return;
+        }
+        Outcome::Refused => {
+            if let Asked::Refresh(_) = asked {
+                (login.refresh, login.refresh_refused) = (None, Some(now));
+            }
+            if asked == Asked::Own || login.kind == Kind::RefreshToken {
+                login.refused = Some(now);
+                login.refusals += 1;
+            }
+        }
+        Outcome::Objected => login.objected = Some(now),
+        Outcome::Panicked => login.lost = Some(now),
+        Outcome::Held { .. } | Outcome::Unavailable | Outcome::Broken => {}
+    }
+    let goes_on = matches!((asked, outcome), (Asked::Refresh(_), Outcome::Refused)) && login.kind != Kind::RefreshToken;
+    if let Some(kind) = outcome.kind().filter(|_| !goes_on) {
+        let asked_for = match outcome {
+            Outcome::Held { retry_after } => retry_after,
+            _ => None,
+        };
+        login.fail(kind, asked_for, holds);
+    }
+}
+
+pub(crate) fn token_request_dropped(state: &mut State, number: usize) {
+    let now = Instant::now();
+    state.note(|| format!("login {number} drops its token request"));
+    let holds = state.holds.len() as u32;
+    let login = &mut state.logins[number];
+    login.running -= 1;
+    let began = login.flights.last().map_or(now, |flight| flight.at);
+    login.fail(ErrorKind::TimedOut, None, holds);
+    state.check(now >= began + FLIGHT_LIMIT, || format!("login {number} did not carry its token request through"));
+}
+
+pub(crate) fn sent(state: &mut State, number: usize, pair: Option<usize>, uri: &Uri) -> usize {
+    let call = &state.calls[number];
+    let (over, origin, send) = (call.over, call.origin, call.sends.len());
+    let (latest, is_current) = match call.login {
+        Some(login) => (state.logins[login].latest(), state.is_current(login)),
+        None => (None, false),
+    };
+    let login = call.login;
+    state.note(|| format!("call {number} of login {login:?} is sent with {pair:?} to {uri}"));
+    state.check(!over, || format!("call {number} was sent after its end"));
+    if origin.is_none() {
+        state.check(pair.is_none(), || format!("call {number} took a token away from home"));
+    } else {
+        state.check(is_current, || format!("call {number} was sent after the end of its login"));
+        state.check(pair.is_some() && pair == latest, || {
+            format!("call {number} was sent with {pair:?} while {latest:?} was the last token of its login")
+        });
+    }
+    state.calls[number].sends.push(Send { pair, answer: None, broke: false, latest: None });
+    send
+}
+
+pub(crate) fn answered(state: &mut State, number: usize, send: usize, status: Option<u16>) {
+    let now = Instant::now();
+    state.note(|| format!("call {number} is answered: {status:?}"));
+    let call = &mut state.calls[number];
+    let latest = call.login.and_then(|login| state.logins[login].latest());
+    let it = &mut call.sends[send];
+    (it.answer, it.broke, it.latest) = (status, status.is_none(), latest);
+    let (pair, again) = (it.pair, send > 0 || call.no_replay);
+    let (Some(401), Some(login), Some(origin)) = (status, call.login, call.origin) else { return };
+    let login = &mut state.logins[login];
+    login.wanted |= pair == latest;
+    let known = &mut login.unproductive[origin];
+    if again || known.is_some_and(|at| now <= at + MINUTE) {
+        *known = Some(now);
+    }
+}
+
+/// The end of a call that was not cut off: the status and the number of the attempt that it is the answer to.
+pub(crate) fn ended(state: &mut State, number: usize, result: Result<(u16, usize, Option<&Error>), &Error>) {
+    let now = Instant::now();
+    state.note(|| format!("call {number} ends: {result:?}"));
+    let call = &mut state.calls[number];
+    call.over = true;
+    let (sends, began) = (call.sends.len(), call.began);
+    let last = call.sends.last().map(|send| (send.answer, send.broke));
+    let rejections = call.sends.iter().filter(|send| send.answer == Some(401)).count();
+    let (status, kind) = match &result {
+        Ok((status, _, error)) => (Some(*status), error.map(Error::kind)),
+        Err(error) => (None, Some(error.kind())),
+    };
+    state.check(now < began + PATIENCE, || format!("call {number} took too long"));
+    match (result, kind) {
+        (Ok((status, send, error)), _) => {
+            state.check(send + 1 == sends && last == Some((Some(status), false)), || {
+                format!("call {number} did not end with the answer to its last attempt")
+            });
+            state.check((status == 401) == error.is_some(), || {
+                format!("call {number} ended with {status} and no cause")
+            });
+            if status == 401 {
+                state.check(rejections == sends, || format!("call {number} failed, and not all its attempts"));
+            }
+        }
+        (Err(error), Some(ErrorKind::Service)) => {
+            state.check(last.is_some_and(|(_, broke)| broke), || format!("call {number} invents a failure: {error}"));
+        }
+        (Err(error), _) => {
+            state.check(sends == 0, || format!("call {number} ends with an error, and was sent: {error}"))
+        }
+    }
+    if let Some(kind) = kind.filter(|kind| *kind != ErrorKind::Service) {
+        let call = &state.calls[number];
+        let excused = match call.login {
+            Some(login) => excuse(state, login, kind, began, Some(number)),
+            None => kind == ErrorKind::LoggedOut,
+        };
+        state.check(excused, || format!("call {number} failed without a cause: {kind:?}"));
+        // Invariant 4: a token that may still work is tried.
+        let call = &state.calls[number];
+        let usable = call.login.is_some_and(|login| state.logins[login].has_unexpired(now));
+        let kept = sends > 0 || call.forced || kind == ErrorKind::LoggedOut || !usable;
+        state.check(kept, || format!("call {number} was not sent although there was a token: {kind:?}"));
+    }
+    state.count("calls");
+    state.count(status.map_or_else(|| "error".to_owned(), |status| status.to_string()));
+    if status == Some(200) && sends > 1 {
+        state.count("healed");
+    }
+    if let Some(kind) = kind {
+        state.count(format!("{kind:?}"));
+    }
+}
+
+/// Whether the wire shows a cause for this failure of a call that began then.
+pub(crate) fn excuse(state: &State, number: usize, kind: ErrorKind, began: Instant, call: Option<usize>) -> bool {
+    use ErrorKind::*;
+
+    let now = Instant::now();
+    let login = &state.logins[number];
+    let call = call.map(|call| &state.calls[call]);
+    // Seen while it happened, or within the pause that follows it.
+    let witnessed = login.failures.iter().any(|failure| failure.kind == kind && failure.at >= began);
+    let failed = witnessed || login.pause.is_some_and(|(pause, until)| pause == kind && now <= until);
+    match kind {
+        LoggedOut => !state.is_current(number),
+        Damped => login.settings.limit.is_some_and(|limit| {
+            // Over the limit, unless the next turn comes within the 5 s that are waited for it.
+            let within = |at: &Instant| now.duration_since(*at) < MINUTE - Duration::from_secs(5);
+            let flights = login.flights.iter().filter(|flight| within(&flight.at)).count();
+            // A flight that a hold stopped before it sent anything took its turn, too.
+            flights + state.holds.iter().filter(|until| within(until)).count() >= limit
+        }),
+        CoolingDown => call
+            .and_then(|call| call.origin)
+            .is_some_and(|origin| login.unproductive[origin].is_some_and(|at| now <= at + MINUTE)),
+        Refused => witnessed || login.refused.is_some(),
+        Misconfigured => login.objected.is_some_and(|at| at >= began || now <= at + QUARTER),
+        Unavailable => {
+            let sends = login.password_sends.iter().filter(|at| now.duration_since(**at) < QUARTER).count();
+            failed || now <= state.hold.1 || sends >= 3
+        }
+        Transport | TimedOut => failed,
+        WaitedTooLong => {
+            let under_way = login.running > 0 || login.failures.last().is_some_and(|failure| failure.at == now);
+            now >= began + login.settings.waiting && under_way
+        }
+        RenewalLost => login.lost.is_some_and(|at| at >= began),
+        SameToken => {
+            let sent = call.and_then(|call| call.sends.last()).and_then(|send| send.pair);
+            let again = |(at, pair): &(Instant, usize)| *at >= began && sent.is_none_or(|sent| sent == *pair);
+            state.temper.regime == Regime::SameAgain && login.delivered.iter().any(again)
+        }
+        RejectedAgain => call.is_some_and(|call| {
+            // The latest token, each time; where others had renewed it meanwhile, one more attempt is free.
+            let renewed = call.sends.iter().filter(|send| send.latest != send.pair).count();
+            call.sends.len() > login.settings.max_replays as usize + renewed.min(1)
+        }),
+        NotReplayable => call.is_some_and(|call| call.no_replay),
+        _ => false,
+    }
+}
+
+/// The end of `token()` or `renew()`, with the token that it gave.
+pub(crate) fn given(
+    state: &mut State,
+    login: Option<usize>,
+    session: usize,
+    began: Instant,
+    result: Result<usize, &Error>,
+) {
+    state.note(|| format!("session {session} gives {result:?}"));
+    match result {
+        Ok(pair) => {
+            // Whoever logged in meanwhile owns the session's token now.
+            let latest = state.sessions[session].and_then(|login| state.logins[login].latest());
+            state.check(latest == Some(pair), || format!("session {session} gave {pair}, not {latest:?}"));
+        }
+        Err(error) => {
+            let excused = match login {
+                Some(login) => excuse(state, login, error.kind(), began, None),
+                None => error.kind() == ErrorKind::LoggedOut,
+            };
+            state.check(excused, || format!("session {session} gave no token without a cause: {error}"));
+        }
+    }
+}
+
+/// When nothing moves any more.
+pub(crate) fn settled(state: &mut State) {
+    for number in 0..state.logins.len() {
+        let login = &state.logins[number];
+        let (running, owner) = (login.running, login.owner);
+        let left = login.latest().filter(|_| login.end == Some(End::LoggedOut)).filter(|pair| {
+            // Unless somebody of the same name got the very same token.
+            let again = |other: &Login| other.delivered.iter().any(|(_, again)| again == pair);
+            let shared = state.temper.regime == Regime::SameAgain
+                && state
+                    .logins
+                    .iter()
+                    .enumerate()
+                    .any(|(at, other)| at != number && other.owner == owner && again(other));
+            !state.pairs[*pair].given_back && !shared
+        });
+        state.check(running == 0, || format!("login {number} still asks"));
+        state.check(left.is_none(), || format!("login {number} was logged out, and {left:?} not given back"));
+    }
+}
