@@ -1,6 +1,6 @@
 //! The one error type of the crate: opaque, cheap to clone, free of secrets.
 
-use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error as StdError, fmt, io, sync::Arc, time::Duration};
 
 use http::StatusCode;
 
@@ -186,6 +186,19 @@ impl Error {
             next = error.source();
         }
         None
+    }
+
+    /// Whether nothing was sent for certain: nobody listens at the other end. An established connection never fails like
+    /// that.
+    pub(crate) fn never_left(&self) -> bool {
+        let mut next = self.source();
+        while let Some(error) = next {
+            if error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused) {
+                return self.kind() == ErrorKind::Transport;
+            }
+            next = error.source();
+        }
+        false
     }
 
     pub(crate) fn service(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

@@ -4,19 +4,23 @@
 mod support;
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use futures::future::join_all;
-use http::Response;
+use http::{Request, Response};
 use http_body_util::Full;
 use secrecy::ExposeSecret;
 use support::*;
 use tokio::time::advance;
+use tower::ServiceExt;
 use tower_reauth::{
     ErrorKind, ForceRenewal, GrantContext, PasswordGrant, RenewalFailed, ResponseBody, Retain, Session, Status,
-    TokenSet, grant_with,
+    TokenEndpoint, TokenSet, grant_with,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -588,4 +592,30 @@ async fn refusal_of_an_older_login_says_nothing_of_the_newer_one() {
     assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::LoggedOut);
     assert_eq!(world.session.status(), Status::Idle);
     assert_eq!(world.get("/orders").await.unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn password_that_never_left_the_machine_does_not_count_as_sent() {
+    let issuer = Issuer::new();
+    let online = Arc::new(AtomicBool::new(false));
+    let transport = tower::service_fn({
+        let online = online.clone();
+        move |request: Request<Full<bytes::Bytes>>| {
+            let answer = online.load(Ordering::SeqCst).then(|| issuer.clone().oneshot(request));
+            async move {
+                match answer {
+                    Some(answer) => answer.await.map_err(std::io::Error::other),
+                    None => Err(std::io::ErrorKind::ConnectionRefused.into()),
+                }
+            }
+        }
+    });
+    let session =
+        Session::new(PasswordGrant::new(TokenEndpoint::new(transport, TOKEN_URI).unwrap(), USERNAME, PASSWORD));
+    for _ in 0..10 {
+        assert_eq!(session.token().await.unwrap_err().kind(), ErrorKind::Transport);
+        advance(Duration::from_secs(61)).await;
+    }
+    online.store(true, Ordering::SeqCst);
+    session.token().await.unwrap();
 }

@@ -63,7 +63,12 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
             login.refusals.worked();
             false
         }
-        Err(error) => login.refusals.failed(Instant::now(), error, left),
+        Err(error) => {
+            if error.never_left() {
+                login.refusals.unsent();
+            }
+            login.refusals.failed(Instant::now(), error, left)
+        }
     });
     tell(noted, &answer);
     answer

@@ -77,6 +77,11 @@ impl Refusals {
         }
     }
 
+    /// Takes the last send back: it never left this machine.
+    pub(super) fn unsent(&mut self) {
+        self.sends.pop_back();
+    }
+
     pub(super) fn worked(&mut self) {
         *self = Self { worked: true, ..Self::new(self.credential) };
     }
