@@ -8,7 +8,7 @@ use tokio::{
     runtime::{Builder, Handle},
     sync::Semaphore,
     task::{JoinSet, yield_now},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout_at},
 };
 use tower::{Layer, limit::GlobalConcurrencyLimitLayer};
 use tower_reauth::{
@@ -90,11 +90,14 @@ async fn live(seed: u64, with_trace: bool) -> Script {
         let mut crowd = JoinSet::new();
         users.drain(..).for_each(|user| drop(crowd.spawn(user.live(CALLS))));
         let chaos = tokio::spawn(Chaos { world: world.clone(), pause }.live());
-        while let Some(done) = crowd.join_next().await {
+        let at_most = now + Duration::from_secs(2 * 3600);
+        while let Ok(Some(done)) = timeout_at(at_most, crowd.join_next()).await {
             if let Err(error) = done {
                 script.lock().violation(format_args!("a caller died: {error}"));
             }
         }
+        script.lock().check(crowd.is_empty(), || format!("{} callers hang", crowd.len()));
+        crowd.shutdown().await;
         chaos.abort();
         let _ = chaos.await;
         world.rest(probes).await;
