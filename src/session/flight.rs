@@ -11,10 +11,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, PoisonError, Weak, atomic::Ordering},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -28,7 +25,12 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use super::{Inner, keeper::Keeper, ladder, revocation};
+use super::{
+    Inner,
+    keeper::Keeper,
+    ladder, revocation,
+    sync::{AtomicBool, Mutex},
+};
 use crate::{Error, ErrorKind, TokenSet, events, grant::DynGrant, identity::Generation, metrics};
 
 /// How a flight ended: the generation that is current now, or why there is no new one.

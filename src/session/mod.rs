@@ -18,14 +18,12 @@ mod revocation;
 mod schedule;
 mod state;
 mod status;
+mod sync;
 mod tasks;
 
 use std::{
     fmt,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -38,6 +36,7 @@ pub(crate) use self::{
 use self::{
     builder::Settings,
     state::{Login, State},
+    sync::{AtomicU64, RwLock},
     tasks::Tasks,
 };
 pub use self::{

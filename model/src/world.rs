@@ -1,0 +1,157 @@
+//! What the model knows: who obtained which token, which are revoked, which logins have ended. Its own locks and counters
+//! are std's, so that looking adds no schedules.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
+    },
+};
+
+use shuttle::future::yield_now;
+use tower_reauth::{Error, ErrorKind, Grant, TokenSet, grant_fn};
+
+/// The number of a token within its login, and the number of the login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Issued {
+    pub login: u64,
+    pub number: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct World(Arc<Books>);
+
+#[derive(Debug, Default)]
+struct Books {
+    requests: Mutex<HashMap<u64, u64>>,
+    under_way: Mutex<HashSet<u64>>,
+    revoked: Mutex<HashSet<Issued>>,
+    // Logins up to this one have ended: `logout` or the next `login` has returned.
+    ended: AtomicU64,
+    // A call that was sent with this token has been answered.
+    delivered: Mutex<Option<Issued>>,
+    calls: AtomicUsize,
+}
+
+/// What is known when a call begins, and what was sent for it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    ended: u64,
+    delivered: Option<Issued>,
+    sent: Arc<Mutex<Vec<Issued>>>,
+}
+
+impl World {
+    /// A grant whose token requests take a while, and of which a login may have one at a time.
+    pub fn grant(&self, login: u64) -> impl Grant {
+        let world = self.clone();
+        grant_fn(move |_context| {
+            let world = world.clone();
+            async move { TokenSet::new(world.request_token(login).await.to_string()) }
+        })
+    }
+
+    /// A grant whose token requests fail.
+    pub fn failing_grant(&self, login: u64) -> impl Grant {
+        let world = self.clone();
+        grant_fn(move |_context| {
+            let world = world.clone();
+            async move {
+                world.request_token(login).await;
+                Err(Error::new(ErrorKind::Unavailable, "down"))
+            }
+        })
+    }
+
+    /// One token request.
+    pub async fn request_token(&self, login: u64) -> Issued {
+        let _request = Request::begin(self, login);
+        yield_now().await;
+        Issued { login, number: self.requests(login) }
+    }
+
+    /// How many token requests of this login there were.
+    pub fn requests(&self, login: u64) -> u64 {
+        self.0.requests.lock().unwrap().get(&login).copied().unwrap_or(0)
+    }
+
+    pub fn calls(&self) -> usize {
+        self.0.calls.load(SeqCst)
+    }
+
+    /// The resource takes this token no longer.
+    pub fn revoke(&self, token: Issued) {
+        self.0.revoked.lock().unwrap().insert(token);
+    }
+
+    pub fn is_revoked(&self, token: Issued) -> bool {
+        self.0.revoked.lock().unwrap().contains(&token)
+    }
+
+    /// `logout`, or the `login` that followed, has returned.
+    pub fn ended(&self, login: u64) {
+        self.0.ended.fetch_max(login, SeqCst);
+    }
+
+    pub fn ended_by_now(&self) -> u64 {
+        self.0.ended.load(SeqCst)
+    }
+
+    pub fn begin_call(&self) -> Call {
+        let delivered = *self.0.delivered.lock().unwrap();
+        Call { ended: self.ended_by_now(), delivered, sent: Arc::default() }
+    }
+
+    pub fn answered(&self, call: &Call) {
+        let token = call.sent.lock().unwrap().last().copied();
+        let mut delivered = self.0.delivered.lock().unwrap();
+        *delivered = (*delivered).max(token);
+    }
+
+    /// Judges what is sent for a call. `ended` is what was known when the service was found ready.
+    pub fn send(&self, call: &Call, token: Issued, ended: u64) {
+        self.0.calls.fetch_add(1, SeqCst);
+        let mut sent = call.sent.lock().unwrap();
+        assert!(token.login > call.ended, "a call carries the token of a login that had ended before it");
+        assert!(Some(token) >= call.delivered, "a call carries an older token than one that was answered before it");
+        if let Some(last) = sent.last() {
+            assert!(token.login > ended, "a replay carries the token of a login that had ended");
+            assert_eq!(last.login, token.login, "a call carries the tokens of two logins");
+        }
+        sent.push(token);
+    }
+}
+
+struct Request {
+    world: World,
+    login: u64,
+}
+
+impl Request {
+    fn begin(world: &World, login: u64) -> Self {
+        *world.0.requests.lock().unwrap().entry(login).or_default() += 1;
+        let first = world.0.under_way.lock().unwrap().insert(login);
+        assert!(first, "two token requests of one login at a time");
+        Self { world: world.clone(), login }
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.world.0.under_way.lock().unwrap().remove(&self.login);
+    }
+}
+
+impl std::fmt::Display for Issued {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.login, self.number)
+    }
+}
+
+impl Issued {
+    pub fn parse(text: &str) -> Option<Self> {
+        let (login, number) = text.split_once('-')?;
+        Some(Self { login: login.parse().ok()?, number: number.parse().ok()? })
+    }
+}
