@@ -1,15 +1,17 @@
-//! The layer against servers that others wrote: django-oauth-toolkit, alone and behind nginx. `.ci/peers` runs them.
+//! The layer against servers that others wrote: django-oauth-toolkit, alone and behind nginx and Apache. `.ci/peers` runs
+//! them.
 //!
 //! That server kills a whole grant when one of its refresh tokens is used twice, and the refresh token of every access
 //! token that is revoked.
 
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
 
+mod connections;
+mod gateways;
 mod peer;
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::future::join_all;
 use http::StatusCode;
 use tower_reauth::{ErrorKind, Status};
@@ -96,41 +98,4 @@ async fn logout_revokes_at_the_server() {
     assert_eq!(peer.redeem(&refresh_token).await, StatusCode::BAD_REQUEST);
     assert_eq!(tablet.get(&peer.orders()).await.unwrap_err().kind(), ErrorKind::LoggedOut);
     assert_eq!(tablet.asked(), ["password", "revoke refresh_token", "revoke access_token"]);
-}
-
-#[tokio::test]
-async fn gateway_gets_the_whole_body_again_after_its_rejection() {
-    let peer = Peer::new();
-    let tablet = peer.device();
-    let (access_token, _) = tablet.tokens().await;
-    // Larger than what the layer buffers and than what a socket swallows: the gateway rejects it in the middle.
-    let body: Bytes = (0..3_000_000u32).map(|n| n.wrapping_mul(n) as u8).collect();
-    let expected = peer.post_bare(&peer.orders_without_gateway(), body.clone()).await;
-    assert!(expected.starts_with(b"{\"bytes\": 3000000,"));
-
-    peer.revoke(&access_token).await;
-    let response = tablet.post(&peer.orders_behind_gateway(), body).await.unwrap();
-
-    assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(response.body(), &expected);
-    assert_eq!(tablet.asked(), ["password", "refresh_token", "password"]);
-}
-
-#[tokio::test]
-async fn refresh_under_100_concurrent_callers_of_the_gateway_is_one_token_request() {
-    let peer = Peer::new();
-    let tablet = peer.device();
-    let (access_token, _) = tablet.tokens().await;
-    peer.expire(&access_token).await;
-
-    let uri = peer.orders_behind_gateway();
-    let answers = join_all((0..100).map(|_| tablet.post(&uri, Bytes::from_static(b"one order")))).await;
-
-    for answer in answers {
-        let answer = answer.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK);
-        assert!(answer.body().starts_with(b"{\"bytes\": 9,"));
-    }
-    assert_eq!(tablet.asked(), ["password", "refresh_token"]);
-    assert_eq!(peer.status_of(&tablet.tokens().await.0).await, StatusCode::OK);
 }

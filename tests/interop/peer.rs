@@ -7,29 +7,38 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
-use http_body_util::{BodyExt, Full};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use http_body::Body;
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_reauth::{ClientAuth, Error, Origins, PasswordGrant, Reauth, ReauthLayer, Session, TokenEndpoint};
+use tower_reauth::{ClientAuth, Error, Origins, PasswordGrant, Reauth, ReauthLayer, Replay, Session, TokenEndpoint};
 
-pub(crate) type Http = Client<HttpConnector, Full<Bytes>>;
+use super::connections::CountingConnector;
+
+pub(crate) type Http<B = Full<Bytes>> = Client<CountingConnector, B>;
+
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// A body that is read while it is sent.
+pub(crate) type Stream = BoxBody<Bytes, BoxError>;
 
 /// Where the servers are, by the environment that `.ci/peers` sets.
 pub(crate) struct Peer {
     http: Http,
+    connector: CountingConnector,
     server: String,
-    gateway: String,
+    nginx: String,
+    apache: String,
 }
 
 impl Peer {
     pub(crate) fn new() -> Self {
+        let connector = CountingConnector::default();
         Self {
-            http: Client::builder(TokioExecutor::new()).build_http(),
+            http: Client::builder(TokioExecutor::new()).build(connector.clone()),
+            connector,
             server: setting("PEER_SERVER"),
-            gateway: setting("PEER_GATEWAY"),
+            nginx: setting("PEER_NGINX"),
+            apache: setting("PEER_APACHE"),
         }
     }
 
@@ -38,14 +47,28 @@ impl Peer {
         format!("{}/api/orders", self.server)
     }
 
-    /// An API that checks nothing itself, behind the gateway that does.
-    pub(crate) fn orders_behind_gateway(&self) -> String {
-        format!("{}/orders", self.gateway)
+    /// An API that checks nothing itself, behind nginx that asks the authorization server about every token.
+    pub(crate) fn orders_behind_nginx(&self) -> String {
+        format!("{}/orders", self.nginx)
     }
 
-    /// The same API without the gateway.
+    /// The same API behind Apache, whose mod_oauth2 does so.
+    pub(crate) fn orders_behind_apache(&self) -> String {
+        format!("{}/orders", self.apache)
+    }
+
+    pub(crate) fn orders_behind_gateways(&self) -> [String; 2] {
+        [self.orders_behind_nginx(), self.orders_behind_apache()]
+    }
+
+    /// The same API without a gateway.
     pub(crate) fn orders_without_gateway(&self) -> String {
         format!("{}/behind/orders", self.server)
+    }
+
+    /// How many connections all devices have opened so far to the server of this address.
+    pub(crate) fn connections_to(&self, uri: &str) -> usize {
+        self.connector.opened_to(uri)
     }
 
     /// A device whose user types the right password.
@@ -54,6 +77,18 @@ impl Peer {
     }
 
     pub(crate) fn device_with_password(&self, password: String) -> Device {
+        self.device_with_layer(password, |layer| layer)
+    }
+
+    /// A device whose requests are streams, and which buffers so many bytes of them.
+    pub(crate) fn streaming_device(&self, replay_limit: usize) -> Device<Stream> {
+        self.device_with_layer(setting("PEER_PASSWORD"), |layer| layer.replay_limit(replay_limit))
+    }
+
+    fn device_with_layer<B>(&self, password: String, adjust: impl FnOnce(ReauthLayer) -> ReauthLayer) -> Device<B>
+    where
+        B: Replay + Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+    {
         let asked = Asked::default();
         let endpoint =
             TokenEndpoint::new(asked.clone().listen(self.http.clone()), &format!("{}/o/token/", self.server))
@@ -61,8 +96,9 @@ impl Peer {
                 .unwrap()
                 .client_auth(ClientAuth::basic(setting("PEER_CLIENT_ID"), setting("PEER_CLIENT_SECRET")));
         let session = Session::new(PasswordGrant::new(endpoint, setting("PEER_USERNAME"), password).scope("orders"));
-        let origins = Origins::any_of([self.server.as_str(), self.gateway.as_str()]).unwrap();
-        let api = ReauthLayer::new(session.clone(), origins).layer(self.http.clone());
+        let origins = Origins::any_of([self.server.as_str(), self.nginx.as_str(), self.apache.as_str()]).unwrap();
+        let http: Http<B> = Client::builder(TokioExecutor::new()).build(self.connector.clone());
+        let api = adjust(ReauthLayer::new(session.clone(), origins)).layer(http);
         Device { session, api, asked }
     }
 
@@ -111,9 +147,9 @@ impl Peer {
 }
 
 /// A client with the layer, and a record of what its session asked the authorization server for.
-pub(crate) struct Device {
+pub(crate) struct Device<B = Full<Bytes>> {
     pub(crate) session: Session,
-    api: Reauth<Http>,
+    api: Reauth<Http<B>>,
     asked: Asked,
 }
 
@@ -125,7 +161,12 @@ impl Device {
     pub(crate) async fn post(&self, uri: &str, body: Bytes) -> Result<Response<Bytes>, Error> {
         self.send(Request::post(uri).body(Full::new(body)).unwrap()).await
     }
+}
 
+impl<B> Device<B>
+where
+    B: Replay + Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     /// The access token and the refresh token that the session holds.
     pub(crate) async fn tokens(&self) -> (String, String) {
         use secrecy::ExposeSecret;
@@ -139,7 +180,7 @@ impl Device {
         self.asked.0.lock().unwrap().clone()
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Error> {
+    pub(crate) async fn send(&self, request: Request<B>) -> Result<Response<Bytes>, Error> {
         let (head, body) = self.api.clone().oneshot(request).await?.into_parts();
         Ok(Response::from_parts(head, body.collect().await.unwrap().to_bytes()))
     }

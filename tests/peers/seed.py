@@ -1,4 +1,7 @@
-"""Creates the database, the one client and the one user; the server's tokens are independent, so all tests share them."""
+"""Creates the database, the one user, and the clients: the tests' and the gateway's, which may only ask about tokens.
+
+The server's tokens are independent, so all tests share them.
+"""
 
 import os
 
@@ -17,4 +20,10 @@ Application.objects.create(
     client_secret=os.environ["PEER_CLIENT_SECRET"],
     client_type=Application.CLIENT_CONFIDENTIAL,
     authorization_grant_type=Application.GRANT_PASSWORD,
+)
+Application.objects.create(
+    client_id="gateway",
+    client_secret="gateway-secret",
+    client_type=Application.CLIENT_CONFIDENTIAL,
+    authorization_grant_type=Application.GRANT_CLIENT_CREDENTIALS,
 )
