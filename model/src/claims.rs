@@ -11,7 +11,7 @@ use crate::{
     api::{Caller, Outcome},
     issuer,
     schedule::settled,
-    world::{Issued, World},
+    world::{Issued, LIFETIME, World},
 };
 
 const OK: Outcome = Ok(StatusCode::OK);
@@ -44,6 +44,23 @@ pub fn rejected_calls_share_one_renewal(callers: usize) {
         settled(async {
             assert_eq!(world.requests(1), 2, "one renewal");
             assert_eq!(session.status(), Status::Active);
+        })
+        .await;
+    });
+}
+
+/// Calls inside the window ahead of the end of a token that has been revoked: the renewal that the first of them starts in
+/// the background is the one that all are answered by.
+pub fn rejected_calls_join_a_renewal_ahead(callers: usize) {
+    block_on(async {
+        let (world, session) = logged_in();
+        let callers = revoked(&world, &session, callers).await;
+        tokio::time::advance(LIFETIME.mul_f64(0.85));
+        for calls in spawn_calls(callers, 1) {
+            assert_eq!(outcomes(calls).await, [OK]);
+        }
+        settled(async {
+            assert_eq!(world.requests(1), 2, "one renewal");
         })
         .await;
     });
@@ -198,6 +215,7 @@ pub fn a_stray_token_is_revoked(callers: usize) {
             for number in 1..=world.requests(1) {
                 assert!(world.is_revoked(Issued { login: 1, number }), "a token outlived its login");
             }
+            assert_eq!(session.status(), Status::LoggedOut);
         })
         .await;
     });

@@ -7,10 +7,13 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use shuttle::future::yield_now;
 use tower_reauth::{Error, ErrorKind, Grant, TokenSet, grant_fn};
+
+pub const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// The number of a token within its login, and the number of the login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,7 +51,10 @@ impl World {
         let world = self.clone();
         grant_fn(move |_context| {
             let world = world.clone();
-            async move { TokenSet::new(world.request_token(login).await.to_string()) }
+            async move {
+                let token = world.request_token(login).await;
+                Ok(TokenSet::new(token.to_string())?.with_lifetime(LIFETIME))
+            }
         })
     }
 

@@ -7,20 +7,21 @@ macro_rules! prove {
         #[test]
         fn $claim() {
             $(schedule::all($preemptions, || claims::$claim($callers));)+
-            schedule::sample(10_000, || claims::$claim(3));
+            schedule::sample(20_000, || claims::$claim(3));
         }
     )+};
 }
 
 prove! {
-    cold_calls_share_one_request: 2 callers 2 preemptions;
-    rejected_calls_share_one_renewal: 2 callers 1 preemptions;
-    a_dropped_caller_costs_the_others_nothing: 1 callers 1 preemptions;
-    a_failure_is_everybodys: 2 callers 1 preemptions;
-    a_flight_that_dies_leaves_nobody_waiting: 1 callers 2 preemptions;
-    a_renewal_outlives_those_who_waited_too_long: 1 callers 2 preemptions;
-    nothing_is_sent_after_logout: 1 callers 1 preemptions;
-    logins_do_not_mix: 1 callers 1 preemptions;
-    logout_login_and_a_dropped_caller: 1 callers 1 preemptions;
-    a_stray_token_is_revoked: 1 callers 2 preemptions;
+    cold_calls_share_one_request: 2 callers 2 preemptions, 3 callers 1 preemptions;
+    rejected_calls_share_one_renewal: 1 callers 3 preemptions, 2 callers 1 preemptions;
+    rejected_calls_join_a_renewal_ahead: 1 callers 2 preemptions, 2 callers 1 preemptions;
+    a_dropped_caller_costs_the_others_nothing: 1 callers 2 preemptions, 2 callers 0 preemptions;
+    a_failure_is_everybodys: 2 callers 2 preemptions, 3 callers 1 preemptions;
+    a_flight_that_dies_leaves_nobody_waiting: 1 callers 3 preemptions, 2 callers 1 preemptions;
+    a_renewal_outlives_those_who_waited_too_long: 1 callers 3 preemptions, 2 callers 1 preemptions;
+    nothing_is_sent_after_logout: 1 callers 3 preemptions, 2 callers 1 preemptions;
+    logins_do_not_mix: 1 callers 2 preemptions, 2 callers 1 preemptions;
+    logout_login_and_a_dropped_caller: 1 callers 2 preemptions, 2 callers 1 preemptions, 3 callers 0 preemptions;
+    a_stray_token_is_revoked: 1 callers 2 preemptions, 2 callers 1 preemptions;
 }

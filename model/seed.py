@@ -1,0 +1,221 @@
+"""Copies the sources and the model to another place, with defects in them that a test can switch on one at a time.
+
+A seed that no longer fits the sources ends the run: write it anew, don't drop it.
+"""
+
+import pathlib
+import shutil
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+# defect: [(file under src/, what stands there once, what stands there instead)]; SEEDED is whether it is switched on.
+SEEDS = {
+    "flight_is_taken_out_before_its_answer_is_in": [
+        (
+            "session/flight.rs",
+            "let landing = session.change(|state| {",
+            """if SEEDED {
+            session.change(|state| {
+                if let Some(login) = &mut state.login {
+                    login.flight = None;
+                }
+            });
+        }
+        let landing = session.change(|state| {""",
+        )
+    ],
+    "waiters_are_woken_before_the_answer_is_in": [
+        (
+            "session/flight.rs",
+            "let mut stray = None;",
+            """if SEEDED {
+            self.sender.tell(answer.as_ref().map(|_| Generation::next()).map_err(Clone::clone));
+        }
+        let mut stray = None;""",
+        )
+    ],
+    "landing_does_not_look_which_login_it_is": [
+        (
+            "session/flight.rs",
+            "login.epoch == order.epoch) else {",
+            "SEEDED || login.epoch == order.epoch) else {",
+        )
+    ],
+    "generation_is_told_after_the_lock": [
+        (
+            "session/mod.rs",
+            "self.generation.store(state.generation().number(), Ordering::Release);",
+            """let told_late = state.generation().number();
+        if !SEEDED {
+            self.generation.store(told_late, Ordering::Release);
+        }""",
+        ),
+        (
+            "session/mod.rs",
+            "        if changed {\n",
+            """        if SEEDED {
+            self.generation.store(told_late, Ordering::Release);
+        }
+        if changed {
+""",
+        ),
+    ],
+    "generation_is_told_before_the_change": [
+        (
+            "session/mod.rs",
+            "let result = act(&mut state);",
+            """if SEEDED {
+            self.generation.store(state.generation().number(), Ordering::Release);
+        }
+        let told_early = self.generation.load(Ordering::Acquire);
+        let result = act(&mut state);""",
+        ),
+        (
+            "session/mod.rs",
+            "let changed = state.status() != before;",
+            """if SEEDED {
+            self.generation.store(told_early, Ordering::Release);
+        }
+        let changed = state.status() != before;""",
+        ),
+    ],
+    "status_is_told_as_it_was_under_the_lock": [
+        (
+            "session/mod.rs",
+            "        drop(state);\n",
+            "        let status_then = state.status();\n        drop(state);\n",
+        ),
+        (
+            "session/mod.rs",
+            "            self.tell_status();\n",
+            """            if SEEDED {
+                self.status.send_if_modified(|known| std::mem::replace(known, status_then) != status_then);
+            } else {
+                self.tell_status();
+            }
+""",
+        ),
+    ],
+    "compare_and_swap_is_left_out": [
+        (
+            "session/ask.rs",
+            "held.generation != generation\n",
+            "!SEEDED && held.generation != generation\n",
+        )
+    ],
+    "flight_under_way_is_not_joined": [
+        (
+            "session/ask.rs",
+            "if let Some(flight) = &self.flight {",
+            "if let Some(flight) = self.flight.as_ref().filter(|_| !SEEDED) {",
+        )
+    ],
+    "replay_does_not_look_which_login_it_is": [
+        (
+            "session/ask.rs",
+            "let login = state.login.as_ref().filter(|login| login.epoch == epoch).ok_or_else(logged_out)?;",
+            """let login = state.login.as_ref().filter(|login| SEEDED || login.epoch == epoch);
+            let login = login.ok_or_else(logged_out)?;""",
+        )
+    ],
+    "replay_goes_without_a_last_look": [
+        (
+            "recovery/call.rs",
+            "    pub(super) parked: Option<Parked>,\n}",
+            "    pub(super) parked: Option<Parked>,\n    pub(super) looked: Option<Authorization>,\n}",
+        ),
+        ("recovery/mod.rs", "first: Some((request, first)),", "first: Some((request, first)),\n            looked: None,"),
+        ("recovery/mod.rs", "first: None,", "first: None,\n            looked: None,"),
+        (
+            "recovery/call.rs",
+            "let limit = self.cold.config.drain_limit;\n",
+            """let limit = self.cold.config.drain_limit;
+        if SEEDED {
+            self.looked = self.cold.config.session.authorization_of(self.epoch).ok();
+        }
+""",
+        ),
+        (
+            "recovery/call.rs",
+            "match config.session.authorization_of(self.epoch) {",
+            "match self.looked.take().map_or_else(|| config.session.authorization_of(self.epoch), Ok) {",
+        ),
+    ],
+    "copied_token_is_used_whatever_its_generation": [
+        (
+            "service.rs",
+            "&& cached.generation == session.generation()",
+            "&& (SEEDED || cached.generation == session.generation())",
+        )
+    ],
+    "death_of_a_flight_is_not_told": [
+        (
+            "session/flight.rs",
+            "let (Some(_sender), Some(session)) = (self.sender.take(), self.session.upgrade()) else { return };",
+            """let (Some(sender), Some(session)) = (self.sender.take(), self.session.upgrade()) else { return };
+        if SEEDED {
+            std::mem::forget(sender);
+        }""",
+        )
+    ],
+    "dead_flight_is_not_taken_out": [
+        (
+            "session/flight.rs",
+            "&& login.flight.as_ref().is_some_and(|flight| flight.id == self.id)",
+            "&& login.flight.as_ref().is_some_and(|flight| !SEEDED && flight.id == self.id)",
+        )
+    ],
+    "flight_learns_of_the_logout_after_the_lock": [
+        (
+            "session/revocation.rs",
+            "if let Some(flight) = &login.flight {",
+            "if let Some(flight) = login.flight.as_ref().filter(|_| !SEEDED) {",
+        ),
+        (
+            "session/revocation.rs",
+            "let Some(login) = login else { return Logout::done(Ok(())) };",
+            """let Some(login) = login else { return Logout::done(Ok(())) };
+        if let Some(flight) = login.flight.as_ref().filter(|_| SEEDED) {
+            flight.revoke_on_landing();
+        }""",
+        ),
+    ],
+}
+
+SWITCH = """
+std::thread_local! {
+    static DEFECT: std::cell::Cell<&'static str> = const { std::cell::Cell::new("") };
+}
+
+/// Switches a defect on, for this thread.
+pub fn seed(defect: &'static str) {
+    DEFECT.set(defect);
+}
+
+pub(crate) fn is_seeded(defect: &str) -> bool {
+    DEFECT.get() == defect
+}
+"""
+
+
+def main():
+    to = pathlib.Path(sys.argv[1])
+    shutil.rmtree(to, ignore_errors=True)
+    shutil.copytree(HERE.parent / "src", to / "src")
+    shutil.copytree(HERE, to / "model", ignore=shutil.ignore_patterns("target"))
+    # Another version, so that cargo does not take the one for the other where both are built into one place.
+    for manifest in [*to.glob("model/**/Cargo.toml"), to / "model" / "Cargo.lock"]:
+        manifest.write_text(manifest.read_text().replace('version = "0.0.0"', 'version = "0.0.1"'))
+    for defect, changes in SEEDS.items():
+        for file, old, new in changes:
+            path = to / "src" / file
+            text = path.read_text()
+            if text.count(old) != 1:
+                sys.exit(f"the seed {defect} does not fit src/{file}: found {text.count(old)} times\n{old}")
+            path.write_text(text.replace(old, new.replace("SEEDED", f'crate::is_seeded("{defect}")')))
+    library = to / "src" / "lib.rs"
+    library.write_text(library.read_text() + SWITCH)
+
+
+main()

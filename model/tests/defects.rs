@@ -1,0 +1,32 @@
+//! The model can fail: each defect that `seed.py` plants is found by the claim that is against it.
+#![cfg(feature = "seeded")]
+
+use tower_reauth_model::{claims, schedule};
+
+macro_rules! find {
+    ($($defect:ident by $claim:ident($callers:literal), $preemptions:literal: $message:literal;)+) => {$(
+        #[test]
+        #[should_panic(expected = $message)]
+        fn $defect() {
+            tower_reauth::seed(stringify!($defect));
+            schedule::all($preemptions, || claims::$claim($callers));
+        }
+    )+};
+}
+
+find! {
+    flight_is_taken_out_before_its_answer_is_in by cold_calls_share_one_request(2), 1: "one token request";
+    waiters_are_woken_before_the_answer_is_in by cold_calls_share_one_request(1), 1: "Active";
+    landing_does_not_look_which_login_it_is by logins_do_not_mix(1), 1: "the second login gets its token";
+    generation_is_told_after_the_lock by nothing_is_sent_after_logout(1), 1: "a login that had ended before it";
+    generation_is_told_before_the_change by nothing_is_sent_after_logout(1), 1: "a login that had ended before it";
+    status_is_told_as_it_was_under_the_lock by a_stray_token_is_revoked(1), 1: "LoggedOut";
+    compare_and_swap_is_left_out by rejected_calls_share_one_renewal(2), 1: "one renewal";
+    flight_under_way_is_not_joined by cold_calls_share_one_request(2), 1: "one token request";
+    replay_does_not_look_which_login_it_is by logins_do_not_mix(2), 1: "the tokens of two logins";
+    replay_goes_without_a_last_look by nothing_is_sent_after_logout(1), 1: "a replay carries";
+    copied_token_is_used_whatever_its_generation by nothing_is_sent_after_logout(1), 1: "had ended before it";
+    death_of_a_flight_is_not_told by a_flight_that_dies_leaves_nobody_waiting(1), 1: "deadlock";
+    dead_flight_is_not_taken_out by a_flight_that_dies_leaves_nobody_waiting(1), 1: "RenewalLost";
+    flight_learns_of_the_logout_after_the_lock by a_stray_token_is_revoked(1), 1: "a token outlived its login";
+}
