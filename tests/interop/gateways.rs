@@ -3,8 +3,10 @@
 //! nginx answers an upload with a dead token in the middle and closes the connection some time after that; Apache reads
 //! it to its end.
 
+use std::pin::pin;
+
 use bytes::Bytes;
-use futures::{future::join_all, stream};
+use futures::{future::join_all, poll, stream};
 use http::{Request, StatusCode, header::WWW_AUTHENTICATE};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
@@ -142,6 +144,26 @@ async fn rejection_costs_no_connection() {
             assert_eq!(tablet.get(&uri).await.unwrap(), StatusCode::OK, "{uri}");
         }
         assert_eq!(tablet.asked().len(), 11, "{uri}");
+        assert_eq!(peer.connections_to(&uri), 1, "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn rejection_that_comes_after_the_renewal_costs_no_connection() {
+    let peer = Peer::new();
+    for uri in peer.orders_behind_gateways() {
+        let tablet = peer.device();
+        assert_eq!(tablet.get(&uri).await.unwrap(), StatusCode::OK, "{uri}");
+        for _ in 0..5 {
+            let token = tablet.session.token().await.unwrap();
+            peer.expire(&tablet.tokens().await.0).await;
+            let mut call = pin!(tablet.post(&uri, Bytes::from_static(b"one order")));
+            assert!(poll!(&mut call).is_pending(), "{uri}");
+            tablet.session.renew(token.generation()).await.unwrap();
+            // Its replay waits for nothing, not even for the connection task to notice that the rejection was read.
+            assert_eq!(call.await.unwrap().status(), StatusCode::OK, "{uri}");
+        }
+        assert_eq!(tablet.asked().len(), 6, "{uri}");
         assert_eq!(peer.connections_to(&uri), 1, "{uri}");
     }
 }
