@@ -19,8 +19,10 @@ pub(super) struct Hold {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Counts the pauses, so that requests that were under way together lengthen the pause once.
+    /// Counts every refusal, so that a success ends no pause that was asked for after it was sent.
     turn: u64,
+    /// The turn after the last refusal that lengthened the pause: requests that were under way together do so once.
+    lengthened: u64,
     refusals: u32,
     until: Option<Instant>,
     status: StatusCode,
@@ -51,8 +53,9 @@ impl Hold {
     pub(super) fn begin(&self, turn: Turn, status: StatusCode, retry_after: Option<Duration>) {
         let now = Instant::now();
         self.with(|state| {
-            if turn.0 == state.turn {
-                state.turn += 1;
+            state.turn += 1;
+            if turn.0 >= state.lengthened {
+                state.lengthened = state.turn;
                 state.refusals = state.refusals.saturating_add(1);
             }
             let doubled = FIRST.saturating_mul(1 << (state.refusals.saturating_sub(1)).min(6)).min(LONGEST);
@@ -118,6 +121,18 @@ mod tests {
         let (early, late) = (hold.enter().unwrap(), hold.enter().unwrap());
         hold.begin(early, BUSY, Some(Duration::from_secs(30)));
         hold.end(late);
+        assert_eq!(remaining(&hold), Some(Duration::from_secs(30)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn success_does_not_end_a_pause_that_a_straggler_brought_after_it_was_sent() {
+        let hold = Hold::default();
+        let (first, straggler) = (hold.enter().unwrap(), hold.enter().unwrap());
+        hold.begin(first, BUSY, None);
+        advance(FIRST).await;
+        let success = hold.enter().unwrap();
+        hold.begin(straggler, BUSY, Some(Duration::from_secs(30)));
+        hold.end(success);
         assert_eq!(remaining(&hold), Some(Duration::from_secs(30)));
     }
 
