@@ -6,6 +6,9 @@
 //! SOAK_SECONDS=60 cargo test --all-features --test soak
 //! ```
 //!
+//! A call gets through three replays, and a slow machine may need longer than three revocations for one round of five
+//! hundred calls. So a revocation waits while there are calls that have lived through three; how many had to is printed.
+//!
 //! Every ten seconds it prints what was done, and the memory and the files that the process holds; at the end the client
 //! is dropped, and with it every task and every connection must go.
 
@@ -14,10 +17,11 @@
 mod support;
 
 use std::{
+    collections::{BTreeMap, btree_map::Entry},
     convert::Infallible,
     fs, process,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -35,25 +39,38 @@ use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
-use tower::{Layer, ServiceExt};
-use tower_reauth::{ClientAuth, Origins, PasswordGrant, Reauth, ReauthLayer, Session, TokenEndpoint, Wso2Classifier};
+use tower::{
+    Layer, ServiceExt,
+    limit::{ConcurrencyLimit, GlobalConcurrencyLimitLayer},
+};
+use tower_reauth::{
+    ClientAuth, Origins, PasswordGrant, Reauth, ReauthLayer, RenewalFailed, Session, TokenEndpoint, Wso2Classifier,
+};
 
 use support::{Options, Regime, Running};
 
 const CALLERS: u64 = 500;
 const SECONDS: u64 = 300;
 const REVOCATIONS: Duration = Duration::from_millis(100);
+const REPLAYS: u32 = 3;
+/// Connections at a time, so that the usual limit of a thousand files is enough for both ends.
+const PLACES: usize = 200;
 /// Of each caller between two calls, in milliseconds.
 const PAUSE: std::ops::Range<u64> = 200..600;
 /// What the process may grow by once it has run for a while: the gateway remembers every token.
 const GROWTH_KIB: u64 = 16 * 1024;
 
 type Http = Client<HttpConnector, Full<Bytes>>;
+type Api = Reauth<ConcurrencyLimit<Http>>;
 
 #[derive(Default)]
 struct Score {
     calls: AtomicU64,
     failures: AtomicU64,
+    revocations: AtomicU64,
+    late_revocations: AtomicU64,
+    /// The calls under way, by the number of revocations before they began.
+    under_way: Mutex<BTreeMap<u64, u64>>,
 }
 
 #[tokio::main]
@@ -78,6 +95,40 @@ async fn main() {
     println!("no call failed, nothing is left");
 }
 
+impl Score {
+    fn begin(&self) -> u64 {
+        let begun = self.revocations.load(Relaxed);
+        *self.under_way().entry(begun).or_default() += 1;
+        begun
+    }
+
+    fn end(&self, begun: u64) {
+        if let Entry::Occupied(mut calls) = self.under_way().entry(begun) {
+            *calls.get_mut() -= 1;
+            if *calls.get() == 0 {
+                calls.remove();
+            }
+        }
+    }
+
+    async fn let_old_calls_end(&self) {
+        let limit = Instant::now() + Duration::from_secs(60);
+        let is_late = || {
+            let oldest = self.under_way().first_key_value().map(|(begun, _)| *begun);
+            oldest.is_some_and(|begun| begun + u64::from(REPLAYS) <= self.revocations.load(Relaxed))
+        };
+        self.late_revocations.fetch_add(u64::from(is_late()), Relaxed);
+        while is_late() {
+            assert!(Instant::now() < limit, "a call hangs");
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, BTreeMap<u64, u64>> {
+        self.under_way.lock().expect("nothing panics under the lock")
+    }
+}
+
 /// Runs the callers, and gives the session back when they are done.
 async fn soak(gateway: &Running, score: &Arc<Score>, time: Duration) -> Session {
     let http: Http = Client::builder(TokioExecutor::new()).build_http();
@@ -88,7 +139,8 @@ async fn soak(gateway: &Running, score: &Arc<Score>, time: Duration) -> Session 
         .reissues_per_minute(None)
         .build();
     let origins = Origins::only(&gateway.url("")).expect("a valid origin");
-    let api = ReauthLayer::new(session.clone(), origins).classify(Wso2Classifier::new()).max_replays(3).layer(http);
+    let layer = ReauthLayer::new(session.clone(), origins).classify(Wso2Classifier::new()).max_replays(REPLAYS);
+    let api: Api = layer.layer(GlobalConcurrencyLimitLayer::new(PLACES).layer(http));
 
     let mut crowd = JoinSet::new();
     for caller in 0..CALLERS {
@@ -102,6 +154,8 @@ async fn soak(gateway: &Running, score: &Arc<Score>, time: Duration) -> Session 
     let (mut settled, mut first) = (None, true);
     while begun.elapsed() < time {
         revocation.tick().await;
+        score.let_old_calls_end().await;
+        score.revocations.fetch_add(1, Relaxed);
         gateway.gateway().revoke_all();
         if futures::poll!(Box::pin(report.tick())).is_pending() {
             continue;
@@ -109,11 +163,12 @@ async fn soak(gateway: &Running, score: &Arc<Score>, time: Duration) -> Session 
         let (memory, files) = (memory_kib(), files());
         let counters = gateway.counters();
         println!(
-            "{:>4} s: {:>8} calls, {:>7} replayed, {:>6} token requests, {} failed; {memory} KiB, {files:?} files",
+            "{:>4} s: {:>8} calls, {:>7} replayed, {:>6} revocations ({} late), {} failed; {memory} KiB, {files:?} files",
             begun.elapsed().as_secs(),
             score.calls.load(Relaxed),
             counters.replayed,
-            counters.all_token_requests(),
+            score.revocations.load(Relaxed),
+            score.late_revocations.load(Relaxed),
             score.failures.load(Relaxed),
         );
         // By the second report every pool and buffer has its size.
@@ -125,7 +180,7 @@ async fn soak(gateway: &Running, score: &Arc<Score>, time: Duration) -> Session 
     session
 }
 
-async fn call(api: Reauth<Http>, url: String, caller: u64, score: Arc<Score>) -> Infallible {
+async fn call(api: Api, url: String, caller: u64, score: Arc<Score>) -> Infallible {
     let mut random = fastrand::Rng::with_seed(caller);
     for number in 0_u64.. {
         sleep(Duration::from_millis(random.u64(PAUSE))).await;
@@ -134,6 +189,7 @@ async fn call(api: Reauth<Http>, url: String, caller: u64, score: Arc<Score>) ->
             .header("x-request-id", format!("{caller}-{number}"))
             .body(Full::new(body.clone()))
             .expect("a valid request");
+        let begun = score.begin();
         let failure = match api.clone().oneshot(request).await {
             Ok(response) if response.status().is_success() => {
                 match response.into_body().collect().await.map(|echo| echo.to_bytes()) {
@@ -141,9 +197,13 @@ async fn call(api: Reauth<Http>, url: String, caller: u64, score: Arc<Score>) ->
                     echo => Some(format!("another body came back: {echo:?}")),
                 }
             }
-            Ok(response) => Some(format!("{}: {:?}", response.status(), response.extensions())),
+            Ok(response) => {
+                let cause = response.extensions().get::<RenewalFailed>().map(RenewalFailed::error);
+                Some(format!("{}: {cause:?}", response.status()))
+            }
             Err(error) => Some(format!("{error:?}")),
         };
+        score.end(begun);
         score.calls.fetch_add(1, Relaxed);
         if let Some(failure) = failure {
             score.failures.fetch_add(1, Relaxed);
