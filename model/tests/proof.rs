@@ -13,15 +13,15 @@ macro_rules! prove {
 }
 
 prove! {
-    cold_calls_share_one_request: 2 callers 2 preemptions, 3 callers 1 preemptions;
+    cold_calls_share_one_request: 1 callers 4 preemptions, 2 callers 2 preemptions, 3 callers 0 preemptions;
     rejected_calls_share_one_renewal: 1 callers 3 preemptions, 2 callers 1 preemptions;
     rejected_calls_join_a_renewal_ahead: 1 callers 2 preemptions, 2 callers 1 preemptions;
-    a_dropped_caller_costs_the_others_nothing: 1 callers 2 preemptions, 2 callers 0 preemptions;
-    a_failure_is_everybodys: 2 callers 2 preemptions, 3 callers 1 preemptions;
-    a_flight_that_dies_leaves_nobody_waiting: 1 callers 3 preemptions, 2 callers 1 preemptions;
+    a_dropped_caller_costs_the_others_nothing: 1 callers 1 preemptions, 2 callers 0 preemptions;
+    a_failure_is_everybodys: 1 callers 4 preemptions, 2 callers 2 preemptions, 3 callers 0 preemptions;
+    a_flight_that_dies_leaves_nobody_waiting: 1 callers 4 preemptions, 2 callers 1 preemptions;
     a_renewal_outlives_those_who_waited_too_long: 1 callers 3 preemptions, 2 callers 1 preemptions;
-    nothing_is_sent_after_logout: 1 callers 3 preemptions, 2 callers 1 preemptions;
-    logins_do_not_mix: 1 callers 2 preemptions, 2 callers 1 preemptions;
-    logout_login_and_a_dropped_caller: 1 callers 2 preemptions, 2 callers 1 preemptions, 3 callers 0 preemptions;
-    a_stray_token_is_revoked: 1 callers 2 preemptions, 2 callers 1 preemptions;
+    nothing_is_sent_after_logout: 1 callers 3 preemptions, 2 callers 0 preemptions;
+    logins_do_not_mix: 1 callers 2 preemptions, 2 callers 0 preemptions;
+    logout_login_and_a_dropped_caller: 1 callers 3 preemptions, 2 callers 0 preemptions;
+    a_stray_token_is_revoked: 1 callers 2 preemptions, 2 callers 0 preemptions;
 }
