@@ -193,7 +193,8 @@ impl Session {
 
     /// What can be said of the session at this moment.
     pub fn status(&self) -> Status {
-        *self.inner.status.borrow()
+        // Not what was told last: that comes a moment after the change itself, and a caller may have seen the change.
+        self.inner.read(State::status)
     }
 
     /// The status and its changes.
