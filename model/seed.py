@@ -97,6 +97,13 @@ SEEDS = {
 """,
         ),
     ],
+    "status_is_the_one_that_was_told_last": [
+        (
+            "session/mod.rs",
+            "        self.inner.read(State::status)\n",
+            "        if SEEDED { *self.inner.status.borrow() } else { self.inner.read(State::status) }\n",
+        )
+    ],
     "compare_and_swap_is_left_out": [
         (
             "session/ask.rs",

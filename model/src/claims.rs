@@ -14,19 +14,22 @@ use crate::{
     world::{Issued, LIFETIME, World},
 };
 
+const FOREVER: Duration = Duration::from_secs(1 << 32);
 const OK: Outcome = Ok(StatusCode::OK);
 const UNAUTHORIZED: Outcome = Ok(StatusCode::UNAUTHORIZED);
 
-/// Calls without a token: one token request, and all are answered.
+/// Calls without a token: one token request, all are answered, and whoever was answered finds the session active.
 pub fn cold_calls_share_one_request(callers: usize) {
     block_on(async {
         let (world, session) = logged_in();
         for calls in spawn_calls(cold(&world, &session, callers), 1) {
             assert_eq!(outcomes(calls).await, [OK]);
+            assert_eq!(session.status(), Status::Active);
         }
         settled(async {
+            assert!(session.shutdown(FOREVER).await);
             assert_eq!(world.requests(1), 1, "one token request");
-            assert_eq!(session.status(), Status::Active);
+            assert_told(&session, Status::Active);
         })
         .await;
     });
@@ -154,9 +157,9 @@ pub fn nothing_is_sent_after_logout(callers: usize) {
         }
         change.await;
         settled(async {
-            assert!(session.shutdown(Duration::MAX / 4).await);
+            assert!(session.shutdown(FOREVER).await);
             assert_eq!(cold(&world, &session, 1)[0].call().await, Err(ErrorKind::LoggedOut));
-            assert_eq!(session.status(), Status::LoggedOut);
+            assert_told(&session, Status::LoggedOut);
             assert!(world.requests(1) <= 2, "one renewal");
         })
         .await;
@@ -185,9 +188,9 @@ pub fn logout_login_and_a_dropped_caller(callers: usize) {
     block_on(async {
         let (world, session) = logged_in();
         let mut calls = spawn_calls(revoked(&world, &session, callers).await, 2);
-        let victim = calls.remove(0).abort_handle();
+        let victim = calls.remove(0);
         let change = meanwhile({
-            let (world, session) = (world.clone(), session.clone());
+            let (world, session, victim) = (world.clone(), session.clone(), victim.abort_handle());
             move || {
                 victim.abort();
                 drop(session.logout());
@@ -195,6 +198,10 @@ pub fn logout_login_and_a_dropped_caller(callers: usize) {
                 session.login(world.grant(2));
             }
         });
+        let change = async {
+            change.await;
+            let _ = victim.await;
+        };
         end_in_second_login(&world, &session, calls, change).await;
     });
 }
@@ -211,11 +218,11 @@ pub fn a_stray_token_is_revoked(callers: usize) {
         }
         change.await;
         settled(async {
-            assert!(session.shutdown(Duration::MAX / 4).await);
+            assert!(session.shutdown(FOREVER).await);
             for number in 1..=world.requests(1) {
                 assert!(world.is_revoked(Issued { login: 1, number }), "a token outlived its login");
             }
-            assert_eq!(session.status(), Status::LoggedOut);
+            assert_told(&session, Status::LoggedOut);
         })
         .await;
     });
@@ -276,6 +283,12 @@ fn meanwhile(change: impl FnOnce() + Send + 'static) -> impl Future<Output = ()>
     async { change.await.expect("nobody aborts this") }
 }
 
+/// When nothing is under way: the status is this one, and so is the one that was told last.
+fn assert_told(session: &Session, status: Status) {
+    assert_eq!(session.status(), status);
+    assert_eq!(*session.subscribe().borrow(), status, "the status that was told");
+}
+
 fn logout(world: &World, session: &Session) -> impl Future<Output = ()> {
     let (world, session) = (world.clone(), session.clone());
     meanwhile(move || {
@@ -295,11 +308,11 @@ async fn end_in_second_login(
     }
     change.await;
     settled(async {
-        assert!(session.shutdown(Duration::MAX / 4).await);
+        assert!(session.shutdown(FOREVER).await);
         let token = session.token().await.expect("the second login gets its token");
         assert_eq!(token.token_set().access_token().expose_secret(), "2-1");
         assert_eq!(cold(world, session, 1)[0].call().await, OK);
-        assert_eq!(session.status(), Status::Active);
+        assert_told(session, Status::Active);
         assert_eq!(world.requests(2), 1, "one token request");
     })
     .await;

@@ -7,6 +7,8 @@ use shuttle::{
     scheduler::{PctScheduler, RandomScheduler, Schedule, Scheduler, Task, TaskId},
 };
 
+const SEED: u64 = 0x7265_6175_7468;
+
 thread_local! {
     static SETTLED: Cell<bool> = const { Cell::new(false) };
 }
@@ -25,10 +27,10 @@ pub fn all(preemptions: usize, claim: impl Fn() + Send + Sync + 'static) {
     println!("{executions} executions, all with up to {preemptions} preemptions");
 }
 
-/// This many schedules, half of them random and half with a few preemptions at random places.
+/// This many schedules, the same in every run: half of them random and half with a few preemptions at random places.
 pub fn sample(executions: usize, claim: impl Fn() + Clone + Send + Sync + 'static) {
-    run(RandomScheduler::new(executions / 2), claim.clone());
-    run(PctScheduler::new(4, executions / 2), claim);
+    run(RandomScheduler::new_from_seed(SEED, executions / 2), claim.clone());
+    run(PctScheduler::new_from_seed(SEED, 4, executions / 2), claim);
     println!("{executions} executions, a sample");
 }
 

@@ -16,11 +16,12 @@ macro_rules! find {
 
 find! {
     flight_is_taken_out_before_its_answer_is_in by cold_calls_share_one_request(2), 1: "one token request";
-    waiters_are_woken_before_the_answer_is_in by cold_calls_share_one_request(1), 1: "Active";
+    waiters_are_woken_before_the_answer_is_in by cold_calls_share_one_request(1), 1: "LoggedOut";
     landing_does_not_look_which_login_it_is by logins_do_not_mix(1), 1: "the second login gets its token";
     generation_is_told_after_the_lock by nothing_is_sent_after_logout(1), 1: "a login that had ended before it";
     generation_is_told_before_the_change by nothing_is_sent_after_logout(1), 1: "a login that had ended before it";
-    status_is_told_as_it_was_under_the_lock by a_stray_token_is_revoked(1), 1: "LoggedOut";
+    status_is_told_as_it_was_under_the_lock by a_stray_token_is_revoked(1), 1: "the status that was told";
+    status_is_the_one_that_was_told_last by cold_calls_share_one_request(2), 1: "Active";
     compare_and_swap_is_left_out by rejected_calls_share_one_renewal(2), 1: "one renewal";
     flight_under_way_is_not_joined by cold_calls_share_one_request(2), 1: "one token request";
     replay_does_not_look_which_login_it_is by logins_do_not_mix(2), 1: "the tokens of two logins";

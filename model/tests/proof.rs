@@ -22,6 +22,6 @@ prove! {
     a_renewal_outlives_those_who_waited_too_long: 1 callers 3 preemptions, 2 callers 1 preemptions;
     nothing_is_sent_after_logout: 1 callers 3 preemptions, 2 callers 0 preemptions;
     logins_do_not_mix: 1 callers 2 preemptions, 2 callers 0 preemptions;
-    logout_login_and_a_dropped_caller: 1 callers 3 preemptions, 2 callers 0 preemptions;
+    logout_login_and_a_dropped_caller: 1 callers 2 preemptions, 2 callers 0 preemptions;
     a_stray_token_is_revoked: 1 callers 2 preemptions, 2 callers 0 preemptions;
 }
