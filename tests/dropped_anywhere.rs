@@ -3,6 +3,9 @@
 //! A future is polled n times and dropped, for every n until it ends by itself. After each drop the session must serve the
 //! next calls, at the cost of no more token requests than if nobody had left; no place under a concurrency limit and
 //! no share of the budget for parked requests may still be taken, and no task may be left.
+//!
+//! Broken on purpose, it finds: a flight that ends with its last caller, a share of the budget that is not given back, a dead
+//! flight that stays in place, a revocation that ends with its caller, a task that is counted for ever.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 #![allow(clippy::significant_drop_tightening, reason = "what is dropped when is what is tested")]
 
