@@ -143,7 +143,8 @@ impl ReauthLayer {
     }
 
     /// How many bytes of a rejection's body are read before the replay, 64 KiB by default, so that an HTTP/1.1 connection
-    /// can be used again. Never longer than 100 ms.
+    /// can be used again. Never longer than 100 ms. With 0, a connection waits with its rejection until the renewal is over:
+    /// a server with few workers may need that very one for the renewal.
     pub fn drain_limit(mut self, bytes: usize) -> Self {
         self.config.drain_limit = bytes;
         self
