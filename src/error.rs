@@ -40,6 +40,8 @@ struct Inner {
     status: Option<StatusCode>,
     code: Option<Box<str>>,
     retry_after: Option<Duration>,
+    // Held back on this side.
+    nothing_sent: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -51,6 +53,8 @@ pub enum ErrorKind {
     Service,
     /// The session has no login: none yet, or `logout()` or `forget()` was called.
     LoggedOut,
+    /// The request does not say whose it is: see [`Sessions`](crate::Sessions).
+    NoKey,
     /// The authorization server will not have these credentials (RFC 6749 §5.2 `invalid_grant` and the like).
     Refused,
     /// The authorization server objects to the request itself: client, grant type, scope (RFC 6749 §5.2).
@@ -112,6 +116,7 @@ impl ErrorKind {
     fn advice(self) -> Option<&'static str> {
         Some(match self {
             Self::LoggedOut => "log in again",
+            Self::NoKey => "put the user's key into the request's extensions",
             Self::Refused => "ask the user to log in again",
             Self::Misconfigured => "check the client's registration, its secret, the grant type and the scope",
             Self::Unavailable | Self::Transport | Self::TimedOut => "try again later",
@@ -144,6 +149,7 @@ impl Error {
                 status: None,
                 code: None,
                 retry_after: None,
+                nothing_sent: false,
                 source: None,
             }),
         }
@@ -188,9 +194,12 @@ impl Error {
         None
     }
 
-    /// Whether nothing was sent for certain: nobody listens at the other end. An established connection never fails like
-    /// that.
+    /// Whether nothing was sent for certain: it was held back here, or nobody listens at the other end. An established
+    /// connection never fails like that.
     pub(crate) fn never_left(&self) -> bool {
+        if self.inner.nothing_sent {
+            return true;
+        }
         let mut next = self.source();
         while let Some(error) = next {
             if error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused) {
@@ -216,6 +225,10 @@ impl Error {
 
     pub(crate) fn with_oauth_code(self, code: &str) -> Self {
         self.map(|inner| inner.code = Some(code.into()))
+    }
+
+    pub(crate) fn with_nothing_sent(self) -> Self {
+        self.map(|inner| inner.nothing_sent = true)
     }
 
     pub(crate) fn with_retry_after(self, wait: Duration) -> Self {

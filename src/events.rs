@@ -90,6 +90,10 @@ pub(crate) fn revoked(session: SessionId, result: &Result<(), Error>) {
     }
 }
 
+pub(crate) fn evicted(session: SessionId, cause: impl fmt::Debug) {
+    debug!(target: TARGET, session = session.0, ?cause, "session evicted");
+}
+
 fn code_of(error: &Error) -> Option<u16> {
     error.status().map(|status| status.as_u16())
 }

@@ -22,6 +22,7 @@ use crate::{
     metrics,
     recovery::{Kept, Recovery},
     service::Cold,
+    session::Session,
 };
 
 const ENDED: &str = "a future is not polled after it has ended";
@@ -60,6 +61,8 @@ pin_project! {
 /// What is known of a request that is on its way.
 pub(crate) struct Sent<S, B: Replay> {
     pub(crate) cold: Arc<Cold<S>>,
+    // Among many; the one session of a layer stands in its configuration.
+    pub(crate) chosen: Option<Session>,
     pub(crate) kept: Option<Kept<B>>,
     pub(crate) generation: Generation,
     pub(crate) epoch: Generation,

@@ -11,7 +11,7 @@ use std::{
 use http::{HeaderName, header::AUTHORIZATION};
 use tower_layer::Layer;
 
-use crate::{BearerClassifier, Classify, Origins, Reauth, Session};
+use crate::{BearerClassifier, Classify, Origins, Reauth, Selector};
 
 /// Per request: what is buffered for a replay.
 const REPLAY_LIMIT: usize = 64 * 1024;
@@ -22,7 +22,7 @@ const PARKED_LIMIT: usize = 64 * 1024 * 1024;
 
 /// Adds the `Authorization` header to outbound requests, renews the token when it is rejected, and replays the request.
 ///
-/// One layer can wrap many services; they share the session and the budget for parked requests.
+/// One layer can wrap many services; they share the sessions and the budget for parked requests.
 ///
 /// Recommended order, from the outside in: redirects, this layer, decompression, the client. A redirect that is followed
 /// *outside* the layer is judged anew, so that no token follows it to another host.
@@ -71,7 +71,7 @@ pub enum OwnAuthorization {
 
 #[derive(Clone)]
 pub(crate) struct Config {
-    pub(crate) session: Session,
+    pub(crate) selector: Selector,
     pub(crate) origins: Origins,
     pub(crate) classify: Arc<dyn Classify>,
     pub(crate) own_authorization: OwnAuthorization,
@@ -90,12 +90,13 @@ pub(crate) struct Parked {
 }
 
 impl ReauthLayer {
-    /// A layer that sends the tokens of this session to these origins, and to no others.
-    pub fn new(session: Session, origins: Origins) -> Self {
+    /// A layer that sends the tokens of this session to these origins, and to no others. Instead of one
+    /// [`Session`](crate::Session) it takes [`Sessions`](crate::Sessions) as well.
+    pub fn new(select: impl Into<Selector>, origins: Origins) -> Self {
         crate::metrics::describe();
         Self {
             config: Config {
-                session,
+                selector: select.into(),
                 origins,
                 classify: Arc::new(BearerClassifier::new()),
                 own_authorization: OwnAuthorization::default(),
@@ -185,7 +186,7 @@ impl fmt::Debug for ReauthLayer {
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
-            .field("session", &self.session)
+            .field("selector", &self.selector)
             .field("origins", &self.origins)
             .field("own_authorization", &self.own_authorization)
             .field("header", &self.header)

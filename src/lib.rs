@@ -123,11 +123,13 @@ mod layer;
 pub mod manual;
 mod metrics;
 mod origin;
+mod plan;
 mod recovery;
 mod replay;
 mod response_body;
 mod service;
 mod session;
+mod sessions;
 mod token;
 
 pub use self::{
@@ -147,6 +149,7 @@ pub use self::{
     response_body::ResponseBody,
     service::Reauth,
     session::{Logout, RenewAhead, Session, SessionBuilder, Status, Token},
+    sessions::{Eviction, LogoutAll, Selector, Sessions, SessionsBuilder, WithoutKey},
     token::TokenSet,
 };
 

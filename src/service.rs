@@ -15,13 +15,12 @@ use tower_service::Service;
 use zeroize::Zeroizing;
 
 use crate::{
-    Error, ErrorKind, ForceRenewal, NoReplay, OwnAuthorization, Replay, ResponseBody, ResponseFuture, WithoutAuth,
-    events,
+    Error, Replay, ResponseBody, ResponseFuture,
     future::Sent,
-    identity::SessionId,
     layer::Config,
+    plan::Plan,
     recovery::{First, Kept, Recovery},
-    session::Authorization,
+    session::{Authorization, Session},
 };
 
 /// The service that [`ReauthLayer`](crate::ReauthLayer) makes: any inner service, with tokens.
@@ -30,7 +29,7 @@ use crate::{
 pub struct Reauth<S> {
     inner: S,
     cold: Arc<Cold<S>>,
-    // A private copy of the session's token, good while the generation is the session's (invariant 10).
+    // A private copy of the token of a layer's one session, good while the generation is the session's (invariant 10).
     cached: Option<Authorization>,
     use_of: Use,
 }
@@ -50,18 +49,6 @@ enum Use {
     Fresh,
     Once,
     Private,
-}
-
-/// What the layer does with a request, before anything is sent.
-enum Plan {
-    /// Goes through as it is.
-    Bare,
-    Authorize {
-        origin: usize,
-        renewal: bool,
-        replay: bool,
-    },
-    Fail(Error),
 }
 
 impl<S: Clone> Reauth<S> {
@@ -85,7 +72,7 @@ impl<S: Clone> Reauth<S> {
     /// Makes sure that `cached` is the token for a request that goes out now, or nothing where there is none; says whether
     /// the token is due for a renewal.
     fn update_cached(&mut self) -> Result<bool, Error> {
-        let session = &self.cold.config.session;
+        let Some(session) = self.cold.config.selector.the_one() else { return Ok(false) };
         if let Some(cached) = &self.cached
             && cached.generation == session.generation()
             && cached.fresh_until.is_none_or(|until| Instant::now() < until)
@@ -95,7 +82,7 @@ impl<S: Clone> Reauth<S> {
         self.cached = None;
         let now = Instant::now();
         let Some(mut authorization) = session.authorization(now)? else { return Ok(false) };
-        let due = authorization.fresh_until.is_some_and(|until| until <= now);
+        let due = authorization.is_due(now);
         if let Use::Private = self.use_of {
             authorization.header = private_copy(&authorization.header);
         }
@@ -108,44 +95,6 @@ impl<S: Clone> Cold<S> {
     /// A service that nobody polled yet.
     pub(crate) fn service(&self) -> S {
         self.template.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Config {
-    fn plan<B>(&self, request: &mut Request<B>) -> Plan {
-        let (mut renewal, mut replay) = (false, self.max_replays > 0);
-        let extensions = request.extensions();
-        if !extensions.is_empty() {
-            if extensions.get::<SessionId>().is_some_and(|id| *id == self.session.id()) {
-                return Plan::Fail(Error::new(
-                    ErrorKind::SelfAuthorization,
-                    "a session was asked to authorize its own token request",
-                ));
-            }
-            if extensions.get::<WithoutAuth>().is_some() {
-                return Plan::Bare;
-            }
-            renewal = extensions.get::<ForceRenewal>().is_some();
-            replay = replay && extensions.get::<NoReplay>().is_none();
-        }
-        // Invariant 7: tokens stay home.
-        let Some(origin) = self.origins.find(request.method(), request.uri(), request.headers()) else {
-            events::withheld("the request goes to an origin that is not allowed, or does not say where it goes");
-            return Plan::Bare;
-        };
-        if request.headers().contains_key(&self.header) {
-            match self.own_authorization {
-                OwnAuthorization::Keep => return Plan::Bare,
-                OwnAuthorization::Replace => drop(request.headers_mut().remove(&self.header)),
-                OwnAuthorization::Reject => {
-                    return Plan::Fail(Error::new(
-                        ErrorKind::OwnAuthorization,
-                        "the request carries an authorization header of its own",
-                    ));
-                }
-            }
-        }
-        Plan::Authorize { origin, renewal, replay }
     }
 }
 
@@ -165,8 +114,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let (origin, renewal, replay) = match self.cold.config.plan(&mut request) {
-            Plan::Authorize { origin, renewal, replay } => (origin, renewal, replay),
+        let (chosen, origin, renewal, replay) = match self.cold.config.plan(&mut request) {
+            Plan::Authorize { chosen, origin, renewal, replay } => (chosen, origin, renewal, replay),
             // The caller polled `inner` ready: that holds for the one call made here.
             Plan::Bare => return ResponseFuture::bare(self.inner.call(request)),
             Plan::Fail(error) => return self.fail(error),
@@ -175,31 +124,51 @@ where
             self.used_again();
         }
         if renewal {
-            let since = self.cold.config.session.generation();
-            return self.recover(request, First::Renewal { since }, origin, replay);
+            let session = self.session(chosen);
+            let first = First::Renewal { since: session.generation() };
+            return self.recover(session, request, first, origin, replay);
         }
-        let due = match self.update_cached() {
-            Ok(due) => due,
-            Err(error) => return self.fail(error),
+        let among_many;
+        let (current, due) = match &chosen {
+            None => match self.update_cached() {
+                Ok(due) => (self.cached.as_ref(), due),
+                Err(error) => return self.fail(error),
+            },
+            Some(session) => {
+                let now = Instant::now();
+                among_many = match session.authorization(now) {
+                    Ok(authorization) => authorization,
+                    Err(error) => return self.fail(error),
+                };
+                (among_many.as_ref(), among_many.as_ref().is_some_and(|current| current.is_due(now)))
+            }
         };
-        let Some(cached) = &self.cached else { return self.recover(request, First::Token, origin, replay) };
+        let Some(current) = current else {
+            return self.recover(self.session(chosen), request, First::Token, origin, replay);
+        };
         let config = &self.cold.config;
         let (mut request, kept) = if replay { Kept::keep(request, config.replay_limit) } else { (request, None) };
         if due && kept.is_none() {
-            return self.recover(request, First::FreshToken, origin, replay);
+            return self.recover(self.session(chosen), request, First::FreshToken, origin, replay);
         }
-        request.headers_mut().insert(&config.header, cached.header.clone());
-        let sent = Sent { cold: self.cold.clone(), kept, generation: cached.generation, epoch: cached.epoch, origin };
+        request.headers_mut().insert(&config.header, current.header.clone());
+        let (generation, epoch) = (current.generation, current.epoch);
+        let sent = Sent { cold: self.cold.clone(), chosen, kept, generation, epoch, origin };
         ResponseFuture::sent(self.inner.call(request), sent)
     }
 }
 
 impl<S: Clone> Reauth<S> {
+    fn session(&self, chosen: Option<Session>) -> Session {
+        self.cold.config.selector.session(chosen)
+    }
+
     /// For a call that waits before its first send. What `inner` reserved when it was polled ready, a place under a
     /// concurrency limit perhaps, is given back first: the renewal may need that very place.
     #[cold]
     fn recover<B, R>(
         &mut self,
+        session: Session,
         request: Request<B>,
         first: First,
         origin: usize,
@@ -210,10 +179,11 @@ impl<S: Clone> Reauth<S> {
         B: Replay,
         R: Body,
     {
-        match self.cold.config.session.epoch() {
+        match session.epoch() {
             Ok(epoch) => {
                 self.inner = self.cold.service();
-                ResponseFuture::recovering(Recovery::first(self.cold.clone(), request, first, epoch, origin, replay))
+                let cold = self.cold.clone();
+                ResponseFuture::recovering(Recovery::first(cold, session, request, first, epoch, origin, replay))
             }
             Err(error) => self.fail(error),
         }

@@ -21,6 +21,7 @@ use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 use secrecy::SecretString;
+use tokio::sync::Semaphore;
 use tower_service::Service;
 
 pub use self::client_auth::ClientAuth;
@@ -29,11 +30,12 @@ use crate::Error;
 
 const RESPONSE_LIMIT: usize = 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(120);
+const CONCURRENCY: usize = 64;
 
 /// The token endpoint of an authorization server, over any tower service
 /// ([RFC 6749 §3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)).
 ///
-/// Clones are cheap and share the service. They also share the pause that a 429 or a 503 asks for: until it is over,
+/// Clones are cheap and share the service, and how many requests it is [sent at a time](TokenEndpoint::concurrency). They also share the pause that a 429 or a 503 asks for: until it is over,
 /// token requests fail at once with [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), and nothing is sent. The
 /// pause lasts as long as `Retry-After` says, five minutes at most; without one 1 s, doubling up to 60 s.
 ///
@@ -106,6 +108,8 @@ struct Settings {
     parameters: Vec<(Box<str>, SecretString)>,
     response_limit: usize,
     timeout: Duration,
+    // Of all clones; those of an endpoint with another limit have their own.
+    turns: Arc<Semaphore>,
 }
 
 impl TokenEndpoint {
@@ -155,6 +159,7 @@ impl TokenEndpoint {
             parameters: Vec::new(),
             response_limit: RESPONSE_LIMIT,
             timeout: TIMEOUT,
+            turns: Arc::new(Semaphore::new(CONCURRENCY)),
         };
         let shared = Shared { transport: Transport::new(service), hold: Hold::default() };
         Ok(Self { shared: Arc::new(shared), settings: Arc::new(settings) })
@@ -185,6 +190,15 @@ impl TokenEndpoint {
         self.set(|settings| settings.timeout = timeout)
     }
 
+    /// How many requests may be under way at a time, by all clones that are made of this endpoint from here on: many
+    /// sessions that renew at once must not overrun the server. Further ones wait for their turn, and a pause that the server
+    /// asks for meanwhile holds them as well. Default: 64. At least one is let through.
+    #[must_use]
+    pub fn concurrency(self, requests: usize) -> Self {
+        let requests = requests.clamp(1, Semaphore::MAX_PERMITS);
+        self.set(|settings| settings.turns = Arc::new(Semaphore::new(requests)))
+    }
+
     /// Where tokens are revoked ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)); reached through the same service,
     /// with the same client authentication. Default: nowhere, and a logout is local.
     ///
@@ -203,7 +217,7 @@ impl TokenEndpoint {
 
 impl fmt::Debug for TokenEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { address, revocation, client, parameters, response_limit, timeout } = &*self.settings;
+        let Settings { address, revocation, client, parameters, response_limit, timeout, turns: _ } = &*self.settings;
         f.debug_struct("TokenEndpoint")
             .field("address", &format_args!("{address}"))
             .field("revocation", &revocation.as_ref().map(ToString::to_string))

@@ -6,6 +6,7 @@ use http::{
     response::Parts,
 };
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::SemaphorePermit;
 
 use super::{
     TokenEndpoint,
@@ -79,6 +80,7 @@ impl TokenEndpoint {
         parameters: &[(&str, &str)],
     ) -> Result<TokenSet, Error> {
         let step = Step::new(purpose, &self.settings.address);
+        let _place = self.place().await;
         let turn = self.enter(&step)?;
         let form = self.form(context, parameters);
         let (parts, body, deadline) = self.post(&step, form, Some(context.session())).await?;
@@ -102,10 +104,17 @@ impl TokenEndpoint {
         self.enter(&Step::new(Purpose::Token(None), &self.settings.address)).map(|_| ())
     }
 
+    /// A place among the requests that may be under way. A renewal's limit bounds the wait, and each request ahead has its
+    /// time-out.
+    pub(super) async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        // Never closed.
+        self.settings.turns.acquire().await.ok()
+    }
+
     fn enter(&self, step: &Step<'_>) -> Result<Turn, Error> {
         self.shared.hold.enter().map_err(|held| {
             let why = format_args!("not sent, since the server answered with {} just before", held.status.as_u16());
-            step.error(ErrorKind::Unavailable, why).with_retry_after(held.remaining)
+            step.error(ErrorKind::Unavailable, why).with_retry_after(held.remaining).with_nothing_sent()
         })
     }
 

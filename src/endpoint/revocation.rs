@@ -57,6 +57,7 @@ impl TokenEndpoint {
         let mut form = Form::default();
         form.append("token", token.expose_secret());
         form.append("token_type_hint", kind.hint());
+        let _place = self.place().await;
         let (parts, body, deadline) = self.post(step, form, None).await?;
         let limit = self.settings.response_limit;
         if parts.status != StatusCode::OK {

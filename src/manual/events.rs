@@ -20,6 +20,7 @@
 //! | `stronger login asked for` | info | (RFC 9470: the API wants another login, which no renewal brings) |
 //! | `logged in` | info | `session`, `credential` |
 //! | `logged out` | info | `session` |
+//! | `session evicted` | debug | `session`, `cause` |
 //! | `tokens revoked` | info | `session` |
 //! | `revocation failed` | warn | `session`, `error` |
 //!

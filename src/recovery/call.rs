@@ -14,7 +14,7 @@ use crate::{
     layer::Parked,
     metrics,
     service::Cold,
-    session::{Answer, Authorization, Need, Waiting},
+    session::{Answer, Authorization, Need, Session, Waiting},
 };
 
 /// How much of a body a classifier sees, and for how long it is waited for.
@@ -33,6 +33,7 @@ pub(super) type Next<S, F, R> = Result<Step<S, F>, End<R>>;
 /// What is known of the call, whatever its step.
 pub(super) struct Call<S, B: Replay, R: Body> {
     pub(super) cold: Arc<Cold<S>>,
+    pub(super) session: Session,
     pub(super) epoch: Generation,
     // When this call began to wait.
     pub(super) since: Instant,
@@ -75,7 +76,7 @@ where
                 claims: self.claims.as_deref(),
             },
         };
-        match config.session.ask(need, self.epoch, self.since) {
+        match self.session.ask(need, self.epoch, self.since) {
             Answer::Ready => self.go_on(),
             Answer::Wait(waiting) => Ok(self.wait(waiting, false)),
             Answer::After(waiting) => Ok(self.wait(waiting, true)),
@@ -116,7 +117,7 @@ where
                 self.give_up(Error::new(ErrorKind::SameToken, "the renewal brought the same token again"))
             }
             Ok(_) => self.go_on(),
-            Err(error) if self.cold.config.session.is_patient(self.since, &error) => Ok(Step::Ask),
+            Err(error) if self.session.is_patient(self.since, &error) => Ok(Step::Ask),
             Err(error) => self.give_up(error),
         }
     }
@@ -129,7 +130,7 @@ where
             self.response = Some(response);
             let config = &self.cold.config;
             if let Some(origin) = config.origins.get(self.origin) {
-                config.session.untried(self.epoch, origin);
+                self.session.untried(self.epoch, origin);
             }
             return self.give_up(Error::new(ErrorKind::NotReplayable, "the request could not be kept for a replay"));
         }
@@ -141,7 +142,7 @@ where
 
     /// There will be no better answer than the one that is there, if there is one.
     fn give_up(&mut self, error: Error) -> Next<S, S::Future, R> {
-        let session = &self.cold.config.session;
+        let session = &self.session;
         match (self.response.take(), &self.first) {
             (Some(mut response), _) => {
                 events::passed_on(session.id(), &error);
@@ -166,7 +167,7 @@ where
                 let config = &self.cold.config;
                 let replayed = self.replays > 0 || !self.free_replay;
                 if let (true, Some(origin)) = (replayed, config.origins.get(self.origin)) {
-                    config.session.productive(self.epoch, origin);
+                    self.session.productive(self.epoch, origin);
                 }
                 Err(Ok(response))
             }
@@ -187,12 +188,12 @@ where
         let config = &self.cold.config;
         self.claims = challenge.claims().map(Into::into);
         if let (Some(response), Some(origin)) = (&self.response, config.origins.get(self.origin)) {
-            events::rejected(config.session.id(), self.sent, response.status(), origin);
-            if config.session.is_untried(self.epoch, origin, self.sent) {
+            events::rejected(self.session.id(), self.sent, response.status(), origin);
+            if self.session.is_untried(self.epoch, origin, self.sent) {
                 self.unproductive();
             }
         }
-        let renewed_by_others = config.session.generation() != self.sent;
+        let renewed_by_others = self.session.generation() != self.sent;
         metrics::rejected(!renewed_by_others);
         if config.max_replays == 0 {
             self.kept = None;
@@ -217,7 +218,7 @@ where
     fn unproductive(&self) {
         let config = &self.cold.config;
         if let Some(origin) = config.origins.get(self.origin) {
-            config.session.unproductive(self.epoch, origin, self.sent);
+            self.session.unproductive(self.epoch, origin, self.sent);
         }
     }
 
@@ -225,7 +226,7 @@ where
     pub(super) fn request(&mut self) -> Result<Request<B>, End<R>> {
         let config = &self.cold.config;
         // Invariant 6: the last look at the session before anything is sent.
-        let Authorization { header, generation, .. } = match config.session.authorization_of(self.epoch) {
+        let Authorization { header, generation, .. } = match self.session.authorization_of(self.epoch) {
             Ok(authorization) => authorization,
             Err(error) => return Err(self.end(error)),
         };
@@ -242,7 +243,7 @@ where
             return Err(self.end(Error::new(ErrorKind::NotReplayable, "the request's body can't be had again")));
         };
         if self.response.take().is_some() {
-            events::replayed(config.session.id(), generation, self.replays);
+            events::replayed(self.session.id(), generation, self.replays);
         }
         self.parked = None;
         self.sent = generation;

@@ -35,8 +35,12 @@ use self::{
     hand_back::HandBack,
 };
 use crate::{
-    Error, ErrorKind, Head, Replay, ResponseBody, Verdict, future::Sent, identity::Generation, metrics, service::Cold,
-    session::Waiting,
+    Error, ErrorKind, Head, Replay, ResponseBody, Verdict,
+    future::Sent,
+    identity::Generation,
+    metrics,
+    service::Cold,
+    session::{Session, Waiting},
 };
 
 /// Why a request waits before its first send.
@@ -93,6 +97,7 @@ where
     /// For a request that can't be sent yet.
     pub(crate) fn first(
         cold: Arc<Cold<S>>,
+        session: Session,
         request: Request<B>,
         first: First,
         epoch: Generation,
@@ -101,6 +106,7 @@ where
     ) -> Self {
         let call = Call {
             cold,
+            session,
             epoch,
             since: Instant::now(),
             origin,
@@ -119,9 +125,11 @@ where
 
     /// For a response that does not simply pass.
     pub(crate) fn answered(sent: Sent<S, B>, response: Response<ResponseBody<R>>, verdict: Verdict) -> Self {
-        let Sent { cold, kept, generation, epoch, origin } = sent;
+        let Sent { cold, chosen, kept, generation, epoch, origin } = sent;
+        let session = cold.config.selector.session(chosen);
         let call = Call {
             cold,
+            session,
             epoch,
             since: Instant::now(),
             origin,

@@ -174,6 +174,13 @@ impl Session {
     }
 }
 
+impl Authorization {
+    /// Whether the token is due for a renewal.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.fresh_until.is_some_and(|until| until <= now)
+    }
+}
+
 impl Login {
     pub(super) fn authorization(&self, held: &Held) -> Authorization {
         Authorization {

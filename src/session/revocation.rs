@@ -9,8 +9,8 @@ use std::{
 use secrecy::SecretString;
 use tokio::{runtime::Handle, task::JoinHandle};
 
-use super::{Inner, Session, state::Login};
-use crate::{Error, ErrorKind, TokenEndpoint, TokenSet, endpoint::TokenKind, events};
+use super::{Inner, Session, state::Login, tasks::Task};
+use crate::{Error, ErrorKind, TokenEndpoint, TokenSet, endpoint::TokenKind, events, identity::SessionId};
 
 /// The future of [`Session::logout`]. The secrets were gone before it was handed out, and the revocation runs on a task
 /// of its own: dropping the future changes nothing.
@@ -26,8 +26,25 @@ enum Revoking {
     Done(Option<Result<(), Error>>),
 }
 
+/// What is to be done at the server after a logout.
+pub(crate) struct Revocation {
+    session: SessionId,
+    task: Task,
+    endpoint: TokenEndpoint,
+    tokens: Revocable,
+}
+
 impl Session {
     pub(super) fn start_logout(&self) -> Logout {
+        let Some(revocation) = self.end() else { return Logout::done(Ok(())) };
+        let Ok(runtime) = Handle::try_current() else {
+            return Logout::done(Err(Error::new(ErrorKind::NoRuntime, "a revocation needs a tokio runtime")));
+        };
+        Logout::under_way(runtime.spawn(revocation.run()))
+    }
+
+    /// Forgets everything at once, and tells what there is to revoke.
+    pub(crate) fn end(&self) -> Option<Revocation> {
         let login = self.inner.change(|state| {
             let login = state.login.take()?;
             // Under the lock: a flight that lands from here on must find both, the login gone and this word.
@@ -35,22 +52,19 @@ impl Session {
                 flight.revoke_on_landing();
             }
             Some(login)
-        });
-        let Some(login) = login else { return Logout::done(Ok(())) };
+        })?;
         events::logged_out(self.inner.id);
-        let Some((endpoint, tokens)) = login.revocable() else { return Logout::done(Ok(())) };
-        let Ok(runtime) = Handle::try_current() else {
-            return Logout::done(Err(Error::new(ErrorKind::NoRuntime, "a revocation needs a tokio runtime")));
-        };
-        let (task, id) = (self.inner.tasks.track(), self.inner.id);
-        Logout {
-            state: Revoking::UnderWay(runtime.spawn(async move {
-                let _task = task;
-                let result = revoke(&endpoint, tokens.refresh.as_ref(), tokens.access.as_ref()).await;
-                events::revoked(id, &result);
-                result
-            })),
-        }
+        let (endpoint, tokens) = login.revocable()?;
+        Some(Revocation { session: self.inner.id, task: self.inner.tasks.track(), endpoint, tokens })
+    }
+}
+
+impl Revocation {
+    pub(crate) async fn run(self) -> Result<(), Error> {
+        let Self { session, task: _task, endpoint, tokens } = self;
+        let result = revoke(&endpoint, tokens.refresh.as_ref(), tokens.access.as_ref()).await;
+        events::revoked(session, &result);
+        result
     }
 }
 
@@ -104,8 +118,12 @@ impl Login {
 }
 
 impl Logout {
-    fn done(result: Result<(), Error>) -> Self {
+    pub(crate) fn done(result: Result<(), Error>) -> Self {
         Self { state: Revoking::Done(Some(result)) }
+    }
+
+    pub(crate) fn under_way(task: JoinHandle<Result<(), Error>>) -> Self {
+        Self { state: Revoking::UnderWay(task) }
     }
 }
 

@@ -13,7 +13,7 @@ pub mod task;
 pub mod time;
 
 pub mod sync {
-    pub use real::sync::oneshot;
+    pub use real::sync::{Semaphore, SemaphorePermit, oneshot};
 
     pub mod watch {
         pub use real::sync::watch::{Receiver, Ref};

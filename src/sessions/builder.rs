@@ -1,0 +1,132 @@
+//! The settings of many sessions.
+
+use std::{fmt, hash::Hash, sync::Arc, time::Duration};
+
+use super::{Eviction, Sessions};
+
+const CAPACITY: usize = 100_000;
+const IDLE: Duration = Duration::from_secs(30 * 60);
+const LIFETIME: Duration = Duration::from_secs(12 * 3600);
+
+/// Builds [`Sessions`] with settings of its own.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_reauth::{Sessions, WithoutKey};
+///
+/// #[derive(Clone, PartialEq, Eq, Hash)]
+/// struct UserKey(u128);
+///
+/// let sessions: Sessions<UserKey> = Sessions::builder()
+///     .capacity(1_000_000)
+///     .idle_timeout(Duration::from_secs(15 * 60))
+///     .max_lifetime(Duration::from_secs(8 * 3600))
+///     .without_key(WithoutKey::Bare)
+///     .on_eviction(|_key: &UserKey, cause| println!("a user has to log in again: {cause:?}"))
+///     .build();
+/// assert!(sessions.is_empty());
+/// ```
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct SessionsBuilder<K> {
+    pub(super) settings: Settings<K>,
+}
+
+/// What becomes of a request whose extensions hold no key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WithoutKey {
+    /// It fails with [`ErrorKind::NoKey`](crate::ErrorKind::NoKey), and nothing is sent.
+    #[default]
+    Reject,
+    /// It goes out without a token, and is not replayed.
+    Bare,
+}
+
+pub(super) struct Settings<K> {
+    pub(super) capacity: usize,
+    pub(super) idle: Duration,
+    pub(super) lifetime: Duration,
+    pub(super) without_key: WithoutKey,
+    pub(super) revoke_evicted: bool,
+    pub(super) notice: Option<Notice<K>>,
+}
+
+type Notice<K> = Arc<dyn Fn(&K, Eviction) + Send + Sync>;
+
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> SessionsBuilder<K> {
+    pub(super) fn new() -> Self {
+        Self {
+            settings: Settings {
+                capacity: CAPACITY,
+                idle: IDLE,
+                lifetime: LIFETIME,
+                without_key: WithoutKey::default(),
+                revoke_evicted: false,
+                notice: None,
+            },
+        }
+    }
+
+    /// How many sessions are held, 100,000 by default; over it, the least recently used one goes. At least one is held.
+    pub fn capacity(mut self, sessions: usize) -> Self {
+        self.settings.capacity = sessions.max(1);
+        self
+    }
+
+    /// How long a session is held without being used, 30 minutes by default. It is used when a call asks for it, or
+    /// [`get`](Sessions::get).
+    pub fn idle_timeout(mut self, time: Duration) -> Self {
+        self.settings.idle = time;
+        self
+    }
+
+    /// How long a session is held in all, 12 hours by default, counted from [`insert`](Sessions::insert).
+    pub fn max_lifetime(mut self, time: Duration) -> Self {
+        self.settings.lifetime = time;
+        self
+    }
+
+    /// What becomes of a request without a key; [`WithoutKey::Reject`] by default.
+    pub fn without_key(mut self, choice: WithoutKey) -> Self {
+        self.settings.without_key = choice;
+        self
+    }
+
+    /// Revokes the tokens of a session that is evicted, in the background. By default it is forgotten, and its tokens live on
+    /// at the server until they expire there: somebody else may hold the same ones, another device of the user or another
+    /// replica of this program.
+    pub fn revoke_evicted(mut self) -> Self {
+        self.settings.revoke_evicted = true;
+        self
+    }
+
+    /// Is told of each session that was evicted, after it was forgotten. It is called in the middle of whatever found the
+    /// session to be too much or too old, calls included, so it must be quick.
+    pub fn on_eviction(mut self, notice: impl Fn(&K, Eviction) + Send + Sync + 'static) -> Self {
+        self.settings.notice = Some(Arc::new(notice));
+        self
+    }
+
+    /// The sessions: none yet.
+    pub fn build(self) -> Sessions<K> {
+        Sessions::with_settings(self.settings)
+    }
+}
+
+impl<K> fmt::Debug for Settings<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("capacity", &self.capacity)
+            .field("idle", &self.idle)
+            .field("lifetime", &self.lifetime)
+            .field("without_key", &self.without_key)
+            .field("revoke_evicted", &self.revoke_evicted)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K> fmt::Debug for SessionsBuilder<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionsBuilder").field("settings", &self.settings).finish()
+    }
+}

@@ -1,0 +1,245 @@
+//! Many owners of credentials behind one layer: the sessions of a backend-for-frontend.
+//!
+//! 1. Which session a request gets is decided by its key alone. What a call carries afterwards, it carries by the session
+//!    that was found, so that no look-up in the middle of a call can end at another user's (invariants 2 and 6).
+//! 2. Whatever puts a session in place or takes it away on purpose does so under the lock of the logins that are under
+//!    way, so that a login which was overtaken by a logout never puts its session in place.
+//! 3. Eviction is not logout: it is this process that lets go.
+
+mod builder;
+mod eviction;
+mod login;
+mod logout;
+mod selector;
+mod shelves;
+
+use std::{any::type_name, fmt, future::Future, hash::Hash, sync::Arc};
+
+use http::Extensions;
+
+pub(crate) use self::selector::Choice;
+use self::{builder::Settings, eviction::Sweeper, login::Logins, selector::Choose, shelves::Shelves};
+pub use self::{
+    builder::{SessionsBuilder, WithoutKey},
+    eviction::Eviction,
+    logout::LogoutAll,
+    selector::Selector,
+};
+use crate::{Error, ErrorKind, Logout, Session, Status};
+
+/// The sessions of many users, found by a key in the extensions of each request.
+///
+/// `K` is a type of your own, since extensions are found by type: a newtype around the key of a user's login. All clones share
+/// one set of sessions. A request without a key fails with [`ErrorKind::NoKey`], and one whose key has no session with
+/// [`ErrorKind::LoggedOut`]: never does a request go out bare by accident.
+///
+/// **The key decides whose token a request carries, and nothing checks it again.** Whoever puts the key of one user into
+/// the request of another sends that user's data to the wrong person, and nobody will notice. So take the key from what the
+/// server itself remembers of the login, never from anything that the browser sends as such: not a user name, not an id in a
+/// path, and not the cookie's value either. Let it be random, made anew at each login, and put it into the request in one
+/// place.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+/// use tower_reauth::{Origins, ReauthLayer, Session, Sessions, TokenSet, grant_fn};
+///
+/// #[derive(Clone, PartialEq, Eq, Hash)]
+/// struct LoginKey(u128);
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower_reauth::Error> {
+/// let client = service_fn(|request: Request<Full<Bytes>>| async move {
+///     assert_eq!(request.headers()["authorization"], "Bearer token-of-alice");
+///     Ok::<_, std::io::Error>(Response::new(Full::<Bytes>::default()))
+/// });
+/// let sessions = Sessions::new();
+/// let api = ServiceBuilder::new()
+///     .layer(ReauthLayer::new(sessions.clone(), Origins::only("https://gw.example")?))
+///     .service(client);
+///
+/// // At login:
+/// let key = LoginKey(fastrand::u128(..)); // of a cryptographic generator, in earnest
+/// sessions.insert(key.clone(), Session::new(grant_fn(|_context| async { TokenSet::new("token-of-alice") })));
+/// // In each handler:
+/// let request = Request::get("https://gw.example/orders").extension(key.clone()).body(Full::default());
+/// let response = api.clone().oneshot(request.expect("a valid request")).await?;
+/// # assert!(response.status().is_success());
+/// // At the end:
+/// sessions.logout(&key).await?;
+/// # Ok(()) }
+/// ```
+///
+/// # Limits
+/// 100,000 sessions, of which the least recently used goes first; 30 minutes without use; 12 hours in all: see
+/// [`SessionsBuilder`]. Whoever is evicted is forgotten at once, as by [`Session::forget`], whoever else holds that session;
+/// the tokens are not revoked, unless [`revoke_evicted`](SessionsBuilder::revoke_evicted) says so. One timer for all sweeps
+/// out what has ended within a minute; nobody is served from it meanwhile. An idle session has no task, no timer and no
+/// connection.
+///
+/// # Load on the token endpoint
+/// The sessions of different users renew independently of each other, and side by side:
+/// [`TokenEndpoint::concurrency`](crate::TokenEndpoint::concurrency) bounds how many at a time, and its pause after a 429 or
+/// a 503 holds for all of them.
+pub struct Sessions<K> {
+    shared: Arc<Shared<K>>,
+}
+
+struct Shared<K> {
+    shelves: Shelves<K>,
+    logins: Logins<K>,
+    sweeper: Sweeper,
+    settings: Settings<K>,
+}
+
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
+    /// No sessions yet, with the default limits.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Sessions with limits of their own.
+    pub fn builder() -> SessionsBuilder<K> {
+        SessionsBuilder::new()
+    }
+
+    fn with_settings(settings: Settings<K>) -> Self {
+        let shelves = Shelves::new(settings.idle, settings.lifetime);
+        Self { shared: Arc::new(Shared { shelves, logins: Logins::default(), sweeper: Sweeper::default(), settings }) }
+    }
+
+    /// Puts a session in the place of a key, and gives back the one that was there: that one goes on as it is, and ends
+    /// when its last clone is dropped. A login of [`get_or_login`](Sessions::get_or_login) that is under way for the key is
+    /// overtaken.
+    pub fn insert(&self, key: K, session: Session) -> Option<Session> {
+        let older = self.shared.logins.overtake(&key, || self.shared.shelves.insert(key.clone(), session));
+        self.shared.inserted(&key);
+        older
+    }
+
+    /// The session of a key, which counts as a use of it.
+    pub fn get(&self, key: &K) -> Option<Session> {
+        self.shared.find(key)
+    }
+
+    /// The session of a key; where there is none, `login` makes one. However many ask for a key at a time, one login is
+    /// made, and they all get its result.
+    ///
+    /// `login` runs on a task of its own and is carried through, even if everybody who waits for it leaves: a password or an
+    /// authorization code may be on the wire already. So let it end by itself, as [`Session::token`] does.
+    ///
+    /// # Errors
+    /// What `login` failed with; the next caller tries again. [`ErrorKind::LoggedOut`] when a [`logout`](Sessions::logout)
+    /// overtook the login, whose tokens are revoked then. [`ErrorKind::RenewalLost`] when `login` panicked or its runtime went
+    /// away, [`ErrorKind::NoRuntime`] where there is none.
+    ///
+    /// # Cancel safety
+    /// Safe: the login goes on, and its session is kept.
+    pub async fn get_or_login<F>(&self, key: K, login: impl FnOnce() -> F) -> Result<Session, Error>
+    where
+        F: Future<Output = Result<Session, Error>> + Send + 'static,
+    {
+        match self.shared.find(&key) {
+            Some(session) => Ok(session),
+            None => self.log_in(key, login).await,
+        }
+    }
+
+    /// Ends the session of a key: see [`Session::logout`]. A key without one is logged out already.
+    ///
+    /// # Errors
+    /// As [`Session::logout`].
+    ///
+    /// # Cancel safety
+    /// As [`Session::logout`]: all is done before the future is first polled, but for the revocation, which runs on a task
+    /// of its own.
+    pub fn logout(&self, key: &K) -> Logout {
+        let session = self.shared.logins.overtake(key, || self.shared.shelves.remove(key));
+        session.map_or_else(|| Logout::done(Ok(())), |session| session.logout())
+    }
+
+    /// Ends all sessions: when this function has returned, none of them has a token. The tokens are then revoked, 16
+    /// sessions at a time.
+    ///
+    /// # Errors
+    /// The first failure, when all have been attempted: [`ErrorKind::NotRevoked`], or [`ErrorKind::NoRuntime`] where there is
+    /// no runtime to ask the server from.
+    ///
+    /// # Cancel safety
+    /// The revocations run on a task of their own.
+    pub fn logout_all(&self) -> LogoutAll {
+        LogoutAll::start(self.shared.logins.overtake_all(|| self.shared.shelves.drain()))
+    }
+
+    /// All keys, with what can be said of their sessions at the moment; nobody is used by that. Sessions that come or go
+    /// meanwhile may be in it or not.
+    pub fn statuses(&self) -> impl Iterator<Item = (K, Status)> {
+        self.shared.shelves.iter().map(|(key, session)| (key, session.status()))
+    }
+
+    /// How many sessions are held; those that have ended count until they are swept out.
+    pub fn len(&self) -> usize {
+        self.shared.shelves.count()
+    }
+
+    /// Whether no session is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
+    /// The one place where a key becomes a session. A store that replicas share would be asked here, for a key that this
+    /// process does not know or has evicted.
+    fn find(&self, key: &K) -> Option<Session> {
+        match self.shelves.get(key) {
+            Ok(found) => found,
+            Err(ended) => {
+                self.let_go(ended);
+                None
+            }
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> Choose for Sessions<K> {
+    fn choose(&self, extensions: &Extensions) -> Result<Choice, Error> {
+        let Some(key) = extensions.get::<K>() else {
+            return match self.shared.settings.without_key {
+                WithoutKey::Bare => Ok(Choice::Nobody),
+                WithoutKey::Reject => Err(Error::new(
+                    ErrorKind::NoKey,
+                    format!("the request's extensions hold no `{}` that says whose it is", type_name::<K>()),
+                )),
+            };
+        };
+        let session = self.shared.find(key);
+        session.map(Choice::Among).ok_or_else(|| Error::new(ErrorKind::LoggedOut, "there is no session for this key"))
+    }
+}
+
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> From<Sessions<K>> for Selector {
+    fn from(sessions: Sessions<K>) -> Self {
+        Self::many(sessions)
+    }
+}
+
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> Default for Sessions<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K> Clone for Sessions<K> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+// No keys: they are as good as passwords in some programs.
+impl<K> fmt::Debug for Sessions<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").field("settings", &self.shared.settings).finish_non_exhaustive()
+    }
+}
