@@ -1,0 +1,181 @@
+//! One login per key, however many ask for it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use futures::future::join_all;
+use tower_reauth::{ErrorKind, Status, TokenSet, grant_fn};
+
+use super::*;
+
+/// Logs this owner in for real, and counts that.
+async fn log_in(users: Users, owner: &'static str, logins: Arc<AtomicUsize>) -> Result<Session, Error> {
+    logins.fetch_add(1, Ordering::SeqCst);
+    let session = users.session(owner);
+    session.token().await?;
+    Ok(session)
+}
+
+#[tokio::test(start_paused = true)]
+async fn thousand_who_ask_for_a_key_share_one_login() {
+    for_every_credential(async |world| {
+        let users = Users::new(world, Sessions::new());
+        let logins = Arc::new(AtomicUsize::new(0));
+        let ask = || users.sessions.get_or_login(key("alice"), || log_in(users.clone(), "alice", logins.clone()));
+        for session in join_all((0..1000).map(|_| ask())).await {
+            assert_eq!(session.unwrap().status(), Status::Active);
+        }
+        assert_eq!((logins.load(Ordering::SeqCst), users.world.issuer.token_requests()), (1, 1));
+        // And whoever comes later finds the session.
+        ask().await.unwrap();
+        assert_eq!(logins.load(Ordering::SeqCst), 1);
+        assert_eq!(users.get("alice").await.unwrap().status(), 200);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn logins_of_two_keys_do_not_wait_for_each_other() {
+    for_every_credential(async |world| {
+        let users = Users::new(world, Sessions::new());
+        let logins = Arc::new(AtomicUsize::new(0));
+        let gate = Gate::closed();
+        users.world.issuer.next(Answer::tokens().behind(&gate));
+        let alice = tokio::spawn({
+            let (users, logins) = (users.clone(), logins.clone());
+            async move { users.sessions.get_or_login(key("alice"), || log_in(users.clone(), "alice", logins)).await }
+        });
+        gate.arrived(1).await;
+        users.sessions.get_or_login(key("bob"), || log_in(users.clone(), "bob", logins.clone())).await.unwrap();
+        gate.open();
+        alice.await.unwrap().unwrap();
+        assert_eq!(logins.load(Ordering::SeqCst), 2);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn login_is_carried_through_when_everybody_leaves() {
+    for_every_credential(async |world| {
+        let users = Users::new(world, Sessions::new());
+        let logins = Arc::new(AtomicUsize::new(0));
+        let gate = Gate::closed();
+        users.world.issuer.next(Answer::tokens().behind(&gate));
+        for _ in 0..3 {
+            let ask = users.sessions.get_or_login(key("alice"), || log_in(users.clone(), "alice", logins.clone()));
+            let gave_up = tokio::time::timeout(Duration::from_millis(10), ask).await;
+            assert!(gave_up.is_err());
+        }
+        gate.open();
+        settle().await;
+        assert_eq!(users.sessions.get(&key("alice")).unwrap().status(), Status::Active);
+        assert_eq!((logins.load(Ordering::SeqCst), users.world.issuer.token_requests()), (1, 1));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_login_is_everybody_s_failure_and_the_next_caller_tries_again() {
+    for_every_credential(async |world| {
+        let users = Users::new(world, Sessions::new());
+        let logins = Arc::new(AtomicUsize::new(0));
+        users.world.issuer.next(Answer::error(400, "invalid_scope"));
+        let ask = || users.sessions.get_or_login(key("alice"), || log_in(users.clone(), "alice", logins.clone()));
+        for session in join_all((0..10).map(|_| ask())).await {
+            assert_eq!(session.unwrap_err().kind(), ErrorKind::Misconfigured);
+        }
+        assert_eq!((logins.load(Ordering::SeqCst), users.sessions.len()), (1, 0));
+        ask().await.unwrap();
+        assert_eq!(logins.load(Ordering::SeqCst), 2);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn login_that_panics_is_an_error_and_the_next_caller_tries_again() {
+    let sessions = Sessions::<Key>::new();
+    let calls = (0..3).map(|_| sessions.get_or_login(key("alice"), || async { panic!("on purpose") }));
+    for outcome in join_all(calls).await {
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::RenewalLost);
+    }
+    let session = sessions.get_or_login(key("alice"), || async { Ok(Session::logged_out()) }).await.unwrap();
+    assert_eq!(session.status(), Status::LoggedOut);
+}
+
+#[tokio::test(start_paused = true)]
+async fn logout_overtakes_a_login_that_is_under_way() {
+    for_every_credential(async |world| {
+        let revocable = world.kind != Kind::Custom;
+        let users = Users::new(world, Sessions::new());
+        let logins = Arc::new(AtomicUsize::new(0));
+        let gate = Gate::closed();
+        users.world.issuer.next(Answer::tokens().delivered_behind(&gate));
+        let waiting = tokio::spawn({
+            let (users, logins) = (users.clone(), logins.clone());
+            async move { users.sessions.get_or_login(key("alice"), || log_in(users.clone(), "alice", logins)).await }
+        });
+        gate.arrived(1).await;
+        users.sessions.logout(&key("alice")).await.unwrap();
+        gate.open();
+        assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::LoggedOut);
+        assert!(users.sessions.is_empty());
+        settle().await;
+        assert_eq!(users.world.issuer.is_alive(&users.world.issuer.last_access_token()), !revocable);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn session_that_is_put_in_place_overtakes_a_login_that_is_under_way() {
+    for_every_credential(async |world| {
+        let users = Users::new(world, Sessions::new());
+        let logins = Arc::new(AtomicUsize::new(0));
+        let gate = Gate::closed();
+        users.world.issuer.next(Answer::tokens().delivered_behind(&gate));
+        let waiting = tokio::spawn({
+            let (users, logins) = (users.clone(), logins.clone());
+            async move { users.sessions.get_or_login(key("alice"), || log_in(users.clone(), "alice", logins)).await }
+        });
+        gate.arrived(1).await;
+        users.sessions.insert(key("alice"), users.session("bob"));
+        gate.open();
+        let session = waiting.await.unwrap().unwrap();
+        assert_eq!(session.status(), Status::Idle, "the one that was put in place");
+        users.get("alice").await.unwrap();
+        assert_eq!(users.last_owner(), "bob");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn session_that_ended_is_logged_in_anew() {
+    let sessions = Sessions::builder().idle_timeout(Duration::from_secs(60)).build();
+    let fresh = || async { Ok(Session::new(grant_fn(|_context| async { TokenSet::new("token") }))) };
+    let first = sessions.get_or_login(key("alice"), fresh).await.unwrap();
+    first.token().await.unwrap();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(sessions.get_or_login(key("alice"), fresh).await.unwrap().status(), Status::Idle);
+    assert_eq!(first.status(), Status::LoggedOut);
+}
+
+#[test]
+fn login_without_a_runtime_is_an_error() {
+    let sessions = Sessions::<Key>::new();
+    let login = sessions.get_or_login(key("alice"), || async { Ok(Session::logged_out()) });
+    let outcome = futures::executor::block_on(login);
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::NoRuntime);
+}
+
+#[test]
+fn login_whose_runtime_goes_away_is_an_error_and_another_runtime_tries_again() {
+    let sessions = Sessions::<Key>::new();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let first = runtime();
+    let mut waiting = Box::pin(sessions.get_or_login(key("alice"), std::future::pending::<Result<Session, Error>>));
+    first.block_on(async { assert!(futures::poll!(&mut waiting).is_pending()) });
+    drop(first);
+    assert_eq!(futures::executor::block_on(waiting).unwrap_err().kind(), ErrorKind::RenewalLost);
+    runtime().block_on(sessions.get_or_login(key("alice"), || async { Ok(Session::logged_out()) })).unwrap();
+}
