@@ -71,6 +71,11 @@
 //! Credentials that the server refuses are not sent again and again, so that nobody is locked out: the session becomes
 //! [`Status::Refused`], which [`Session::subscribe`] tells, and the user is to be asked.
 //!
+//! # Many users
+//! A backend-for-frontend holds the credentials of all its users: [`Sessions`] takes the place of the one [`Session`], and finds
+//! whose a request is by a key in its extensions. It is bounded in number and time, and an idle user costs a few hundred
+//! bytes beside the secrets.
+//!
 //! # Order of layers
 //! From the outside in: redirects, this layer, decompression, the client. A time-out outside the layer counts the renewal
 //! in; one inside counts each attempt. A concurrency limit works on either side: a call that waits for a token gives back its

@@ -11,6 +11,7 @@
 //! | wait for a token | 30 s; the renewal itself goes on | [`SessionBuilder::waiting_time`] |
 //! | one renewal in all | 120 s | [`SessionBuilder::renewal_limit`] |
 //! | one exchange with the token endpoint | 120 s | [`TokenEndpoint::timeout`] |
+//! | requests to one token endpoint at a time | 64, of all sessions; further ones wait for their turn | [`TokenEndpoint::concurrency`] |
 //! | answer of the token endpoint | 1 MiB | [`TokenEndpoint::response_limit`] |
 //! | redirects of the token endpoint | never followed | |
 //! | `token_type` | missing or `Bearer` in any case; anything else is an error | |
@@ -25,6 +26,12 @@
 //! | refused client | tried again after 60 s, doubling to 15 min | |
 //! | re-issues because unexpired tokens were rejected | 10 a minute and session; then a rejection waits up to 5 s, or passes | [`SessionBuilder::reissues_per_minute`] |
 //! | origin that rejects new tokens | left alone for 1 s, doubling to 60 s | |
+//! | sessions of many users | 100,000; the least recently used goes first | [`SessionsBuilder::capacity`] |
+//! | session among many that is not used | ends after 30 min | [`SessionsBuilder::idle_timeout`] |
+//! | session among many in all | ends after 12 h | [`SessionsBuilder::max_lifetime`] |
+//! | session that was evicted | forgotten, not revoked | [`SessionsBuilder::revoke_evicted`] |
+//! | request without a key, among many sessions | an error, nothing is sent | [`SessionsBuilder::without_key`] |
+//! | logout of all sessions | revokes 16 at a time | |
 //! | revocation | sent up to 3 times, again only after 429 or 503 | |
 //!
 //! [`ReauthLayer::max_replays`]: crate::ReauthLayer::max_replays
@@ -35,6 +42,12 @@
 //! [`SessionBuilder::renew_ahead`]: crate::SessionBuilder::renew_ahead
 //! [`SessionBuilder::wait_for_token`]: crate::SessionBuilder::wait_for_token
 //! [`SessionBuilder::reissues_per_minute`]: crate::SessionBuilder::reissues_per_minute
+//! [`SessionsBuilder::capacity`]: crate::SessionsBuilder::capacity
+//! [`SessionsBuilder::idle_timeout`]: crate::SessionsBuilder::idle_timeout
+//! [`SessionsBuilder::max_lifetime`]: crate::SessionsBuilder::max_lifetime
+//! [`SessionsBuilder::revoke_evicted`]: crate::SessionsBuilder::revoke_evicted
+//! [`SessionsBuilder::without_key`]: crate::SessionsBuilder::without_key
+//! [`TokenEndpoint::concurrency`]: crate::TokenEndpoint::concurrency
 //! [`TokenEndpoint::timeout`]: crate::TokenEndpoint::timeout
 //! [`TokenEndpoint::response_limit`]: crate::TokenEndpoint::response_limit
 //! [`PasswordGrant`]: crate::PasswordGrant

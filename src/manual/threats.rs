@@ -68,6 +68,10 @@
 //! | threat | defence | test |
 //! | --- | --- | --- |
 //! | a token of one user reaches another one's request | tokens are found by the session alone; generations are process-wide and never used twice; a call stays with the login it began with | `single_flight` |
+//! | many users, and a request without a key | an error, never a bare request or anybody's token by accident | `sessions` |
+//! | many logins, to fill the memory or to push others out | a number of sessions that is bounded; throttle logins where they come in | `sessions` |
+//! | many users renew at once and overrun the server | so many requests at a time for all of them, and its pauses hold for all | `sessions` |
+//! | a login that was evicted lives on | wiped at once, whoever else holds the session; one timer sweeps out what nobody asks for | `sessions` |
 //! | one user's requests fill the memory | 64 KiB a request, 64 MiB a layer, then a rejection is passed on | `damping` |
 //! | one broken API burns the session that others need | cool-downs are kept for each origin | `damping` |
 //!
