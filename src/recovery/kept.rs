@@ -2,10 +2,7 @@
 
 use http::Request;
 
-use crate::{
-    Replay,
-    replay::{BufferPool, KeptHead},
-};
+use crate::{Replay, replay::KeptHead};
 
 /// What a replay starts from.
 pub(crate) struct Kept<B: Replay> {
@@ -20,7 +17,7 @@ impl<B: Replay> Kept<B> {
         let (parts, body) = request.into_parts();
         let (body, kept) = body.keep(limit);
         let request = Request::from_parts(parts, body);
-        let kept = kept.map(|body| Self { head: KeptHead::keep(&request, BufferPool::take()), body });
+        let kept = kept.map(|body| Self { head: KeptHead::keep(&request), body });
         (request, kept)
     }
 

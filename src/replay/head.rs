@@ -3,8 +3,9 @@
 //! Cloning a `HeaderMap` allocates for the map, and once more for every value that was never cloned before. Here names
 //! and values are written one after another into a pooled buffer, and the head is rebuilt only after a rejection.
 //!
-//! Layout, every number eight bytes in native order: the lengths of method, scheme, authority, path with query; their
-//! bytes; then for each header its [`mark`], name and value. A part of the URI that is absent has length 0.
+//! Layout: pairs, each a [`mark`] of eight bytes in native order and then its two texts. The first is scheme and
+//! authority of the URI, the second nothing and the path with query, then come names and values of the headers. A part of
+//! the URI that is absent has length 0.
 
 use std::{fmt, mem};
 
@@ -15,10 +16,10 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 
-use super::pool::{BufferPool, wipe};
+use super::pool::Buffer;
 
-const NUMBER: usize = size_of::<u64>();
-/// `http` lets no name grow beyond 16 bits; values have the 47 bits that remain.
+const MARK: usize = size_of::<u64>();
+/// `http` lets no name grow beyond 16 bits, and no scheme either; values have the 47 bits that remain.
 const NAME_BITS: u32 = 16;
 
 /// Method, URI, version, headers and extensions of a request, as they were.
@@ -26,48 +27,44 @@ const NAME_BITS: u32 = 16;
 /// The bytes are wiped on drop: headers such as `Cookie` carry secrets too (invariant 9). Extensions are cloned, which
 /// costs nothing where there are none.
 pub(crate) struct KeptHead {
-    buffer: Vec<u8>,
+    buffer: Buffer,
     extensions: Extensions,
+    method: Method,
     version: Version,
 }
 
 impl KeptHead {
-    /// Copies the head of a request into a buffer, whose former content is wiped.
-    pub(crate) fn keep<B>(request: &Request<B>, mut buffer: Vec<u8>) -> Self {
-        wipe(&mut buffer);
-        // All of the room is there from the start: asking for more before each write costs as much as the write.
-        let room = buffer.capacity();
-        buffer.resize(room, 0);
-        let used = write(request, &mut buffer).unwrap_or_else(|| {
-            // Invariant 9: `Vec::reserve` would leave a copy behind in freed memory.
-            wipe(&mut buffer);
-            buffer = vec![0; size(request).next_multiple_of(64)];
-            write(request, &mut buffer).unwrap_or_default()
-        });
-        buffer.truncate(used);
+    /// Copies the head of a request.
+    pub(crate) fn keep<B>(request: &Request<B>) -> Self {
+        let mut buffer = Buffer::take();
+        if buffer.fill(|room| write(request, room)).is_none() {
+            buffer.make_room(size(request));
+            buffer.fill(|room| write(request, room));
+        }
         let extensions = request.extensions();
         let extensions = if extensions.is_empty() { Extensions::new() } else { extensions.clone() };
-        Self { buffer, extensions, version: request.version() }
+        Self { buffer, extensions, method: request.method().clone(), version: request.version() }
     }
 
     /// The head once more. `None` where the original holds what only unchecked constructors of `http` let pass.
     pub(crate) fn restore(&self) -> Option<Parts> {
-        let mut rest = Rest(&self.buffer);
-        let [method, scheme, authority, path] = [rest.number()?, rest.number()?, rest.number()?, rest.number()?];
-        let mut head = Request::new(()).into_parts().0;
-        head.method = Method::from_bytes(rest.bytes(method)?).ok()?;
+        let mut rest = Rest(self.buffer.used());
+        let (scheme, authority, _) = rest.pair()?;
+        let (_, path, _) = rest.pair()?;
         let mut uri = http::uri::Parts::default();
-        uri.scheme = present(rest.bytes(scheme)?, |scheme| Scheme::try_from(scheme).ok())?;
-        uri.authority = present(rest.bytes(authority)?, |authority| Authority::try_from(authority).ok())?;
-        uri.path_and_query = present(rest.bytes(path)?, |path| PathAndQuery::try_from(path).ok())?;
+        uri.scheme = present(scheme, |scheme| Scheme::try_from(scheme).ok())?;
+        uri.authority = present(authority, |authority| Authority::try_from(authority).ok())?;
+        uri.path_and_query = present(path, |path| PathAndQuery::try_from(path).ok())?;
+        let mut head = Request::new(()).into_parts().0;
         head.uri = Uri::from_parts(uri).ok()?;
         while !rest.0.is_empty() {
-            let (name, value, sensitive) = unmark(rest.number()?);
-            let name = HeaderName::from_bytes(rest.bytes(name)?).ok()?;
-            let mut value = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(rest.bytes(value)?)).ok()?;
+            let (name, value, sensitive) = rest.pair()?;
+            let name = HeaderName::from_bytes(name).ok()?;
+            let mut value = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(value)).ok()?;
             value.set_sensitive(sensitive);
             head.headers.try_append(name, value).ok()?;
         }
+        head.method = self.method.clone();
         head.version = self.version;
         head.extensions = self.extensions.clone();
         Some(head)
@@ -75,22 +72,12 @@ impl KeptHead {
 
     /// How many bytes are kept alive, extensions aside.
     pub(crate) fn size(&self) -> usize {
-        self.buffer.capacity()
+        self.buffer.size()
     }
 
     /// Gives up spare room, for a request that will wait.
     pub(crate) fn shrink(&mut self) {
-        if self.buffer.capacity() > self.buffer.len() {
-            let mut buffer = mem::take(&mut self.buffer);
-            self.buffer = buffer.as_slice().to_vec();
-            wipe(&mut buffer);
-        }
-    }
-}
-
-impl Drop for KeptHead {
-    fn drop(&mut self) {
-        BufferPool::give(mem::take(&mut self.buffer));
+        self.buffer.shrink();
     }
 }
 
@@ -104,10 +91,15 @@ impl fmt::Debug for KeptHead {
 struct Room<'a>(&'a mut [u8]);
 
 impl Room<'_> {
-    fn put(&mut self, bytes: &[u8]) -> Option<()> {
-        let (to, rest) = mem::take(&mut self.0).split_at_mut_checked(bytes.len())?;
-        to.copy_from_slice(bytes);
+    #[inline(always)]
+    fn put(&mut self, first: &[u8], second: &[u8], sensitive: bool) -> Option<()> {
+        let (place, rest) = mem::take(&mut self.0).split_at_mut_checked(MARK + first.len() + second.len())?;
         self.0 = rest;
+        let (mark_place, place) = place.split_first_chunk_mut()?;
+        *mark_place = mark(first.len(), second.len(), sensitive).to_ne_bytes();
+        let (first_place, second_place) = place.split_at_mut_checked(first.len())?;
+        copy(first, first_place);
+        copy(second, second_place);
         Some(())
     }
 }
@@ -116,33 +108,25 @@ impl Room<'_> {
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
-    fn number(&mut self) -> Option<u64> {
-        let (number, rest) = self.0.split_first_chunk()?;
+    fn pair(&mut self) -> Option<(&'a [u8], &'a [u8], bool)> {
+        let (mark, rest) = self.0.split_first_chunk()?;
+        let (first, second, sensitive) = unmark(u64::from_ne_bytes(*mark));
+        let (first, rest) = rest.split_at_checked(first.try_into().ok()?)?;
+        let (second, rest) = rest.split_at_checked(second.try_into().ok()?)?;
         self.0 = rest;
-        Some(u64::from_ne_bytes(*number))
-    }
-
-    fn bytes(&mut self, length: u64) -> Option<&'a [u8]> {
-        let (bytes, rest) = self.0.split_at_checked(length.try_into().ok()?)?;
-        self.0 = rest;
-        Some(bytes)
+        Some((first, second, sensitive))
     }
 }
 
 /// Writes a head, and says how many bytes it took; `None` when there is no room for it.
 fn write<B>(request: &Request<B>, room: &mut [u8]) -> Option<usize> {
+    let all = room.len();
     let mut left = Room(room);
-    let all = left.0.len();
-    let line = request_line(request);
-    left.put(line.map(|part| (part.len() as u64).to_ne_bytes()).as_flattened())?;
-    for part in line {
-        left.put(part.as_bytes())?;
-    }
+    let [scheme, authority, path] = target(request.uri());
+    left.put(scheme.as_bytes(), authority.as_bytes(), false)?;
+    left.put(b"", path.as_bytes(), false)?;
     for (name, value) in request.headers() {
-        let (name, sensitive, value) = (name.as_str().as_bytes(), value.is_sensitive(), value.as_bytes());
-        left.put(&mark(name.len(), value.len(), sensitive).to_ne_bytes())?;
-        left.put(name)?;
-        left.put(value)?;
+        left.put(name.as_str().as_bytes(), value.as_bytes(), value.is_sensitive())?;
     }
     Some(all - left.0.len())
 }
@@ -150,19 +134,38 @@ fn write<B>(request: &Request<B>, room: &mut [u8]) -> Option<usize> {
 /// In bytes, what [`write`] takes.
 #[cold]
 fn size<B>(request: &Request<B>) -> usize {
-    let line: usize = request_line(request).iter().map(|part| NUMBER + part.len()).sum();
-    let headers = request.headers().iter().map(|(name, value)| NUMBER + name.as_str().len() + value.len());
-    line + headers.sum::<usize>()
+    let target = target(request.uri()).map(str::len);
+    let headers = request.headers().iter().map(|(name, value)| MARK + name.as_str().len() + value.len());
+    2 * MARK + target.iter().sum::<usize>() + headers.sum::<usize>()
 }
 
-fn request_line<B>(request: &Request<B>) -> [&str; 4] {
-    let uri = request.uri();
+fn target(uri: &Uri) -> [&str; 3] {
     [
-        request.method().as_str(),
         uri.scheme_str().unwrap_or_default(),
         uri.authority().map(Authority::as_str).unwrap_or_default(),
         uri.path_and_query().map(PathAndQuery::as_str).unwrap_or_default(),
     ]
+}
+
+/// Copies short texts, as most are, by two moves that may overlap: a call of `memcpy` costs more than that.
+#[inline(always)]
+fn copy(from: &[u8], to: &mut [u8]) {
+    if !(copy_ends::<8>(from, to) || copy_ends::<16>(from, to)) {
+        to.copy_from_slice(from);
+    }
+}
+
+/// Copies a text of `N` to `2 * N` bytes.
+#[inline(always)]
+fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) -> bool {
+    if !(N..=2 * N).contains(&from.len()) || from.len() != to.len() {
+        return false;
+    }
+    if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
+        to[..N].copy_from_slice(first);
+        to[from.len() - N..].copy_from_slice(last);
+    }
+    true
 }
 
 /// The two lengths of a header and its sensitive flag in one number.

@@ -20,7 +20,7 @@ mod tonic;
 use std::task::{Context, Poll};
 
 pub use self::boxed::KeptBody;
-pub(crate) use self::{head::KeptHead, pool::BufferPool};
+pub(crate) use self::head::KeptHead;
 
 /// A request body that can be sent again.
 ///

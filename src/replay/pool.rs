@@ -1,102 +1,163 @@
 //! Buffers for request heads, used over and over so that keeping a head allocates nothing.
 
-use std::{cell::RefCell, hint::black_box};
+use std::{cell::RefCell, hint::black_box, mem};
 
 /// Buffers of one thread. More calls than this in flight at once allocate.
 const MAX_BUFFERS: usize = 32;
 /// In bytes. A buffer that grew beyond this for a huge head is freed and not held for ever.
-const MAX_CAPACITY: usize = 4 * 1024;
-
-/// Empty buffers, held per thread: a lock that every call takes would undo the scaling over threads.
-///
-/// A call that ends on another thread than it began on moves its buffer there, which does no harm.
-#[derive(Debug)]
-pub(crate) struct BufferPool;
+const MAX_ROOM: usize = 4 * 1024;
 
 thread_local! {
-    static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    /// Per thread: a lock that every call takes would undo the scaling over threads. A call that ends on another thread
+    /// than it began on moves its buffer there, which does no harm.
+    static POOL: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
 }
 
-impl BufferPool {
-    /// An empty buffer, with capacity where one was given back on this thread.
-    pub(crate) fn take() -> Vec<u8> {
-        let pooled = BUFFERS.try_with(|buffers| buffers.borrow_mut().pop());
-        pooled.ok().flatten().unwrap_or_default()
+/// Bytes that are wiped on drop (invariant 9); their memory then goes to the thread's pool.
+///
+/// What is not used is zero: clearing the whole room before each use would cost more than the use itself.
+#[derive(Default)]
+pub(super) struct Buffer {
+    room: Box<[u8]>,
+    used: usize,
+}
+
+impl Buffer {
+    /// A buffer from the pool, or one without any room.
+    pub(super) fn take() -> Self {
+        let room = POOL.try_with(|pool| pool.borrow_mut().pop());
+        Self { room: room.ok().flatten().unwrap_or_default(), used: 0 }
     }
 
-    /// Wipes a buffer and keeps it for the next [`take`](Self::take), or frees it where the pool is full.
-    pub(crate) fn give(mut buffer: Vec<u8>) {
-        wipe(&mut buffer);
-        if !(1..=MAX_CAPACITY).contains(&buffer.capacity()) {
+    /// Empties the buffer, and puts room for at least so many bytes in the place of what it had.
+    pub(super) fn make_room(&mut self, bytes: usize) {
+        self.wipe();
+        // The older room is freed: from the pool it would only prove too small once more.
+        self.room = vec![0; bytes.next_multiple_of(64)].into();
+    }
+
+    /// Lets `write` fill the buffer; it says how many bytes it used, or `None` where it ran out of room.
+    pub(super) fn fill(&mut self, write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<()> {
+        // Until it is known how much was written, all of it counts.
+        self.used = self.room.len();
+        self.used = write(&mut self.room)?;
+        Some(())
+    }
+
+    pub(super) fn used(&self) -> &[u8] {
+        self.room.get(..self.used).unwrap_or_default()
+    }
+
+    /// In bytes, the room.
+    pub(super) fn size(&self) -> usize {
+        self.room.len()
+    }
+
+    /// Gives up the room that is not used.
+    pub(super) fn shrink(&mut self) {
+        if self.used < self.room.len() {
+            *self = Self { room: self.used().into(), used: self.used };
+        }
+    }
+
+    /// Invariant 9. `zeroize` writes byte by byte, which would cost more than the copy of the head itself; the black box
+    /// keeps the compiler from leaving out a write that nobody reads.
+    fn wipe(&mut self) {
+        let used = self.room.get_mut(..mem::take(&mut self.used)).unwrap_or_default();
+        used.fill(0);
+        black_box(used);
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.wipe();
+        let room = mem::take(&mut self.room);
+        if !(1..=MAX_ROOM).contains(&room.len()) {
             return;
         }
         // An error says that the thread is about to end: the buffer is freed then.
-        let _ = BUFFERS.try_with(|buffers| {
-            let mut buffers = buffers.borrow_mut();
-            if buffers.len() < MAX_BUFFERS {
-                buffers.push(buffer);
+        let _ = POOL.try_with(|pool| {
+            let mut pool = pool.borrow_mut();
+            if pool.len() < MAX_BUFFERS {
+                pool.push(room);
             }
         });
     }
-}
-
-/// Invariant 9: overwrites what was used of the buffer and empties it.
-///
-/// `zeroize` writes byte by byte over the whole capacity, which would cost more than the copy of the head itself. The
-/// black box keeps the compiler from leaving out a write that nobody reads.
-pub(super) fn wipe(buffer: &mut Vec<u8>) {
-    if !buffer.is_empty() {
-        overwrite(buffer);
-        buffer.clear();
-    }
-}
-
-fn overwrite(bytes: &mut [u8]) {
-    bytes.fill(0);
-    black_box(bytes);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn drained() -> usize {
-        std::iter::from_fn(|| Some(BufferPool::take()).filter(|buffer| buffer.capacity() > 0)).count()
+    fn filled(room: usize, text: &[u8]) -> Buffer {
+        let mut buffer = Buffer::default();
+        buffer.make_room(room);
+        buffer.fill(|room| {
+            room.get_mut(..text.len())?.copy_from_slice(text);
+            Some(text.len())
+        });
+        buffer
+    }
+
+    fn pooled() -> Vec<Box<[u8]>> {
+        POOL.take()
     }
 
     #[test]
-    fn buffer_is_used_again_and_empty() {
-        let mut buffer = Vec::with_capacity(100);
-        buffer.extend_from_slice(b"secret");
-        let address = buffer.as_ptr();
-        BufferPool::give(buffer);
-        let buffer = BufferPool::take();
-        assert_eq!((buffer.as_ptr(), buffer.len()), (address, 0));
-        assert_eq!(BufferPool::take().capacity(), 0);
+    fn room_is_used_again_and_zero() {
+        let buffer = filled(100, b"secret");
+        assert_eq!(buffer.used(), b"secret");
+        let address = buffer.room.as_ptr();
+        drop(buffer);
+        let mut buffer = Buffer::take();
+        assert_eq!((buffer.room.as_ptr(), buffer.used()), (address, &[][..]));
+        buffer.fill(|room| {
+            assert_eq!(room, [0; 128]);
+            Some(0)
+        });
+        assert_eq!(Buffer::take().size(), 0);
     }
 
     #[test]
-    fn number_of_buffers_is_bounded() {
-        for _ in 0..MAX_BUFFERS * 2 {
-            BufferPool::give(Vec::with_capacity(1));
-        }
-        assert_eq!(drained(), MAX_BUFFERS);
+    fn what_was_written_before_the_room_ran_out_is_wiped() {
+        let mut buffer = filled(64, b"");
+        let ran_out = buffer.fill(|room| {
+            room.fill(b'x');
+            None
+        });
+        assert!(ran_out.is_none());
+        drop(buffer);
+        assert_eq!(pooled(), [vec![0; 64].into()]);
     }
 
     #[test]
-    fn huge_and_empty_buffers_are_not_held() {
-        BufferPool::give(Vec::with_capacity(MAX_CAPACITY + 1));
-        BufferPool::give(Vec::new());
-        assert_eq!(drained(), 0);
+    fn room_that_was_too_small_is_not_held() {
+        let mut buffer = filled(1, b"secret");
+        buffer.make_room(65);
+        assert_eq!((buffer.size(), buffer.used()), (128, &[][..]));
+        drop(buffer);
+        assert_eq!(pooled().len(), 1);
     }
 
     #[test]
-    fn wiped_buffer_is_zeroed_and_empty_and_keeps_its_room() {
-        let mut buffer = b"secret".to_vec();
-        overwrite(&mut buffer);
-        assert_eq!(buffer, [0; 6]);
-        wipe(&mut buffer);
-        assert!(buffer.is_empty());
-        assert_eq!(buffer.capacity(), 6);
+    fn shrinking_leaves_what_is_used_and_wipes_the_rest_of_it() {
+        let mut buffer = filled(100, b"secret");
+        buffer.shrink();
+        assert_eq!((&*buffer.room, buffer.used()), (&b"secret"[..], &b"secret"[..]));
+        assert_eq!(pooled(), [vec![0; 128].into()]);
+    }
+
+    #[test]
+    fn number_of_rooms_is_bounded() {
+        drop(Vec::from_iter((0..MAX_BUFFERS * 2).map(|_| filled(1, b""))));
+        assert_eq!(pooled().len(), MAX_BUFFERS);
+    }
+
+    #[test]
+    fn huge_and_empty_rooms_are_not_held() {
+        drop(filled(MAX_ROOM + 1, b""));
+        drop(Buffer::default());
+        assert!(pooled().is_empty());
     }
 }

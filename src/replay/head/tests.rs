@@ -11,8 +11,10 @@ fn headers(head: &Parts) -> Vec<(HeaderName, Vec<u8>, bool)> {
     head.headers.iter().map(header).collect()
 }
 
-fn assert_comes_back(request: &Request<()>, buffer: Vec<u8>) {
-    let kept = KeptHead::keep(request, buffer);
+/// With a room that the pool has, or without one.
+fn assert_comes_back(request: &Request<()>, pooled: usize) {
+    drop(holding(&vec![b'x'; pooled]));
+    let kept = KeptHead::keep(request);
     let original = request.clone().into_parts().0;
     for _ in 0..2 {
         let head = kept.restore().expect("a head that `http` has checked");
@@ -65,7 +67,7 @@ proptest! {
         version in prop::sample::select(vec![Version::HTTP_09, Version::HTTP_10, Version::HTTP_11, Version::HTTP_2, Version::HTTP_3]),
         headers in vec(header(), 0..30),
         removed in any::<prop::sample::Index>(),
-        capacity in 0..2000_usize,
+        pooled in 0..2000_usize,
     ) {
         let mut request = Request::new(());
         *request.method_mut() = method;
@@ -78,7 +80,7 @@ proptest! {
         if !headers.is_empty() {
             request.headers_mut().remove(&removed.get(&headers).0);
         }
-        assert_comes_back(&request, Vec::with_capacity(capacity));
+        assert_comes_back(&request, pooled);
     }
 }
 
@@ -87,7 +89,7 @@ fn every_form_of_request_target_comes_back() {
     for uri in
         ["/", "/a?b=c", "*", "example.com:443", "http://h", "http://h?q", "https://u@h:1/p?", "ftp://h/", "/?", "h"]
     {
-        assert_comes_back(&request(uri), Vec::new());
+        assert_comes_back(&request(uri), 0);
     }
 }
 
@@ -96,7 +98,7 @@ fn long_names_and_values_come_back() {
     let mut request = request(&format!("/{}", "p".repeat(60_000)));
     let name = HeaderName::from_bytes("n".repeat(65_535).as_bytes()).expect("the longest name");
     request.headers_mut().insert(name, HeaderValue::from_bytes(&[b'v'; 200_000]).expect("a good value"));
-    assert_comes_back(&request, Vec::new());
+    assert_comes_back(&request, 0);
 }
 
 #[test]
@@ -111,7 +113,7 @@ fn lengths_beyond_32_bits_are_told_apart() {
 fn extensions_are_cloned() {
     let mut request = request("/");
     request.extensions_mut().insert("mine");
-    let kept = KeptHead::keep(&request, Vec::new());
+    let kept = KeptHead::keep(&request);
     for _ in 0..2 {
         let head = kept.restore().expect("a good head");
         assert_eq!(head.extensions.get::<&str>(), Some(&"mine"));
@@ -122,24 +124,37 @@ fn extensions_are_cloned() {
 fn buffer_is_reused_without_growing() {
     let mut request = request("/");
     request.headers_mut().insert(COOKIE, HeaderValue::from_static("secret"));
-    drop(KeptHead::keep(&request, Vec::new()));
-    let buffer = BufferPool::take();
-    assert!(buffer.is_empty());
-    let (address, capacity) = (buffer.as_ptr(), buffer.capacity());
-    let kept = KeptHead::keep(&request, buffer);
-    assert_eq!((kept.buffer.as_ptr(), kept.size()), (address, capacity));
+    let kept = KeptHead::keep(&request);
+    let (address, size) = (kept.buffer.used().as_ptr(), kept.size());
+    drop(kept);
+    let kept = KeptHead::keep(&request);
+    assert_eq!((kept.buffer.used().as_ptr(), kept.size()), (address, size));
 }
 
 #[test]
-fn former_content_of_the_buffer_does_not_matter() {
-    assert_comes_back(&request("/a"), b"something else".to_vec());
+fn nothing_of_a_head_stays_behind() {
+    let mut request = request("https://api.example/path-secret");
+    request.headers_mut().insert(COOKIE, HeaderValue::from_static("secret"));
+    for shrunk in [false, true] {
+        let mut kept = KeptHead::keep(&request);
+        if shrunk {
+            kept.shrink();
+        }
+        drop(kept);
+        Buffer::take().fill(|room| {
+            assert!(!room.is_empty() && room.iter().all(|byte| *byte == 0));
+            Some(0)
+        });
+    }
 }
 
 #[test]
 fn shrinking_leaves_the_head_and_no_spare_room() {
-    let mut kept = KeptHead::keep(&request("/a?b"), Vec::with_capacity(4096));
+    drop(holding(&[b'x'; 4096]));
+    let mut kept = KeptHead::keep(&request("/a?b"));
+    assert_eq!(kept.size(), 4096);
     kept.shrink();
-    assert_eq!(kept.size(), kept.buffer.len());
+    assert_eq!(kept.size(), kept.buffer.used().len());
     assert_eq!(kept.restore().expect("a good head").uri, "/a?b");
 }
 
@@ -147,15 +162,25 @@ fn shrinking_leaves_the_head_and_no_spare_room() {
 fn damaged_buffer_is_refused_without_a_panic() {
     let mut request = request("http://h/a?b");
     request.headers_mut().insert(COOKIE, HeaderValue::from_static("a=b"));
-    let mut kept = KeptHead::keep(&request, Vec::new());
-    let whole = kept.buffer.clone();
+    let mut kept = KeptHead::keep(&request);
+    let whole = kept.buffer.used().to_vec();
     for length in 0..whole.len() {
-        kept.buffer = whole[..length].to_vec();
+        kept.buffer = holding(&whole[..length]);
         let _ = kept.restore();
         let mut changed = whole.clone();
         changed[length] ^= 0xff;
-        kept.buffer = changed;
+        kept.buffer = holding(&changed);
         let _ = kept.restore();
+    }
+}
+
+#[test]
+fn texts_of_every_length_are_copied_whole() {
+    let from: Vec<u8> = (1..=100).collect();
+    for length in 0..=from.len() {
+        let mut to = vec![0; length];
+        copy(&from[..length], &mut to);
+        assert_eq!(to, from[..length]);
     }
 }
 
@@ -163,5 +188,15 @@ fn damaged_buffer_is_refused_without_a_panic() {
 fn debug_shows_no_header() {
     let mut request = request("/path-secret");
     request.headers_mut().insert(COOKIE, HeaderValue::from_static("secret"));
-    assert!(!format!("{:?}", KeptHead::keep(&request, Vec::new())).contains("secret"));
+    assert!(!format!("{:?}", KeptHead::keep(&request)).contains("secret"));
+}
+
+fn holding(bytes: &[u8]) -> Buffer {
+    let mut buffer = Buffer::default();
+    buffer.make_room(bytes.len());
+    buffer.fill(|room| {
+        room.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(bytes.len())
+    });
+    buffer
 }
