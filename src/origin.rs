@@ -2,7 +2,11 @@
 
 use std::{fmt, net::IpAddr};
 
-use http::{HeaderMap, Method, Uri, header::HOST, uri::Authority};
+use http::{
+    HeaderMap, Method, Uri,
+    header::HOST,
+    uri::{Authority, Scheme},
+};
 
 use crate::{Error, ErrorKind};
 
@@ -20,15 +24,17 @@ use crate::{Error, ErrorKind};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
-    https: bool,
+    scheme: Scheme,
     host: Box<str>,
     port: u16,
+    // As nearly every request writes it: with the port where that is not the default one.
+    authority: Box<str>,
 }
 
 impl Origin {
     /// Whether nobody on the way can read what is sent there: encrypted, or this machine.
     pub(crate) fn is_encrypted_or_local(&self) -> bool {
-        self.https || self.is_loopback()
+        self.scheme == Scheme::HTTPS || self.is_loopback()
     }
 
     fn is_loopback(&self) -> bool {
@@ -36,15 +42,20 @@ impl Origin {
         host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
+    fn is_at(&self, authority: &Authority) -> bool {
+        // Much the cheaper one of the two.
+        authority.as_str() == &*self.authority || self.is_written_otherwise(authority)
+    }
+
     /// The authority as it stands is read, so that whatever is no plain `host`, `host:` or `host:port` matches nothing:
     /// userinfo, for one.
-    fn is_at(&self, authority: &Authority) -> bool {
+    #[cold]
+    fn is_written_otherwise(&self, authority: &Authority) -> bool {
         let Some((host, port)) = authority.as_str().split_at_checked(self.host.len()) else { return false };
-        // Nearly always written as configured: the plain comparison is much the cheaper one.
-        (host == &*self.host || host.eq_ignore_ascii_case(&self.host))
+        host.eq_ignore_ascii_case(&self.host)
             && match port {
                 // An empty port means the default one (RFC 3986 §3.2.3).
-                "" | ":" => self.port == default_port(self.https),
+                "" | ":" => self.port == default_port(&self.scheme),
                 _ => port.strip_prefix(':').is_some_and(|digits| {
                     digits.bytes().all(|digit| digit.is_ascii_digit()) && digits.parse() == Ok(self.port)
                 }),
@@ -61,10 +72,8 @@ impl std::str::FromStr for Origin {
             Err(Error::new(ErrorKind::Invalid, format!("this is not an origin: {why}; write scheme://host[:port]")))
         };
         let Ok(uri) = text.parse::<Uri>() else { return refuse("it is not a URI") };
-        let https = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return refuse("it must start with https:// or http://"),
+        let Some(scheme) = uri.scheme().filter(|scheme| [Scheme::HTTPS, Scheme::HTTP].contains(scheme)) else {
+            return refuse("it must start with https:// or http://");
         };
         let Some(authority) = uri.authority() else { return refuse("it has no host") };
         if authority.as_str().contains('@') {
@@ -76,18 +85,16 @@ impl std::str::FromStr for Origin {
         if uri.path_and_query().is_some_and(|path| path.as_str() != "/") || text.contains('#') {
             return refuse("it must not have a path, a query or a fragment");
         }
-        Ok(Self {
-            https,
-            host: authority.host().to_ascii_lowercase().into(),
-            port: authority.port_u16().unwrap_or(default_port(https)),
-        })
+        let host = authority.host().to_ascii_lowercase();
+        let port = authority.port_u16().unwrap_or(default_port(scheme));
+        let authority = if port == default_port(scheme) { host.clone() } else { format!("{host}:{port}") };
+        Ok(Self { scheme: scheme.clone(), host: host.into(), port, authority: authority.into() })
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.https { "https" } else { "http" };
-        write!(f, "{scheme}://{}:{}", self.host, self.port)
+        write!(f, "{}://{}:{}", self.scheme, self.host, self.port)
     }
 }
 
@@ -185,10 +192,9 @@ impl Origins {
         if *method == Method::CONNECT {
             return None;
         }
-        let index = match (uri.scheme_str(), uri.authority()) {
-            (Some(scheme @ ("https" | "http")), Some(authority)) => {
-                let https = scheme == "https";
-                self.allowed.iter().position(|origin| origin.https == https && origin.is_at(authority))
+        let index = match (uri.scheme(), uri.authority()) {
+            (Some(scheme), Some(authority)) => {
+                self.allowed.iter().position(|origin| origin.scheme == *scheme && origin.is_at(authority))
             }
             (None, None) if self.bound => Some(0),
             _ => None,
@@ -223,8 +229,8 @@ fn encrypted_or_local(text: &str) -> Result<Origin, Error> {
     ))
 }
 
-fn default_port(https: bool) -> u16 {
-    if https { 443 } else { 80 }
+fn default_port(scheme: &Scheme) -> u16 {
+    if *scheme == Scheme::HTTPS { 443 } else { 80 }
 }
 
 /// `host:` is allowed by the grammar (RFC 3986 §3.2.3), `host:99999` and `host:x` are not.
