@@ -2,6 +2,8 @@
 
 pub mod allocations;
 mod by_hand;
+pub mod callgrind;
+pub mod figures;
 mod kind;
 mod once;
 mod request;
