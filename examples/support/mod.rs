@@ -7,16 +7,22 @@
 //!    left out without a word. So only a `device_` scope gives a device a token of its own.
 //! 3. A refresh ends the pair of tokens that it was made with. Revoking either token of a pair ends both.
 //! 4. Faults have WSO2's codes, statuses, challenges and bodies.
-//! 5. Every exchange is counted, and told to the observer before it is answered.
+//! 5. Authorization codes need PKCE, work once and for a minute. A second use ends what the first one brought.
+//! 6. A changed password ends every token of its user.
+//! 7. Every exchange with a token in it is counted, and told to the observer before it is answered.
 //!
 //! It is no authorization server for anything but a demonstration: passwords lie in memory as they are.
 #![allow(dead_code, reason = "every example and every test uses its own part")]
 
+mod account;
+mod authorization;
 mod client_auth;
+mod codes;
 mod fault;
 mod journal;
 mod options;
 mod orders;
+mod pages;
 mod revocation;
 mod server;
 mod token_endpoint;

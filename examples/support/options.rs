@@ -22,6 +22,7 @@ pub(crate) struct Options {
     pub(super) token_lifetime: Duration,
     pub(super) users: HashMap<String, String>,
     pub(super) clients: HashMap<String, String>,
+    pub(super) redirect_uris: HashMap<String, String>,
     pub(super) scopes: Vec<String>,
     pub(super) observer: Observer,
 }
@@ -37,6 +38,7 @@ impl Options {
             token_lifetime: Duration::from_secs(3600),
             users: HashMap::new(),
             clients: HashMap::new(),
+            redirect_uris: HashMap::new(),
             scopes: vec!["orders".to_owned()],
             observer: Arc::new(|_| ()),
         }
@@ -51,6 +53,12 @@ impl Options {
     /// Adds a client and its secret.
     pub(crate) fn client(mut self, id: &str, secret: &str) -> Self {
         self.clients.insert(id.to_owned(), secret.to_owned());
+        self
+    }
+
+    /// Lets a client ask for authorization codes, which are sent to this very address.
+    pub(crate) fn redirect_uri(mut self, client: &str, uri: &str) -> Self {
+        self.redirect_uris.insert(client.to_owned(), uri.to_owned());
         self
     }
 

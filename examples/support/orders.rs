@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{
-    StatusCode,
+    HeaderMap, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, LOCATION},
 };
 use serde_json::json;
@@ -45,7 +45,7 @@ pub(super) async fn create(State(gateway): State<Arc<Gateway>>, request: Request
 fn judge(gateway: &Gateway, request: &Request) -> Result<(), Fault> {
     let headers = request.headers();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let token = headers.get(AUTHORIZATION).and_then(|header| bearer(header.to_str().ok()?));
+    let token = bearer_of(headers);
     // Held until it is written down: the journal tells of tokens in the order in which they lived.
     let tokens = gateway.tokens();
     let (number, fault) = match token.map(|token| tokens.standing(token)) {
@@ -64,7 +64,8 @@ fn judge(gateway: &Gateway, request: &Request) -> Result<(), Fault> {
     Err(fault)
 }
 
-fn bearer(header: &str) -> Option<&str> {
-    let (scheme, token) = header.split_once(' ')?;
+/// The token of a request (RFC 6750 §2.1).
+pub(super) fn bearer_of(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }

@@ -1,6 +1,7 @@
 //! The gateway as a value, and running on a socket.
 
 use std::{
+    collections::HashMap,
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{
@@ -16,9 +17,11 @@ use axum::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use super::{
+    account, authorization,
+    codes::Codes,
     journal::{Counters, Journal},
     options::Options,
-    orders, revocation, token_endpoint,
+    orders, pages, revocation, token_endpoint,
     tokens::{Standing, Tokens},
 };
 
@@ -27,7 +30,10 @@ pub(crate) struct Gateway {
     pub(super) options: Options,
     pub(super) journal: Journal,
     pub(super) orders: AtomicU64,
+    // Whoever needs two of these locks takes them in this order.
     tokens: Mutex<Tokens>,
+    codes: Mutex<Codes>,
+    passwords: Mutex<HashMap<String, String>>,
     outage: AtomicBool,
 }
 
@@ -59,19 +65,25 @@ impl Gateway {
         Arc::new(Self {
             journal: Journal::new(options.observer.clone()),
             tokens: Mutex::new(Tokens::new(options.regime, options.token_lifetime)),
+            codes: Mutex::default(),
+            passwords: Mutex::new(options.users.clone()),
             orders: AtomicU64::new(0),
             outage: AtomicBool::new(false),
             options,
         })
     }
 
-    /// `/oauth2/token`, `/oauth2/revoke`, and `/orders` behind the guard.
+    /// `/orders` behind the guard, the endpoints of the authorization server, and its pages.
     pub(crate) fn router(self: &Arc<Self>) -> Router {
         Router::new()
             .route("/orders", get(orders::list).post(orders::create))
             .route_layer(middleware::from_fn_with_state(self.clone(), orders::guard))
             .route("/oauth2/token", post(token_endpoint::token))
             .route("/oauth2/revoke", post(revocation::revoke))
+            .route("/oauth2/authorize", get(authorization::ask).post(authorization::decide))
+            .route("/oauth2/userinfo", get(account::user_info))
+            .route("/account/password", get(account::password_page).post(account::change_password))
+            .route("/oauth2/page.css", get(pages::style))
             .with_state(self.clone())
     }
 
@@ -95,6 +107,12 @@ impl Gateway {
         self.tokens().revoke_all();
     }
 
+    /// Changes a user's password, and ends all tokens that were had with the old one.
+    pub(crate) fn set_password(&self, user: &str, password: &str) {
+        self.passwords().insert(user.to_owned(), password.to_owned());
+        self.tokens().end_user(user);
+    }
+
     /// Makes the token and the revocation endpoint answer with status 500, or ends that.
     pub(crate) fn set_outage(&self, outage: bool) {
         self.outage.store(outage, Ordering::Relaxed);
@@ -104,8 +122,21 @@ impl Gateway {
         self.outage.load(Ordering::Relaxed)
     }
 
+    /// Whether this is the user's password.
+    pub(super) fn knows(&self, user: &str, password: &str) -> bool {
+        self.passwords().get(user).is_some_and(|known| known == password)
+    }
+
+    pub(super) fn codes(&self) -> MutexGuard<'_, Codes> {
+        self.codes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn tokens(&self) -> MutexGuard<'_, Tokens> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn passwords(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.passwords.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,4 +1,4 @@
-//! `POST /oauth2/token`: the password, refresh token and client credentials grants (RFC 6749 §4.3, §6, §4.4).
+//! `POST /oauth2/token`: authorization codes, passwords, refresh tokens and client credentials (RFC 6749 §4.1, §4.3, §6, §4.4).
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::{
     client_auth::{Refusal, authenticate},
+    codes::Redemption,
     journal::What,
     options::Options,
     server::Gateway,
@@ -29,6 +30,9 @@ pub(super) struct TokenRequest {
     username: Option<String>,
     password: Option<String>,
     refresh_token: Option<String>,
+    code: Option<String>,
+    redirect_uri: Option<String>,
+    code_verifier: Option<String>,
     scope: Option<String>,
     client_id: Option<String>,
     client_secret: Option<String>,
@@ -74,7 +78,8 @@ fn serve(
     let options = &gateway.options;
     let client = authenticate(options, headers, request.client_id.take(), request.client_secret.take())?;
     match request.grant_type.as_str() {
-        "password" => Ok(tokens.issue(user_slot(options, client, &request)?)),
+        "authorization_code" => redeem(gateway, tokens, &client, &request),
+        "password" => Ok(tokens.issue(user_slot(gateway, client, &request)?)),
         "client_credentials" => {
             let scopes = granted(options, request.scope.as_deref());
             Ok(tokens.issue(Slot { client, user: None, scopes }))
@@ -88,22 +93,42 @@ fn serve(
 }
 
 fn known(grant_type: &str) -> &'static str {
-    let names = ["password", "refresh_token", "client_credentials"];
+    let names = ["authorization_code", "password", "refresh_token", "client_credentials"];
     names.into_iter().find(|name| *name == grant_type).unwrap_or("unknown")
 }
 
-fn user_slot(options: &Options, client: String, request: &TokenRequest) -> Result<Slot, Refusal> {
+fn redeem(gateway: &Gateway, tokens: &mut Tokens, client: &str, request: &TokenRequest) -> Result<Issued, Refusal> {
+    let TokenRequest { code: Some(code), redirect_uri: Some(redirect_uri), code_verifier: Some(verifier), .. } =
+        request
+    else {
+        return Err(Refusal("invalid_request"));
+    };
+    let mut codes = gateway.codes();
+    let issued = match codes.redeem(code, client, redirect_uri, verifier) {
+        Redemption::Good(slot) => tokens.issue(slot),
+        Redemption::Used(pair) => {
+            tokens.end_pair(pair);
+            return Err(Refusal("invalid_grant"));
+        }
+        Redemption::Bad => return Err(Refusal("invalid_grant")),
+    };
+    codes.used(code, issued.pair.number);
+    drop(codes);
+    Ok(issued)
+}
+
+fn user_slot(gateway: &Gateway, client: String, request: &TokenRequest) -> Result<Slot, Refusal> {
     let (Some(user), Some(password)) = (&request.username, &request.password) else {
         return Err(Refusal("invalid_request"));
     };
-    if options.users.get(user) != Some(password) {
+    if !gateway.knows(user, password) {
         return Err(Refusal("invalid_grant"));
     }
-    Ok(Slot { client, user: Some(user.clone()), scopes: granted(options, request.scope.as_deref()) })
+    Ok(Slot { client, user: Some(user.clone()), scopes: granted(&gateway.options, request.scope.as_deref()) })
 }
 
 /// The scopes that are granted out of those that were asked for.
-fn granted(options: &Options, asked: Option<&str>) -> BTreeSet<String> {
+pub(super) fn granted(options: &Options, asked: Option<&str>) -> BTreeSet<String> {
     let asked = asked.unwrap_or_default().split(' ');
     let is_granted = |scope: &&str| scope.starts_with("device_") || options.scopes.iter().any(|known| known == scope);
     let scopes: BTreeSet<_> = asked.filter(is_granted).map(str::to_owned).collect();

@@ -90,6 +90,22 @@ impl Tokens {
         self.pairs.iter().find(|pair| pair.number == number).cloned()
     }
 
+    /// Ends the pair with this number, if it is alive.
+    pub(super) fn end_pair(&mut self, number: u64) {
+        self.end(|pair| pair.number == number);
+    }
+
+    /// Ends every pair of a user.
+    pub(super) fn end_user(&mut self, user: &str) {
+        self.end(|pair| pair.slot.user.as_deref() == Some(user));
+    }
+
+    /// Whom a good access token stands for, unless it is a client's own.
+    pub(super) fn user(&self, access_token: &str) -> Option<String> {
+        let pair = self.pairs.iter().find(|pair| pair.access_token == access_token && pair.is_good())?;
+        pair.slot.user.clone()
+    }
+
     /// Ends every pair.
     pub(super) fn revoke_all(&mut self) {
         self.end(|_| true);

@@ -1,0 +1,46 @@
+//! What a user has at the authorization server: a name (`/oauth2/userinfo`, OpenID Connect Core §5.3) and a password to
+//! change (`/account/password`).
+
+use std::sync::Arc;
+
+use axum::{
+    Form, Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode, header::CACHE_CONTROL};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{fault::Fault, orders::bearer_of, pages, server::Gateway};
+
+#[derive(Deserialize)]
+pub(super) struct NewPassword {
+    username: String,
+    password: String,
+    new_password: String,
+}
+
+pub(super) async fn user_info(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
+    let user = bearer_of(&headers).and_then(|token| gateway.tokens().user(token));
+    match user {
+        Some(user) => ([(CACHE_CONTROL, "no-store")], Json(json!({ "sub": user }))).into_response(),
+        None => Fault::InvalidCredentials.answer(&headers),
+    }
+}
+
+pub(super) async fn password_page() -> Response {
+    pages::password(StatusCode::OK, "", None)
+}
+
+pub(super) async fn change_password(State(gateway): State<Arc<Gateway>>, Form(form): Form<NewPassword>) -> Response {
+    let user = &form.username;
+    if !gateway.knows(user, &form.password) {
+        return pages::password(StatusCode::UNAUTHORIZED, user, Some("This name and password do not belong together."));
+    }
+    if form.new_password.is_empty() {
+        return pages::password(StatusCode::UNPROCESSABLE_ENTITY, user, Some("A new password is missing."));
+    }
+    gateway.set_password(user, &form.new_password);
+    pages::password(StatusCode::OK, "", Some("The password is changed, and every device has to log in again."))
+}
