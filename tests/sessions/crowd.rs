@@ -17,12 +17,12 @@ use futures::future::BoxFuture;
 use http_body_util::BodyExt;
 use tokio::{sync::Semaphore, task::JoinSet};
 use tower::Service;
-use tower_reauth::{ForceRenewal, Grant, PasswordGrant, RefreshTokenGrant, TokenEndpoint};
+use tower_reauth::{ErrorKind, ForceRenewal, Grant, PasswordGrant, RefreshTokenGrant, TokenEndpoint};
 
 use super::*;
 
 const USERS: usize = 10_000;
-const CALLS: usize = 40_000;
+const CALLS: usize = 20_000;
 const AT_A_TIME: usize = 500;
 
 /// An authorization server that keeps one active token per user, and the resource server that knows which. Clones are the
@@ -150,7 +150,9 @@ impl Crowd {
             }
             40..60 => {
                 let login = || std::future::ready(Ok(self.session(&owner)));
-                self.sessions.get_or_login(key(&owner), login).await.unwrap();
+                if let Err(error) = self.sessions.get_or_login(key(&owner), login).await {
+                    assert_eq!(error.kind(), ErrorKind::LoggedOut, "a logout overtook it");
+                }
             }
             // The other device.
             60..100 => drop(self.server.active().remove(&owner)),
@@ -199,7 +201,7 @@ impl Crowd {
         println!("{outcomes:?}, {tokens} tokens, {rejections} rejections");
         assert_eq!(*crossed.lock().unwrap(), Vec::<String>::new());
         // It was busy enough to mean something.
-        assert!(outcomes["200"] > CALLS && outcomes["LoggedOut"] > 1000 && tokens > USERS && rejections > 1000);
+        assert!(outcomes["200"] > CALLS && outcomes["LoggedOut"] > 1000 && tokens > USERS && rejections > 500);
         // A call whose session ends while it is under way keeps its rejection.
         assert!(outcomes.keys().all(|outcome| matches!(outcome.as_str(), "200" | "401" | "LoggedOut")));
     }
