@@ -40,7 +40,7 @@ async fn logout_that_nobody_waits_for_is_carried_through() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn logout_of_all_forgets_at_once_and_revokes_sixteen_at_a_time() {
+async fn logout_of_all_forgets_at_once_and_revokes_everybody() {
     for_every_credential(async |world| {
         let revocable = world.kind != Kind::Custom;
         let users = Users::new(world, Sessions::new());
