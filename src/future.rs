@@ -75,6 +75,7 @@ where
     B: Replay,
     R: Body,
 {
+    #[inline(always)]
     pub(crate) fn sent(future: S::Future, sent: Sent<S, B>) -> Self {
         Self { state: State::Sent { future, sent: Some(sent) } }
     }

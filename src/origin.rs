@@ -5,6 +5,7 @@ use std::{fmt, net::IpAddr};
 use http::{
     HeaderMap, Method, Uri,
     header::HOST,
+    request::Parts,
     uri::{Authority, Scheme},
 };
 
@@ -187,19 +188,19 @@ impl Origins {
     }
 
     /// The number of the origin that a request goes to, if a token may go there.
-    pub(crate) fn find(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<usize> {
+    pub(crate) fn find(&self, head: &Parts) -> Option<usize> {
         // A CONNECT speaks to a proxy, which must not see the token.
-        if *method == Method::CONNECT {
+        if head.method == Method::CONNECT {
             return None;
         }
-        let index = match (uri.scheme(), uri.authority()) {
+        let index = match (head.uri.scheme(), head.uri.authority()) {
             (Some(scheme), Some(authority)) => {
                 self.allowed.iter().position(|origin| origin.scheme == *scheme && origin.is_at(authority))
             }
             (None, None) if self.bound => Some(0),
             _ => None,
         }?;
-        if !headers.contains_key(HOST) || self.agrees(index, headers) { Some(index) } else { None }
+        if !head.headers.contains_key(HOST) || self.agrees(index, &head.headers) { Some(index) } else { None }
     }
 
     /// Whether the `Host` lines name this origin too.
@@ -247,11 +248,11 @@ mod tests {
     use super::*;
 
     fn allows(origins: &Origins, method: &str, uri: &str, hosts: &[&str]) -> bool {
-        let mut headers = HeaderMap::new();
+        let mut request = http::Request::builder().method(method).uri(uri);
         for host in hosts {
-            headers.append(HOST, host.parse().unwrap());
+            request = request.header(HOST, *host);
         }
-        origins.find(&method.parse().unwrap(), &uri.parse().unwrap(), &headers).is_some()
+        origins.find(&request.body(()).unwrap().into_parts().0).is_some()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What becomes of a request before anything is sent: whose it is, and whether a token may go with it.
 
-use http::Request;
+use http::{Extensions, request::Parts};
 
 use crate::{
     Error, ErrorKind, ForceRenewal, NoReplay, OwnAuthorization, WithoutAuth, events, identity::SessionId,
@@ -12,56 +12,42 @@ pub(crate) enum Plan {
     /// Goes through as it is.
     Bare,
     Authorize {
-        // Among many; none where the layer has one session.
-        chosen: Option<Session>,
+        wishes: Wishes,
         origin: usize,
-        renewal: bool,
-        replay: bool,
     },
     Fail(Error),
 }
 
+/// What a request's extensions say.
+pub(crate) struct Wishes {
+    // Among many; none where the layer has one session.
+    pub(crate) chosen: Option<Session>,
+    pub(crate) renewal: bool,
+    pub(crate) replay: bool,
+}
+
 impl Config {
     /// Decides what becomes of a request; takes the caller's own header away where that is to be replaced.
-    pub(crate) fn plan<B>(&self, request: &mut Request<B>) -> Plan {
-        let (mut renewal, mut replay) = (false, self.max_replays > 0);
-        let extensions = request.extensions();
-        let mut token_request_of = None;
-        if !extensions.is_empty() {
-            if extensions.get::<WithoutAuth>().is_some() {
-                return Plan::Bare;
+    // Inlined: its answer would go through memory, which costs as much as most of the questions.
+    #[inline(always)]
+    pub(crate) fn plan(&self, head: &mut Parts) -> Plan {
+        let mut wishes = Wishes { chosen: None, renewal: false, replay: self.max_replays > 0 };
+        if !head.extensions.is_empty() || self.selector.the_one().is_none() {
+            match self.read(&head.extensions, &mut wishes) {
+                Ok(true) => {}
+                Ok(false) => return Plan::Bare,
+                Err(error) => return Plan::Fail(error),
             }
-            renewal = extensions.get::<ForceRenewal>().is_some();
-            replay = replay && extensions.get::<NoReplay>().is_none();
-            token_request_of = extensions.get::<SessionId>();
         }
-        let chosen = match self.selector.choose(extensions) {
-            Ok(chosen) => chosen,
-            Err(_) if token_request_of.is_some() => return Plan::Fail(own_token_request()),
-            Err(error) => return Plan::Fail(error),
-        };
-        if let Some(id) = token_request_of
-            && self.selector.is(&chosen, *id)
-        {
-            return Plan::Fail(own_token_request());
-        }
-        let chosen = match chosen {
-            Choice::TheOne => None,
-            Choice::Among(session) => Some(session),
-            Choice::Nobody => {
-                events::withheld("the request says of nobody that it is theirs");
-                return Plan::Bare;
-            }
-        };
         // Invariant 7: tokens stay home.
-        let Some(origin) = self.origins.find(request.method(), request.uri(), request.headers()) else {
+        let Some(origin) = self.origins.find(head) else {
             events::withheld("the request goes to an origin that is not allowed, or does not say where it goes");
             return Plan::Bare;
         };
-        if request.headers().contains_key(&self.header) {
+        if head.headers.contains_key(&self.header) {
             match self.own_authorization {
                 OwnAuthorization::Keep => return Plan::Bare,
-                OwnAuthorization::Replace => drop(request.headers_mut().remove(&self.header)),
+                OwnAuthorization::Replace => drop(head.headers.remove(&self.header)),
                 OwnAuthorization::Reject => {
                     return Plan::Fail(Error::new(
                         ErrorKind::OwnAuthorization,
@@ -70,7 +56,36 @@ impl Config {
                 }
             }
         }
-        Plan::Authorize { chosen, origin, renewal, replay }
+        Plan::Authorize { wishes, origin }
+    }
+
+    /// Reads what the request wants; false where it wants to go bare.
+    fn read(&self, extensions: &Extensions, wishes: &mut Wishes) -> Result<bool, Error> {
+        if extensions.get::<WithoutAuth>().is_some() {
+            return Ok(false);
+        }
+        wishes.renewal = extensions.get::<ForceRenewal>().is_some();
+        wishes.replay &= extensions.get::<NoReplay>().is_none();
+        let token_request_of = extensions.get::<SessionId>();
+        let chosen = match self.selector.choose(extensions) {
+            Ok(chosen) => chosen,
+            Err(_) if token_request_of.is_some() => return Err(own_token_request()),
+            Err(error) => return Err(error),
+        };
+        if let Some(id) = token_request_of
+            && self.selector.is(&chosen, *id)
+        {
+            return Err(own_token_request());
+        }
+        wishes.chosen = match chosen {
+            Choice::TheOne => None,
+            Choice::Among(session) => Some(session),
+            Choice::Nobody => {
+                events::withheld("the request says of nobody that it is theirs");
+                return Ok(false);
+            }
+        };
+        Ok(true)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     Error, Replay, ResponseBody, ResponseFuture,
     future::Sent,
     layer::Config,
-    plan::Plan,
+    plan::{Plan, Wishes},
     recovery::{First, Kept, Recovery},
     session::{Authorization, Session},
 };
@@ -72,14 +72,19 @@ impl<S: Clone> Reauth<S> {
     /// Makes sure that `cached` is the token for a request that goes out now, or nothing where there is none; says whether
     /// the token is due for a renewal.
     fn update_cached(&mut self) -> Result<bool, Error> {
-        let Some(session) = self.cold.config.selector.the_one() else { return Ok(false) };
-        if let Some(cached) = &self.cached
+        if let (Some(cached), Some(session)) = (&self.cached, self.cold.config.selector.the_one())
             && cached.generation == session.generation()
             && cached.fresh_until.is_none_or(|until| Instant::now() < until)
         {
             return Ok(false);
         }
+        self.look_up()
+    }
+
+    #[cold]
+    fn look_up(&mut self) -> Result<bool, Error> {
         self.cached = None;
+        let Some(session) = self.cold.config.selector.the_one() else { return Ok(false) };
         let now = Instant::now();
         let Some(mut authorization) = session.authorization(now)? else { return Ok(false) };
         let due = authorization.is_due(now);
@@ -113,11 +118,12 @@ where
         self.inner.poll_ready(cx).map_err(Error::service)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let (chosen, origin, renewal, replay) = match self.cold.config.plan(&mut request) {
-            Plan::Authorize { chosen, origin, renewal, replay } => (chosen, origin, renewal, replay),
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        let (Wishes { chosen, renewal, replay }, origin) = match self.cold.config.plan(&mut head) {
+            Plan::Authorize { wishes, origin } => (wishes, origin),
             // The caller polled `inner` ready: that holds for the one call made here.
-            Plan::Bare => return ResponseFuture::bare(self.inner.call(request)),
+            Plan::Bare => return ResponseFuture::bare(self.inner.call(Request::from_parts(head, body))),
             Plan::Fail(error) => return self.fail(error),
         };
         if !matches!(self.use_of, Use::Private) {
@@ -126,7 +132,7 @@ where
         if renewal {
             let session = self.session(chosen);
             let first = First::Renewal { since: session.generation() };
-            return self.recover(session, request, first, origin, replay);
+            return self.recover(session, Request::from_parts(head, body), first, origin, replay);
         }
         let among_many;
         let (current, due) = match &chosen {
@@ -144,17 +150,23 @@ where
             }
         };
         let Some(current) = current else {
-            return self.recover(self.session(chosen), request, First::Token, origin, replay);
+            return self.recover(self.session(chosen), Request::from_parts(head, body), First::Token, origin, replay);
         };
         let config = &self.cold.config;
-        let (mut request, kept) = if replay { Kept::keep(request, config.replay_limit) } else { (request, None) };
+        let (body, kept) = if replay { Kept::keep(&head, body, config.replay_limit) } else { (body, None) };
         if due && kept.is_none() {
-            return self.recover(self.session(chosen), request, First::FreshToken, origin, replay);
+            return self.recover(
+                self.session(chosen),
+                Request::from_parts(head, body),
+                First::FreshToken,
+                origin,
+                replay,
+            );
         }
-        request.headers_mut().insert(&config.header, current.header.clone());
+        head.headers.insert(&config.header, current.header.clone());
         let (generation, epoch) = (current.generation, current.epoch);
-        let sent = Sent { cold: self.cold.clone(), chosen, kept, generation, epoch, origin };
-        ResponseFuture::sent(self.inner.call(request), sent)
+        let future = self.inner.call(Request::from_parts(head, body));
+        ResponseFuture::sent(future, Sent { cold: self.cold.clone(), chosen, kept, generation, epoch, origin })
     }
 }
 

@@ -233,9 +233,10 @@ where
         let request = match self.first.take() {
             Some((request, _)) if !self.replay => Some(request),
             Some((request, _)) => {
-                let (request, kept) = Kept::keep(request, config.replay_limit);
+                let (head, body) = request.into_parts();
+                let (body, kept) = Kept::keep(&head, body, config.replay_limit);
                 self.kept = kept;
-                Some(request)
+                Some(Request::from_parts(head, body))
             }
             None => self.kept.as_mut().and_then(Kept::again),
         };

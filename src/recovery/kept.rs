@@ -1,6 +1,6 @@
 //! What is kept of a request until its response is known.
 
-use http::Request;
+use http::{Request, request::Parts};
 
 use crate::{Replay, replay::KeptHead};
 
@@ -11,14 +11,13 @@ pub(crate) struct Kept<B: Replay> {
 }
 
 impl<B: Replay> Kept<B> {
-    /// Keeps what a replay needs, and gives the request back.
-    pub(crate) fn keep(request: Request<B>, limit: usize) -> (Request<B>, Option<Self>) {
+    /// Keeps what a replay needs, and gives the body back.
+    // Inlined, so that what is kept is written where it stays.
+    #[inline(always)]
+    pub(crate) fn keep(head: &Parts, body: B, limit: usize) -> (B, Option<Self>) {
         // The body first: where it can't be kept, the copy of the head would be for nothing.
-        let (parts, body) = request.into_parts();
         let (body, kept) = body.keep(limit);
-        let request = Request::from_parts(parts, body);
-        let kept = kept.map(|body| Self { head: KeptHead::keep(&request), body });
-        (request, kept)
+        (body, kept.map(|body| Self { head: KeptHead::keep(head), body }))
     }
 
     /// The same request once more.

@@ -35,15 +35,14 @@ pub(crate) struct KeptHead {
 
 impl KeptHead {
     /// Copies the head of a request.
-    pub(crate) fn keep<B>(request: &Request<B>) -> Self {
+    pub(crate) fn keep(head: &Parts) -> Self {
         let mut buffer = Buffer::take();
-        if buffer.fill(|room| write(request, room)).is_none() {
-            buffer.make_room(size(request));
-            buffer.fill(|room| write(request, room));
+        if buffer.fill(|room| write(head, room)).is_none() {
+            buffer.make_room(size(head));
+            buffer.fill(|room| write(head, room));
         }
-        let extensions = request.extensions();
-        let extensions = if extensions.is_empty() { Extensions::new() } else { extensions.clone() };
-        Self { buffer, extensions, method: request.method().clone(), version: request.version() }
+        let extensions = if head.extensions.is_empty() { Extensions::new() } else { head.extensions.clone() };
+        Self { buffer, extensions, method: head.method.clone(), version: head.version }
     }
 
     /// The head once more. `None` where the original holds what only unchecked constructors of `http` let pass.
@@ -119,13 +118,13 @@ impl<'a> Rest<'a> {
 }
 
 /// Writes a head, and says how many bytes it took; `None` when there is no room for it.
-fn write<B>(request: &Request<B>, room: &mut [u8]) -> Option<usize> {
+fn write(head: &Parts, room: &mut [u8]) -> Option<usize> {
     let all = room.len();
     let mut left = Room(room);
-    let [scheme, authority, path] = target(request.uri());
+    let [scheme, authority, path] = target(&head.uri);
     left.put(scheme.as_bytes(), authority.as_bytes(), false)?;
     left.put(b"", path.as_bytes(), false)?;
-    for (name, value) in request.headers() {
+    for (name, value) in &head.headers {
         left.put(name.as_str().as_bytes(), value.as_bytes(), value.is_sensitive())?;
     }
     Some(all - left.0.len())
@@ -133,9 +132,9 @@ fn write<B>(request: &Request<B>, room: &mut [u8]) -> Option<usize> {
 
 /// In bytes, what [`write`] takes.
 #[cold]
-fn size<B>(request: &Request<B>) -> usize {
-    let target = target(request.uri()).map(str::len);
-    let headers = request.headers().iter().map(|(name, value)| MARK + name.as_str().len() + value.len());
+fn size(head: &Parts) -> usize {
+    let target = target(&head.uri).map(str::len);
+    let headers = head.headers.iter().map(|(name, value)| MARK + name.as_str().len() + value.len());
     2 * MARK + target.iter().sum::<usize>() + headers.sum::<usize>()
 }
 

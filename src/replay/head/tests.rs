@@ -14,7 +14,7 @@ fn headers(head: &Parts) -> Vec<(HeaderName, Vec<u8>, bool)> {
 /// With a room that the pool has, or without one.
 fn assert_comes_back(request: &Request<()>, pooled: usize) {
     drop(holding(&vec![b'x'; pooled]));
-    let kept = KeptHead::keep(request);
+    let kept = keep(request);
     let original = request.clone().into_parts().0;
     for _ in 0..2 {
         let head = kept.restore().expect("a head that `http` has checked");
@@ -113,7 +113,7 @@ fn lengths_beyond_32_bits_are_told_apart() {
 fn extensions_are_cloned() {
     let mut request = request("/");
     request.extensions_mut().insert("mine");
-    let kept = KeptHead::keep(&request);
+    let kept = keep(&request);
     for _ in 0..2 {
         let head = kept.restore().expect("a good head");
         assert_eq!(head.extensions.get::<&str>(), Some(&"mine"));
@@ -124,10 +124,10 @@ fn extensions_are_cloned() {
 fn buffer_is_reused_without_growing() {
     let mut request = request("/");
     request.headers_mut().insert(COOKIE, HeaderValue::from_static("secret"));
-    let kept = KeptHead::keep(&request);
+    let kept = keep(&request);
     let (address, size) = (kept.buffer.used().as_ptr(), kept.size());
     drop(kept);
-    let kept = KeptHead::keep(&request);
+    let kept = keep(&request);
     assert_eq!((kept.buffer.used().as_ptr(), kept.size()), (address, size));
 }
 
@@ -136,7 +136,7 @@ fn nothing_of_a_head_stays_behind() {
     let mut request = request("https://api.example/path-secret");
     request.headers_mut().insert(COOKIE, HeaderValue::from_static("secret"));
     for shrunk in [false, true] {
-        let mut kept = KeptHead::keep(&request);
+        let mut kept = keep(&request);
         if shrunk {
             kept.shrink();
         }
@@ -151,7 +151,7 @@ fn nothing_of_a_head_stays_behind() {
 #[test]
 fn shrinking_leaves_the_head_and_no_spare_room() {
     drop(holding(&[b'x'; 4096]));
-    let mut kept = KeptHead::keep(&request("/a?b"));
+    let mut kept = keep(&request("/a?b"));
     assert_eq!(kept.size(), 4096);
     kept.shrink();
     assert_eq!(kept.size(), kept.buffer.used().len());
@@ -162,7 +162,7 @@ fn shrinking_leaves_the_head_and_no_spare_room() {
 fn damaged_buffer_is_refused_without_a_panic() {
     let mut request = request("http://h/a?b");
     request.headers_mut().insert(COOKIE, HeaderValue::from_static("a=b"));
-    let mut kept = KeptHead::keep(&request);
+    let mut kept = keep(&request);
     let whole = kept.buffer.used().to_vec();
     for length in 0..whole.len() {
         kept.buffer = holding(&whole[..length]);
@@ -188,7 +188,11 @@ fn texts_of_every_length_are_copied_whole() {
 fn debug_shows_no_header() {
     let mut request = request("/path-secret");
     request.headers_mut().insert(COOKIE, HeaderValue::from_static("secret"));
-    assert!(!format!("{:?}", KeptHead::keep(&request)).contains("secret"));
+    assert!(!format!("{:?}", keep(&request)).contains("secret"));
+}
+
+fn keep(request: &Request<()>) -> KeptHead {
+    KeptHead::keep(&request.clone().into_parts().0)
 }
 
 fn holding(bytes: &[u8]) -> Buffer {
