@@ -3,11 +3,11 @@
 //! Times depend on the machine and on what else it does; only those of one run can be compared. See `cost.rs` for
 //! figures that a gate can rest on.
 
+use std::fmt::Debug;
+
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
-use http::Request;
-use http_body::Body;
 use tower::Service;
-use tower_reauth_benches::{Fixture, Kind, Payload, Probe, answer, session};
+use tower_reauth_benches::{Credentials, Fixture, Kind, Probe, answer};
 
 criterion_group!(benches, calls);
 criterion_main!(benches);
@@ -18,17 +18,15 @@ struct Timed<'a> {
 }
 
 impl Probe for Timed<'_> {
-    fn run<S, B>(&mut self, kind: Kind, mut service: S)
+    fn run<S, R>(&mut self, kind: Kind, mut service: S, request: fn(Fixture) -> R)
     where
-        S: Service<Request<B>> + Clone + Send,
-        S::Future: Send,
-        S::Error: std::fmt::Debug,
-        B: From<Payload> + Body + 'static,
+        S: Service<R> + Clone + Send,
+        S::Error: Debug,
     {
         let mut group = self.criterion.benchmark_group(format!("{} headers", self.fixture));
         group.bench_function(BenchmarkId::from_parameter(kind.name()), |bencher| {
             bencher.iter_batched(
-                || self.fixture.request::<B>(),
+                || request(self.fixture),
                 |request| answer(&mut service, request),
                 BatchSize::SmallInput,
             );
@@ -38,12 +36,12 @@ impl Probe for Timed<'_> {
 }
 
 fn calls(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let _inside = runtime.enter();
-    let session = runtime.block_on(session(38));
+    let credentials = runtime.block_on(Credentials::new(38));
     for fixture in Fixture::ALL {
         for kind in Kind::ALL {
-            kind.probe(&session, 38, &mut Timed { criterion, fixture });
+            kind.probe(&credentials, &mut Timed { criterion, fixture });
         }
     }
 }

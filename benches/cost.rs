@@ -10,7 +10,8 @@
 //! two programs that differ elsewhere. The rest is exact to the instruction, in whatever folder the program was built,
 //! and within 1 % for compilers some versions apart. The number of allocations is exact, too.
 //!
-//! - `cargo bench --bench cost` prints a table, the ratios, and whether each target is reached.
+//! - `cargo bench --bench cost` prints a table, the ratios, and whether each target is reached; with `--features peers`
+//!   also for other crates that add credentials.
 //! - `-- --json <file>` also writes the figures to a file.
 //! - `-- --gate <file>` compares this crate's cases with such figures: instructions outside the allocator, and
 //!   allocations. It names each case that became dearer by more than 3 %, and fails.
@@ -25,14 +26,11 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use http::Request;
-use http_body::Body;
 use tower::Service;
 use tower_reauth_benches::{
-    Fixture, Kind, Payload, Probe, allocations, answer,
+    Credentials, Fixture, Kind, Probe, allocations, answer,
     callgrind::Instructions,
     figures::{Figures, argument, keep},
-    session,
 };
 
 #[global_allocator]
@@ -129,14 +127,14 @@ fn count() -> Result<Costs, String> {
 }
 
 fn run_cases() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let _inside = runtime.enter();
     for token_size in TOKEN_SIZES {
-        let session = runtime.block_on(session(token_size));
+        let credentials = runtime.block_on(Credentials::new(token_size));
         for fixture in Fixture::ALL {
             for cloned in [false, true] {
-                for kind in Kind::ALL {
-                    kind.probe(&session, token_size, &mut Case { fixture, cloned, token_size });
+                for &kind in Kind::ALL {
+                    kind.probe(&credentials, &mut Case { fixture, cloned, token_size });
                 }
             }
         }
@@ -157,16 +155,14 @@ impl fmt::Display for Case {
 }
 
 impl Probe for Case {
-    fn run<S, B>(&mut self, kind: Kind, mut service: S)
+    fn run<S, R>(&mut self, kind: Kind, mut service: S, request: fn(Fixture) -> R)
     where
-        S: Service<Request<B>> + Clone + Send,
-        S::Future: Send,
+        S: Service<R> + Clone + Send,
         S::Error: fmt::Debug,
-        B: From<Payload> + Body + 'static,
     {
         let mut allocated = 0;
         for turn in 0..WARM_UP + CALLS {
-            let mut request = Some(self.fixture.request::<B>());
+            let mut request = Some(request(self.fixture));
             let mut call = || {
                 let request = request.take().expect("called once");
                 let response =
@@ -254,7 +250,7 @@ fn print_table(costs: &Costs) {
             print!("{:18}", "");
             Fixture::ALL.iter().for_each(|fixture| print!("{:>14}", fixture.to_string()));
             println!();
-            for kind in Kind::ALL {
+            for &kind in Kind::ALL {
                 print!("{:18}", kind.name());
                 for fixture in Fixture::ALL {
                     let Cost { instructions, allocations, .. } = costs[&Case { fixture, cloned, token_size }.of(kind)];

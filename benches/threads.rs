@@ -1,17 +1,16 @@
 //! How calls of one session scale over two threads, and how large their futures are: `cargo bench --bench threads`.
 
 use std::{
+    fmt::Debug,
     sync::Barrier,
     thread,
     time::{Duration, Instant},
 };
 
-use http::Request;
-use http_body::Body;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{Layer, Service};
 use tower_reauth::{Origins, ReauthLayer};
-use tower_reauth_benches::{Fixture, Kind, Payload, Probe, answer, session};
+use tower_reauth_benches::{Credentials, Fixture, Kind, Payload, Probe, answer, session};
 
 const CALLS: u32 = 200_000;
 const ROUNDS: usize = 7;
@@ -19,15 +18,16 @@ const ROUNDS: usize = 7;
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let _inside = runtime.enter();
-    let session = runtime.block_on(session(38));
+    let credentials = runtime.block_on(Credentials::new(38));
 
     println!("two threads against one: how many times the calls (best of {ROUNDS} rounds); 2 is ideal");
     for cloned in [false, true] {
         for kind in Kind::ALL {
-            kind.probe(&session, 38, &mut Scaling { cloned });
+            kind.probe(&credentials, &mut Scaling { cloned });
         }
     }
 
+    let session = runtime.block_on(session(38));
     let client = Client::builder(TokioExecutor::new()).build_http::<Payload>();
     let layer = ReauthLayer::new(session, Origins::only("https://api.example").expect("a valid origin"));
     let request = || Fixture::ALL[0].request::<Payload>();
@@ -41,14 +41,13 @@ struct Scaling {
 }
 
 impl Probe for Scaling {
-    fn run<S, B>(&mut self, kind: Kind, service: S)
+    fn run<S, R>(&mut self, kind: Kind, service: S, request: fn(Fixture) -> R)
     where
-        S: Service<Request<B>> + Clone + Send,
-        S::Future: Send,
-        S::Error: std::fmt::Debug,
-        B: From<Payload> + Body + 'static,
+        S: Service<R> + Clone + Send,
+        S::Error: Debug,
     {
-        let best = |threads| (0..ROUNDS).map(|_| self.round(&service, threads)).min().expect("at least one round");
+        let best =
+            |threads| (0..ROUNDS).map(|_| self.round(&service, request, threads)).min().expect("at least one round");
         let (one, two) = (best(1), best(2));
         println!(
             "{:18} {:7}  {:.2}   ({:.0} ns a call on one thread)",
@@ -62,11 +61,10 @@ impl Probe for Scaling {
 
 impl Scaling {
     /// How long it takes until each thread has made its calls, making the requests included.
-    fn round<S, B>(&self, service: &S, threads: usize) -> Duration
+    fn round<S, R>(&self, service: &S, request: fn(Fixture) -> R, threads: usize) -> Duration
     where
-        S: Service<Request<B>> + Clone + Send,
-        S::Error: std::fmt::Debug,
-        B: From<Payload>,
+        S: Service<R> + Clone + Send,
+        S::Error: Debug,
     {
         let fixture = Fixture { headers: 8, owned: false };
         let start = Barrier::new(threads + 1);
@@ -76,7 +74,7 @@ impl Scaling {
                 scope.spawn(move || {
                     start.wait();
                     for _ in 0..CALLS {
-                        let request = fixture.request();
+                        let request = request(fixture);
                         if self.cloned {
                             answer(&mut service.clone(), request)
                         } else {

@@ -1,12 +1,12 @@
 //! The ways of sending a request that are compared.
 
-use http::Request;
-use http_body::Body;
+use std::fmt;
+
 use tower::{Layer, Service, retry::Retry};
 use tower_http::auth::AddAuthorizationLayer;
 use tower_reauth::{Origins, ReauthLayer, Session};
 
-use crate::{Answer, LockedToken, Once, Payload, ReplayOnce, token};
+use crate::{Answer, Fixture, LockedToken, Once, Payload, ReplayOnce, session, token};
 
 /// A way of sending a request with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,15 @@ pub enum Kind {
     AddAuthorization,
     /// tower's `Retry` and a token behind a lock.
     RetryByHand,
+    /// kube-client's layer with a token from a file, which never sends a request again.
+    #[cfg(feature = "peers")]
+    Kube,
+    /// The headers of google-cloud-auth's credentials, added to the request; never sends one again.
+    #[cfg(feature = "peers")]
+    Google,
+    /// azure_core's policy, for requests of its own type.
+    #[cfg(feature = "peers")]
+    Azure,
     Reauth,
     /// This crate, with a body that can't be sent again.
     ReauthOnce,
@@ -24,49 +33,89 @@ pub enum Kind {
     ReauthOff,
 }
 
+/// Who holds a token, one for every kind.
+pub struct Credentials {
+    session: Session,
+    token: String,
+    #[cfg(feature = "peers")]
+    google: google_cloud_auth::credentials::Credentials,
+}
+
 /// What is done with each of them.
 pub trait Probe {
-    fn run<S, B>(&mut self, kind: Kind, service: S)
+    fn run<S, R>(&mut self, kind: Kind, service: S, request: fn(Fixture) -> R)
     where
-        S: Service<Request<B>> + Clone + Send,
-        S::Future: Send,
-        S::Error: std::fmt::Debug,
-        B: From<Payload> + Body + 'static;
+        S: Service<R> + Clone + Send,
+        S::Error: fmt::Debug;
+}
+
+impl Credentials {
+    /// With a token of so many bytes.
+    pub async fn new(size: usize) -> Self {
+        Self {
+            session: session(size).await,
+            token: token(size),
+            #[cfg(feature = "peers")]
+            google: crate::peers::google_credentials(&token(size)).await,
+        }
+    }
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] =
-        [Self::Bare, Self::AddAuthorization, Self::RetryByHand, Self::Reauth, Self::ReauthOnce, Self::ReauthOff];
+    pub const ALL: &[Self] = &[
+        Self::Bare,
+        Self::AddAuthorization,
+        Self::RetryByHand,
+        #[cfg(feature = "peers")]
+        Self::Kube,
+        #[cfg(feature = "peers")]
+        Self::Google,
+        #[cfg(feature = "peers")]
+        Self::Azure,
+        Self::Reauth,
+        Self::ReauthOnce,
+        Self::ReauthOff,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
             Self::AddAuthorization => "AddAuthorization",
             Self::RetryByHand => "Retry by hand",
+            #[cfg(feature = "peers")]
+            Self::Kube => "kube-client",
+            #[cfg(feature = "peers")]
+            Self::Google => "google-cloud-auth",
+            #[cfg(feature = "peers")]
+            Self::Azure => "azure_core",
             Self::Reauth => "reauth",
             Self::ReauthOnce => "reauth, once",
             Self::ReauthOff => "reauth, off",
         }
     }
 
-    /// Hands the service of this kind to the probe. The session holds a token of `size` bytes.
-    pub fn probe(self, session: &Session, size: usize, probe: &mut impl Probe) {
-        let origins = Origins::only("https://api.example").expect("a valid origin");
-        let layer = ReauthLayer::new(session.clone(), origins);
+    /// Hands the service of this kind to the probe, and what makes its requests.
+    pub fn probe(self, credentials: &Credentials, probe: &mut impl Probe) {
+        let Credentials { session, token, .. } = credentials;
+        let layer = ReauthLayer::new(session.clone(), Origins::only("https://api.example").expect("a valid origin"));
+        let request = Fixture::request::<Payload>;
         match self {
-            Self::Bare => probe.run::<_, Payload>(self, Answer),
+            Self::Bare => probe.run(self, Answer, request),
             Self::AddAuthorization => {
-                probe.run::<_, Payload>(
-                    self,
-                    AddAuthorizationLayer::bearer(&token(size)).as_sensitive(true).layer(Answer),
-                );
+                probe.run(self, AddAuthorizationLayer::bearer(token).as_sensitive(true).layer(Answer), request);
             }
             Self::RetryByHand => {
-                probe.run::<_, Payload>(self, Retry::new(ReplayOnce::new(), LockedToken::new(Answer, &token(size))));
+                probe.run(self, Retry::new(ReplayOnce::new(), LockedToken::new(Answer, token)), request);
             }
-            Self::Reauth => probe.run::<_, Payload>(self, layer.layer(Answer)),
-            Self::ReauthOnce => probe.run::<_, Once>(self, layer.layer(Answer)),
-            Self::ReauthOff => probe.run::<_, Payload>(self, layer.max_replays(0).layer(Answer)),
+            #[cfg(feature = "peers")]
+            Self::Kube => probe.run(self, crate::peers::kube(token), request),
+            #[cfg(feature = "peers")]
+            Self::Google => probe.run(self, crate::peers::google(&credentials.google), request),
+            #[cfg(feature = "peers")]
+            Self::Azure => probe.run(self, crate::peers::azure(token), crate::peers::azure_request),
+            Self::Reauth => probe.run(self, layer.layer(Answer), request),
+            Self::ReauthOnce => probe.run(self, layer.layer(Answer), Fixture::request::<Once>),
+            Self::ReauthOff => probe.run(self, layer.max_replays(0).layer(Answer), request),
         }
     }
 }

@@ -6,11 +6,13 @@ pub mod callgrind;
 pub mod figures;
 mod kind;
 mod once;
+#[cfg(feature = "peers")]
+mod peers;
 mod request;
 
 pub use self::{
     by_hand::{LockedToken, ReplayOnce},
-    kind::{Kind, Probe},
+    kind::{Credentials, Kind, Probe},
     once::Once,
     request::{Answer, Fixture, Payload, answer, session, token},
 };

@@ -20,10 +20,12 @@ use tower_reauth::{Session, TokenSet, grant_fn};
 /// The body of all requests and responses.
 pub type Payload = Full<Bytes>;
 
-const PAYLOAD: &[u8] = &[b'x'; 256];
+pub(crate) const URI: &str = "https://api.example/v1/orders?limit=10";
+
+pub(crate) const PAYLOAD: &[u8] = &[b'x'; 256];
 
 /// What clients send; the first eight are on most requests. No `Host`: hyper-util's client adds it further down.
-const HEADERS: [(&str, &str); 20] = [
+pub(crate) const HEADERS: [(&str, &str); 20] = [
     ("user-agent", "orders/1.2 (linux)"),
     ("accept", "application/json"),
     ("accept-encoding", "gzip, br"),
@@ -84,7 +86,7 @@ impl Fixture {
             headers.insert(*name, value);
         }
         let mut request = Request::new(Full::new(text(PAYLOAD)).into());
-        *request.uri_mut() = Uri::from_static("https://api.example/v1/orders?limit=10");
+        *request.uri_mut() = Uri::from_static(URI);
         *request.headers_mut() = headers;
         request
     }
@@ -106,25 +108,28 @@ impl<B> Service<Request<B>> for Answer {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        WIRE.with_borrow_mut(|wire| {
-            wire.clear();
-            for value in request.headers().values() {
-                wire.extend_from_slice(value.as_bytes());
-            }
-            black_box(wire);
-        });
+        write(request.headers().values().map(HeaderValue::as_bytes));
         drop(black_box(request));
         ready(Ok(Response::new(Payload::default())))
     }
+}
+
+/// Copies the values to where they could be sent from.
+pub(crate) fn write<'a>(values: impl Iterator<Item = &'a [u8]>) {
+    WIRE.with_borrow_mut(|wire| {
+        wire.clear();
+        values.for_each(|value| wire.extend_from_slice(value));
+        black_box(wire);
+    });
 }
 
 /// One call, from readiness to the response.
 ///
 /// # Panics
 /// When the service is not ready, fails, or does not answer at once.
-pub fn answer<S, B>(service: &mut S, request: Request<B>) -> S::Response
+pub fn answer<S, R>(service: &mut S, request: R) -> S::Response
 where
-    S: Service<Request<B>>,
+    S: Service<R>,
     S::Error: fmt::Debug,
 {
     let mut context = Context::from_waker(Waker::noop());
