@@ -18,7 +18,7 @@ SEEDS = {
             """if SEEDED {
             session.change(|state| {
                 if let Some(login) = &mut state.login {
-                    login.flight = None;
+                    login.rare_mut().flight = None;
                 }
             });
         }
@@ -90,7 +90,9 @@ SEEDS = {
             "session/mod.rs",
             "            self.tell_status();\n",
             """            if SEEDED {
-                self.status.send_if_modified(|known| std::mem::replace(known, status_then) != status_then);
+                if let Some(told) = self.subscribers() {
+                    told.send_if_modified(|known| std::mem::replace(known, status_then) != status_then);
+                }
             } else {
                 self.tell_status();
             }
@@ -101,7 +103,11 @@ SEEDS = {
         (
             "session/mod.rs",
             "        self.inner.read(State::status)\n",
-            "        if SEEDED { *self.inner.status.borrow() } else { self.inner.read(State::status) }\n",
+            """        match self.inner.subscribers() {
+            Some(told) if SEEDED => *told.borrow(),
+            _ => self.inner.read(State::status),
+        }
+""",
         )
     ],
     "compare_and_swap_is_left_out": [
@@ -114,8 +120,8 @@ SEEDS = {
     "flight_under_way_is_not_joined": [
         (
             "session/ask.rs",
-            "if let Some(flight) = &self.flight {",
-            "if let Some(flight) = self.flight.as_ref().filter(|_| !SEEDED) {",
+            "if let Some(flight) = self.flight() {",
+            "if let Some(flight) = self.flight().filter(|_| !SEEDED) {",
         )
     ],
     "replay_does_not_look_which_login_it_is": [
@@ -169,21 +175,21 @@ SEEDS = {
     "dead_flight_is_not_taken_out": [
         (
             "session/flight.rs",
-            "&& login.flight.as_ref().is_some_and(|flight| flight.id == self.id)",
-            "&& login.flight.as_ref().is_some_and(|flight| !SEEDED && flight.id == self.id)",
+            "&& login.flight().is_some_and(|flight| flight.id == self.id)",
+            "&& login.flight().is_some_and(|flight| !SEEDED && flight.id == self.id)",
         )
     ],
     "flight_learns_of_the_logout_after_the_lock": [
         (
             "session/revocation.rs",
-            "if let Some(flight) = &login.flight {",
-            "if let Some(flight) = login.flight.as_ref().filter(|_| !SEEDED) {",
+            "if let Some(flight) = login.flight() {",
+            "if let Some(flight) = login.flight().filter(|_| !SEEDED) {",
         ),
         (
             "session/revocation.rs",
             "let Some(login) = login else { return Logout::done(Ok(())) };",
             """let Some(login) = login else { return Logout::done(Ok(())) };
-        if let Some(flight) = login.flight.as_ref().filter(|_| SEEDED) {
+        if let Some(flight) = login.flight().filter(|_| SEEDED) {
             flight.revoke_on_landing();
         }""",
         ),

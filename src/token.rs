@@ -1,6 +1,6 @@
 //! What the token endpoint hands out: the token set and its header value.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -8,6 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use crate::{Error, ErrorKind};
+
+const SCHEME: &str = "Bearer ";
 
 /// One answer of the token endpoint (RFC 6749 §5.1).
 ///
@@ -30,6 +32,15 @@ pub struct TokenSet {
     access_token: SecretString,
     lifetime: Option<Duration>,
     refresh_token: Option<SecretString>,
+    details: Details,
+}
+
+/// The members of an answer that a session only keeps. It takes no room where there are none.
+#[derive(Clone, Default)]
+pub(crate) struct Details(Option<Arc<Members>>);
+
+#[derive(Clone, Default)]
+struct Members {
     scope: Option<Box<str>>,
     extra: BTreeMap<Box<str>, SecretString>,
 }
@@ -49,7 +60,7 @@ impl TokenSet {
                 "the access token is empty or holds characters that no header can carry",
             ));
         }
-        Ok(Self { access_token, lifetime: None, refresh_token: None, scope: None, extra: BTreeMap::new() })
+        Ok(Self { access_token, lifetime: None, refresh_token: None, details: Details::default() })
     }
 
     /// Sets the lifetime, counted from now. Without one the token counts as long-lived, and a rejection heals it.
@@ -69,14 +80,14 @@ impl TokenSet {
     /// Sets the scope that was granted.
     #[must_use]
     pub fn with_scope(mut self, scope: impl Into<Box<str>>) -> Self {
-        self.scope = Some(scope.into());
+        self.details.members().scope = Some(scope.into());
         self
     }
 
     /// Adds another member of the answer, such as `id_token`.
     #[must_use]
     pub fn with_extra(mut self, name: impl Into<Box<str>>, value: impl Into<SecretString>) -> Self {
-        self.extra.insert(name.into(), value.into());
+        self.details.members().extra.insert(name.into(), value.into());
         self
     }
 
@@ -97,30 +108,59 @@ impl TokenSet {
 
     /// The scope that was granted, where the server said so.
     pub fn scope(&self) -> Option<&str> {
-        self.scope.as_deref()
+        self.details.0.as_ref()?.scope.as_deref()
     }
 
     /// Another member of the answer: a string as its content, anything else as its JSON text.
     pub fn extra(&self, name: &str) -> Option<&SecretString> {
-        self.extra.get(name)
+        self.details.0.as_ref()?.extra.get(name)
+    }
+
+    /// The token set whose access token stands in this header value.
+    pub(crate) fn from_header_value(
+        value: &HeaderValue,
+        lifetime: Option<Duration>,
+        refresh_token: Option<SecretString>,
+        details: Details,
+    ) -> Self {
+        let access_token = value.to_str().ok().and_then(|text| text.strip_prefix(SCHEME)).unwrap_or_default().into();
+        Self { access_token, lifetime, refresh_token, details }
     }
 
     /// The value of the `Authorization` header: sensitive, and wiped when its last copy goes (invariant 9).
     pub(crate) fn header_value(&self) -> HeaderValue {
-        const SCHEME: &[u8] = b"Bearer ";
-        let token = self.access_token.expose_secret().as_bytes();
+        let token = self.access_token.expose_secret();
         let mut text = Zeroizing::new(Vec::with_capacity(SCHEME.len() + token.len()));
-        text.extend_from_slice(SCHEME);
-        text.extend_from_slice(token);
+        text.extend_from_slice(SCHEME.as_bytes());
+        text.extend_from_slice(token.as_bytes());
+        // As long as it is, so that nothing is copied here.
+        let text = Zeroizing::new(std::mem::take(&mut *text).into_boxed_slice());
         let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text))
             .expect("the constructor lets only visible ASCII pass");
         value.set_sensitive(true);
         value
     }
 
+    /// Whether this header value carries the same access token.
+    pub(crate) fn is_carried_by(&self, value: &HeaderValue) -> bool {
+        value.as_bytes().strip_prefix(SCHEME.as_bytes()) == Some(self.access_token.expose_secret().as_bytes())
+    }
+
+    /// The refresh token and the details, for whoever keeps the header value.
+    pub(crate) fn into_parts(self) -> (Option<SecretString>, Details) {
+        (self.refresh_token, self.details)
+    }
+
     /// Whether both carry the same access token.
+    #[cfg(test)]
     pub(crate) fn same_access_token(&self, other: &Self) -> bool {
         self.access_token.expose_secret() == other.access_token.expose_secret()
+    }
+}
+
+impl Details {
+    fn members(&mut self) -> &mut Members {
+        Arc::make_mut(self.0.get_or_insert_default())
     }
 }
 
@@ -130,8 +170,8 @@ impl fmt::Debug for TokenSet {
             .field("access_token", &"[redacted]")
             .field("lifetime", &self.lifetime)
             .field("refresh_token", &self.refresh_token.as_ref().map(|_| "[redacted]"))
-            .field("scope", &self.scope)
-            .field("extra", &self.extra.keys().collect::<Vec<_>>())
+            .field("scope", &self.scope())
+            .field("extra", &self.details.0.iter().flat_map(|members| members.extra.keys()).collect::<Vec<_>>())
             .finish()
     }
 }

@@ -211,6 +211,8 @@ pub fn a_stray_token_is_revoked(callers: usize) {
     block_on(async {
         let world = World::default();
         let session = Session::new(issuer::password_grant(&world));
+        // So that there is somebody to tell.
+        drop(session.subscribe());
         let calls = spawn_calls(cold(&world, &session, callers), 1);
         let change = logout(&world, &session);
         for calls in calls {
@@ -231,6 +233,8 @@ pub fn a_stray_token_is_revoked(callers: usize) {
 fn logged_in() -> (World, Session) {
     let world = World::default();
     let session = Session::new(world.grant(1));
+    // So that there is somebody to tell.
+    drop(session.subscribe());
     (world, session)
 }
 

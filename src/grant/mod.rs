@@ -5,11 +5,13 @@ mod closure;
 mod context;
 mod password;
 mod refresh_token;
+mod shared;
 
-use std::{future::Future, pin::Pin};
+use std::future::Future;
 
 use secrecy::SecretString;
 
+pub(crate) use self::shared::SharedGrant;
 pub use self::{
     client_credentials::ClientCredentialsGrant,
     closure::{grant_fn, grant_with},
@@ -32,8 +34,9 @@ pub trait Grant: Send + Sync + 'static {
         None
     }
 
-    /// A refresh token that the session begins with, before it has fetched anything.
-    fn initial_refresh_token(&self) -> Option<&SecretString> {
+    /// A refresh token that the session begins with, before it has fetched anything. Asked for once, when the session logs
+    /// in: hand it over and keep no copy, since it is worth nothing as soon as the server has replaced it.
+    fn initial_refresh_token(&mut self) -> Option<SecretString> {
         None
     }
 
@@ -55,32 +58,6 @@ pub enum Credential {
     RefreshToken,
     /// Something of the user's own.
     Custom,
-}
-
-/// [`Grant`] in a form that can be a trait object: the one place where a flight is boxed.
-pub(crate) trait DynGrant: Send + Sync {
-    fn fetch(&self, context: GrantContext) -> Pin<Box<dyn Future<Output = Result<TokenSet, Error>> + Send + '_>>;
-    fn endpoint(&self) -> Option<&TokenEndpoint>;
-    fn initial_refresh_token(&self) -> Option<&SecretString>;
-    fn credential(&self) -> Credential;
-}
-
-impl<G: Grant> DynGrant for G {
-    fn fetch(&self, context: GrantContext) -> Pin<Box<dyn Future<Output = Result<TokenSet, Error>> + Send + '_>> {
-        Box::pin(Grant::fetch(self, context))
-    }
-
-    fn endpoint(&self) -> Option<&TokenEndpoint> {
-        Grant::endpoint(self)
-    }
-
-    fn initial_refresh_token(&self) -> Option<&SecretString> {
-        Grant::initial_refresh_token(self)
-    }
-
-    fn credential(&self) -> Credential {
-        Grant::credential(self)
-    }
 }
 
 #[cfg(test)]

@@ -20,29 +20,30 @@ use crate::{Error, ErrorKind, TokenEndpoint, TokenSet};
 /// # }
 /// ```
 pub struct RefreshTokenGrant {
-    endpoint: TokenEndpoint,
-    refresh_token: SecretString,
+    pub(super) endpoint: TokenEndpoint,
+    // Until the session takes it.
+    refresh_token: Option<SecretString>,
 }
 
 impl RefreshTokenGrant {
     /// Tokens for whoever this refresh token stands for, at this endpoint.
     pub fn new(endpoint: TokenEndpoint, refresh_token: impl Into<SecretString>) -> Self {
-        Self { endpoint, refresh_token: refresh_token.into() }
+        Self { endpoint, refresh_token: Some(refresh_token.into()) }
     }
 }
 
 impl Grant for RefreshTokenGrant {
     /// Asked only when the session has no refresh token left, and then there is nothing to send.
     async fn fetch(&self, _context: GrantContext) -> Result<TokenSet, Error> {
-        Err(Error::new(ErrorKind::Refused, "no refresh token is left, and this session holds no other credentials"))
+        Err(nothing_left())
     }
 
     fn endpoint(&self) -> Option<&TokenEndpoint> {
         Some(&self.endpoint)
     }
 
-    fn initial_refresh_token(&self) -> Option<&SecretString> {
-        Some(&self.refresh_token)
+    fn initial_refresh_token(&mut self) -> Option<SecretString> {
+        self.refresh_token.take()
     }
 
     fn credential(&self) -> Credential {
@@ -57,4 +58,8 @@ impl fmt::Debug for RefreshTokenGrant {
             .field("refresh_token", &"[redacted]")
             .finish()
     }
+}
+
+pub(super) fn nothing_left() -> Error {
+    Error::new(ErrorKind::Refused, "no refresh token is left, and this session holds no other credentials")
 }

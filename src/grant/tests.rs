@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use secrecy::ExposeSecret;
+
 use super::{
-    ClientCredentialsGrant, Credential, Grant, GrantContext, PasswordGrant, RefreshTokenGrant, Retain, grant_fn,
-    grant_with,
+    ClientCredentialsGrant, Credential, Grant, GrantContext, PasswordGrant, RefreshTokenGrant, Retain, SharedGrant,
+    grant_fn, grant_with,
 };
 use crate::{
     ClientAuth, Error, ErrorKind, TokenSet,
@@ -66,11 +68,27 @@ async fn password_is_wiped_as_soon_as_a_refresh_token_came() {
 #[tokio::test]
 async fn refresh_token_grant_has_nothing_else_to_send() {
     let script = Script::new([]);
-    let grant = RefreshTokenGrant::new(script.endpoint(), "hunter2");
+    let mut grant = RefreshTokenGrant::new(script.endpoint(), "hunter2");
     assert!(grant.initial_refresh_token().is_some());
-    let error = fetch(&grant).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Refused);
-    assert!(error.to_string().contains("no refresh token is left"), "{error}");
+    assert!(grant.initial_refresh_token().is_none(), "it keeps no copy");
+    let (shared, _) = SharedGrant::new(RefreshTokenGrant::new(script.endpoint(), "hunter2"));
+    for error in [fetch(&grant).await.unwrap_err(), shared.fetch(GrantContext::default()).await.unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert!(error.to_string().contains("no refresh token is left"), "{error}");
+    }
+}
+
+#[test]
+fn shared_grant_says_what_the_grant_says_and_has_taken_its_refresh_token() {
+    let script = Script::new([]);
+    let (shared, refresh_token) = SharedGrant::new(RefreshTokenGrant::new(script.endpoint(), "hunter2"));
+    assert_eq!(refresh_token.unwrap().expose_secret(), "hunter2");
+    assert_eq!(shared.credential(), Credential::RefreshToken);
+    assert!(shared.endpoint().is_some());
+    let (shared, refresh_token) = SharedGrant::new(PasswordGrant::new(script.endpoint(), "alice", "hunter2"));
+    assert!(refresh_token.is_none());
+    assert_eq!(shared.credential(), Credential::Password);
+    assert!(shared.endpoint().is_some());
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ impl Session {
         let found = self.inner.read(|state| {
             let login = state.login.as_ref().ok_or_else(logged_out)?;
             let held = login.held.as_ref().filter(|held| held.is_fresh(now));
-            Ok(held.map(|held| (login.authorization(held), held.is_due(now) && login.flight.is_none())))
+            Ok(held.map(|held| (login.authorization(held), held.is_due(now) && login.flight().is_none())))
         })?;
         let Some((authorization, due)) = found else { return Ok(None) };
         if due {
@@ -133,7 +133,7 @@ impl Session {
         let now = Instant::now();
         let pause = self.inner.change(|state| {
             let login = state.login.as_mut().filter(|login| login.epoch == epoch)?;
-            login.cool_downs.unproductive(now, origin, generation)
+            login.rare_mut().cool_downs.unproductive(now, origin, generation)
         });
         if let Some(pause) = pause {
             events::origin_cools_down(self.inner.id, origin, pause);
@@ -145,9 +145,9 @@ impl Session {
         let now = Instant::now();
         self.inner.change(|state| {
             if let Some(login) = state.login.as_mut().filter(|login| login.epoch == epoch)
-                && let Some(held) = &login.held
+                && let Some(generation) = login.held.as_ref().map(|held| held.generation)
             {
-                login.cool_downs.untried(now, origin, held.generation);
+                login.rare_mut().cool_downs.untried(now, origin, generation);
             }
         });
     }
@@ -157,17 +157,19 @@ impl Session {
         let now = Instant::now();
         self.inner.read(|state| {
             let login = state.login.as_ref().filter(|login| login.epoch == epoch);
-            login.is_some_and(|login| login.cool_downs.is_untried(now, origin, generation))
+            login.is_some_and(|login| login.rare().cool_downs.is_untried(now, origin, generation))
         })
     }
 
     /// Notes that an origin accepted a replay.
     pub(crate) fn productive(&self, epoch: Generation, origin: &Origin) {
-        let known = self.inner.read(|state| state.login.as_ref().is_some_and(|login| !login.cool_downs.is_empty()));
+        let known =
+            self.inner.read(|state| state.login.as_ref().is_some_and(|login| !login.rare().cool_downs.is_empty()));
         if known {
             self.inner.change(|state| {
                 if let Some(login) = state.login.as_mut().filter(|login| login.epoch == epoch) {
-                    login.cool_downs.productive(origin);
+                    login.rare_mut().cool_downs.productive(origin);
+                    login.tidy(Instant::now());
                 }
             });
         }
@@ -188,7 +190,7 @@ impl Login {
             generation: held.generation,
             epoch: self.epoch,
             // From the ahead window on every call asks, so that one of them starts the renewal.
-            fresh_until: held.expiry.map(|expiry| expiry.renew_at),
+            fresh_until: held.expiry.map(|expiry| expiry.renew_at()),
         }
     }
 
@@ -200,13 +202,13 @@ impl Login {
         departure: &mut Option<Departure>,
     ) -> Answer {
         let claims = need.claims();
-        let busy = self.flight.as_ref().is_some_and(|flight| !flight.ahead);
+        let busy = self.flight().is_some_and(|flight| !flight.ahead);
         if let Some(held) = &self.held
-            && need.is_met_by(held, now, busy)
+            && need.is_met_by(held, self.rare().claims.as_deref(), now, busy)
         {
             return Answer::Ready;
         }
-        if let Some(flight) = &self.flight {
+        if let Some(flight) = self.flight() {
             let waiting = flight.wait(session.settings.waiting_time);
             return match claims {
                 // Invariant 1: whoever needs claims does not join a flight without them.
@@ -223,7 +225,7 @@ impl Login {
         let order = Order { epoch: self.epoch, grant: self.grant.clone(), claims: claims.map(Into::into) };
         let (flight, leaves) = Flight::prepare(session, order, matches!(need, Need::Ahead), need.reason());
         let waiting = flight.wait(session.settings.waiting_time);
-        self.flight = Some(flight);
+        self.rare_mut().flight = Some(flight);
         *departure = Some(leaves);
         Answer::Wait(waiting)
     }
@@ -231,21 +233,21 @@ impl Login {
     /// What stands against starting a flight (invariant 5).
     fn gate(&mut self, session: &Inner, need: Need<'_>, now: Instant, patience: Duration) -> Result<(), Obstacle> {
         if let Need::Rejected { origin: Some(origin), .. } = need
-            && let Some(left) = self.cool_downs.check(now, origin)
+            && let Some(left) = self.rare().cool_downs.check(now, origin)
         {
             let error = Error::new(ErrorKind::CoolingDown, format!("{origin} rejects tokens that were just issued"));
             return Err(Obstacle::Stop(error.with_retry_after(left)));
         }
-        self.refusals.check(now).map_err(Obstacle::Stop)?;
-        self.backoff.check(now).map_err(|error| match error.retry_after() {
+        self.rare().refusals.check(now).map_err(Obstacle::Stop)?;
+        self.rare().backoff.check(now).map_err(|error| match error.retry_after() {
             Some(pause) if pause <= patience => Obstacle::Until(now + pause),
             _ => Obstacle::Stop(error),
         })?;
         let unexpired = self.held.as_ref().is_some_and(|held| held.may_work(now));
         if unexpired && matches!(need, Need::Rejected { .. }) {
             let limit = session.settings.reissues_per_minute;
-            match self.damping.turn(now, limit) {
-                Turn::Now => self.damping.count(now, limit),
+            match self.rare().damping.turn(now, limit) {
+                Turn::Now => self.rare_mut().damping.count(now, limit),
                 Turn::At(turn) => return Err(Obstacle::Until(turn)),
                 Turn::TooFar(wait) => {
                     let error = Error::new(
@@ -270,7 +272,7 @@ impl<'a> Need<'a> {
 
     /// Whether the token that is held is what the caller needs. `busy` says that a flight is under way because that
     /// token failed somebody.
-    fn is_met_by(self, held: &Held, now: Instant, busy: bool) -> bool {
+    fn is_met_by(self, held: &Held, held_claims: Option<&str>, now: Instant, busy: bool) -> bool {
         match self {
             Self::Token => held.is_fresh(now),
             Self::FreshToken | Self::Ahead => !held.is_due(now),
@@ -279,7 +281,7 @@ impl<'a> Need<'a> {
                 held.generation != generation
                     && held.may_work(now)
                     && !busy
-                    && (claims.is_none() || held.claims.as_deref() == claims)
+                    && (claims.is_none() || held_claims == claims)
             }
         }
     }

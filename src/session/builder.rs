@@ -1,6 +1,9 @@
 //! A session's settings.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, LazyLock, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use super::Session;
 use crate::{Credential, Grant};
@@ -35,7 +38,7 @@ pub struct SessionBuilder<G> {
     settings: Settings,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
     pub(super) waiting_time: Duration,
     pub(super) flight_limit: Duration,
@@ -93,6 +96,22 @@ impl<G: Grant> SessionBuilder<G> {
 }
 
 impl Settings {
+    /// These settings, shared with the sessions that were built alike just before: there may be a million of them.
+    pub(super) fn shared(self) -> Arc<Self> {
+        static DEFAULT: LazyLock<Arc<Settings>> = LazyLock::new(Arc::default);
+        static LATEST: Mutex<Weak<Settings>> = Mutex::new(Weak::new());
+        if self == **DEFAULT {
+            return DEFAULT.clone();
+        }
+        let mut latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(latest) = latest.upgrade().filter(|latest| **latest == self) {
+            return latest;
+        }
+        let own = Arc::new(self);
+        *latest = Arc::downgrade(&own);
+        own
+    }
+
     pub(super) fn ahead(&self, credential: Credential) -> RenewAhead {
         self.ahead.unwrap_or(match credential {
             Credential::Password => RenewAhead::Never,

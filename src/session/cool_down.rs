@@ -12,7 +12,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 const ORIGINS: usize = 16;
 
 /// The cool-downs of one login.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct CoolDowns {
     origins: Vec<CoolDown>,
 }
@@ -29,6 +29,8 @@ struct CoolDown {
 }
 
 impl CoolDowns {
+    pub(super) const NONE: Self = Self { origins: Vec::new() };
+
     /// How long the rejections of an origin still pass through.
     pub(super) fn check(&self, now: Instant, origin: &Origin) -> Option<Duration> {
         let found = self.origins.iter().find(|one| one.origin == *origin)?;
@@ -98,7 +100,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn pauses_double_to_a_minute_and_a_crowd_counts_once() {
-        let mut cool_downs = CoolDowns::default();
+        let mut cool_downs = CoolDowns::NONE;
         let origin: Origin = "https://api.example".parse().unwrap();
         let other: Origin = "https://other.example".parse().unwrap();
         let mut now = Instant::now();
@@ -117,7 +119,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_list_is_bounded() {
-        let mut cool_downs = CoolDowns::default();
+        let mut cool_downs = CoolDowns::NONE;
         for number in 0..100 {
             let origin = format!("https://api{number}.example").parse().unwrap();
             cool_downs.unproductive(Instant::now(), &origin, Generation::next());

@@ -8,7 +8,7 @@ const PER: Duration = Duration::from_secs(60);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Counts re-issues that were caused by rejections of tokens that had not expired.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Damping {
     reissues: VecDeque<Instant>,
 }
@@ -24,6 +24,13 @@ pub(super) enum Turn {
 }
 
 impl Damping {
+    pub(super) const NONE: Self = Self { reissues: VecDeque::new() };
+
+    /// Whether there is nothing to remember any more.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.reissues.back().is_none_or(|last| now >= *last + PER)
+    }
+
     /// Asks for a turn, at most `limit` of which are given in a minute.
     pub(super) fn turn(&self, now: Instant, limit: Option<usize>) -> Turn {
         let Some(limit) = limit else { return Turn::Now };
@@ -55,7 +62,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_eleventh_reissue_in_a_minute_waits_or_is_turned_away() {
-        let mut damping = Damping::default();
+        let mut damping = Damping::NONE;
         let start = Instant::now();
         for second in 0..10 {
             let now = start + Duration::from_secs(second);
@@ -69,7 +76,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_limit_can_be_lifted_or_be_zero() {
-        let mut damping = Damping::default();
+        let mut damping = Damping::NONE;
         let now = Instant::now();
         for _ in 0..100 {
             damping.count(now, None);

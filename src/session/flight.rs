@@ -31,7 +31,7 @@ use super::{
     ladder, revocation,
     sync::{AtomicBool, Mutex},
 };
-use crate::{Error, ErrorKind, TokenSet, events, grant::DynGrant, identity::Generation, metrics};
+use crate::{Error, ErrorKind, TokenSet, events, grant::SharedGrant, identity::Generation, metrics};
 
 /// How a flight ended: the generation that is current now, or why there is no new one.
 pub(super) type Landing = Result<Generation, Error>;
@@ -50,7 +50,7 @@ pub(super) struct Flight {
 /// What a flight sets out with.
 pub(super) struct Order {
     pub(super) epoch: Generation,
-    pub(super) grant: Arc<dyn DynGrant>,
+    pub(super) grant: SharedGrant,
     pub(super) claims: Option<Box<str>>,
 }
 
@@ -131,7 +131,7 @@ impl Departure {
         let span = tracing::debug_span!(
             target: events::TARGET, "renewal", session = session.id.0, reason, credential = ?order.grant.credential(),
         );
-        let task = session.tasks.track();
+        let task = session.track();
         let renewal = metrics::Renewal::started(reason);
         drop(session);
         // Detached: invariant 3. Nobody's cancellation reaches it.
@@ -163,7 +163,7 @@ impl Guard {
                 stray = answer.ok();
                 return Err(super::logged_out());
             };
-            login.flight = None;
+            login.rare_mut().flight = None;
             let landing = match answer {
                 Ok(tokens) => Ok(login.keep(now, tokens, order.claims)),
                 Err(error) => {
@@ -171,7 +171,9 @@ impl Guard {
                     Err(error)
                 }
             };
-            login.keeper = login.next_renewal(now).and_then(|at| Keeper::start(&session, order.epoch, at));
+            let keeper = login.next_renewal(now).and_then(|at| Keeper::start(&session, order.epoch, at));
+            login.rare_mut().keeper = keeper;
+            login.tidy(now);
             landing
         });
         match &landing {
@@ -207,9 +209,9 @@ impl Drop for Guard {
         let (Some(_sender), Some(session)) = (self.sender.take(), self.session.upgrade()) else { return };
         session.change(|state| {
             if let Some(login) = state.login.as_mut().filter(|login| login.epoch == self.epoch)
-                && login.flight.as_ref().is_some_and(|flight| flight.id == self.id)
+                && login.flight().is_some_and(|flight| flight.id == self.id)
             {
-                login.flight = None;
+                login.rare_mut().flight = None;
             }
         });
     }

@@ -26,12 +26,12 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
                 let left = order.grant.credential();
                 let noted = with_login(session, order, |_, login| match &answer {
                     Ok(_) => {
-                        login.refusals.reached();
+                        login.reached();
                         false
                     }
                     // The client, or the request as such, whatever the refresh token is worth.
                     Err(error) if error.kind() == ErrorKind::Misconfigured => {
-                        login.refusals.failed(Instant::now(), error, left)
+                        login.rare_mut().refusals.failed(Instant::now(), error, left)
                     }
                     Err(_) => false,
                 });
@@ -46,7 +46,7 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
     }
     with_login(session, order, |_, login| {
         let now = Instant::now();
-        login.refusals.check(now).inspect(|()| login.refusals.sent(now))
+        login.rare().refusals.check(now).inspect(|()| login.rare_mut().refusals.sent(now))
     })??;
     let own = refresh_token.filter(|_| order.grant.endpoint().is_none());
     let mut answer = order.grant.fetch(GrantContext::new(id, order.claims.clone(), own)).await;
@@ -60,14 +60,14 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
     let left = order.grant.credential();
     let noted = with_login(session, order, |_, login| match &answer {
         Ok(_) => {
-            login.refusals.worked();
+            login.worked();
             false
         }
         Err(error) => {
             if error.never_left() {
-                login.refusals.unsent();
+                login.rare_mut().refusals.unsent();
             }
-            login.refusals.failed(Instant::now(), error, left)
+            login.rare_mut().refusals.failed(Instant::now(), error, left)
         }
     });
     tell(noted, &answer);

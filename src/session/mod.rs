@@ -13,13 +13,14 @@ mod damping;
 mod flight;
 mod keeper;
 mod ladder;
+mod rare;
 mod refusal;
 mod revocation;
 mod schedule;
 mod state;
 mod status;
 mod sync;
-mod tasks;
+mod watchers;
 
 use std::{
     fmt,
@@ -37,7 +38,6 @@ use self::{
     builder::Settings,
     state::{Login, State},
     sync::{AtomicU64, RwLock},
-    tasks::Tasks,
 };
 pub use self::{
     builder::{RenewAhead, SessionBuilder},
@@ -46,7 +46,7 @@ pub use self::{
 };
 use crate::{
     Error, ErrorKind, Grant, TokenSet, events,
-    grant::DynGrant,
+    grant::SharedGrant,
     identity::{Generation, SessionId},
 };
 
@@ -77,9 +77,7 @@ struct Inner {
     // Generation::NONE while there is no token. Written under the lock, read without it.
     generation: AtomicU64,
     state: RwLock<State>,
-    status: watch::Sender<Status>,
-    settings: Settings,
-    tasks: Tasks,
+    settings: Arc<Settings>,
 }
 
 /// A token that a session holds, with the generation to name it by.
@@ -110,9 +108,7 @@ impl Session {
             id: SessionId::next(),
             generation: AtomicU64::new(Generation::NONE.number()),
             state: RwLock::default(),
-            status: watch::Sender::new(Status::LoggedOut),
-            settings,
-            tasks: Tasks::new(),
+            settings: settings.shared(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -123,10 +119,10 @@ impl Session {
     /// [`token`](Session::token). A renewal that is under way for the older login is thrown away when it ends, and calls
     /// that wait for it fail with [`ErrorKind::LoggedOut`].
     pub fn login(&self, grant: impl Grant) {
-        let grant: Arc<dyn DynGrant> = Arc::new(grant);
-        events::logged_in(self.inner.id, grant.credential());
         // Made, and the older one dropped, without the lock: a grant is the user's code.
-        let login = Login::new(grant, &self.inner.settings);
+        let (grant, refresh_token) = SharedGrant::new(grant);
+        let login = Login::new(grant, refresh_token, &self.inner.settings);
+        events::logged_in(self.inner.id, login.credential);
         let _older = self.inner.change(|state| state.login.replace(login));
     }
 
@@ -202,7 +198,7 @@ impl Session {
     /// What `borrow()` of the receiver gives is a lock on the status: copy the value out of it before anything else is
     /// asked of the session. `login` or `logout` on the same thread would wait for it for ever.
     pub fn subscribe(&self) -> watch::Receiver<Status> {
-        self.inner.status.subscribe()
+        self.inner.subscribe()
     }
 
     /// Waits until no renewal and no revocation is under way, no longer than `deadline`; says whether that was reached.
@@ -214,7 +210,7 @@ impl Session {
     /// # Cancel safety
     /// Safe: it only waits.
     pub async fn shutdown(&self, deadline: Duration) -> bool {
-        tokio::time::timeout(deadline, self.inner.tasks.idle()).await.is_ok()
+        tokio::time::timeout(deadline, self.inner.idle()).await.is_ok()
     }
 
     async fn obtain(&self, need: Need<'_>) -> Result<(), Error> {
@@ -236,8 +232,8 @@ impl Session {
 
     fn current(&self) -> Result<Token, Error> {
         self.inner.read(|state| {
-            let held = state.login.as_ref().and_then(|login| login.held.as_ref()).ok_or_else(logged_out)?;
-            Ok(Token { tokens: held.tokens.clone(), generation: held.generation })
+            let tokens = state.login.as_ref().and_then(Login::token_set).ok_or_else(logged_out)?;
+            Ok(Token { tokens: Arc::new(tokens), generation: state.generation() })
         })
     }
 
@@ -282,15 +278,6 @@ impl Inner {
             self.tell_status();
         }
         result
-    }
-
-    /// Without the lock: whoever looks at the status holds the channel's own, and may use the session meanwhile. Each
-    /// teller looks at the state anew, so the last one tells what is so.
-    fn tell_status(&self) {
-        self.status.send_if_modified(|known| {
-            let status = self.read(State::status);
-            std::mem::replace(known, status) != status
-        });
     }
 }
 

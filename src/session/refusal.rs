@@ -40,9 +40,15 @@ enum Verdict {
 }
 
 impl Refusals {
-    pub(super) fn new(credential: Credential) -> Self {
+    /// Nothing to remember; `worked` says whether the credential worked in this login.
+    pub(super) const fn new(credential: Credential, worked: bool) -> Self {
         let verdict = Verdict::Open;
-        Self { credential, worked: false, sends: VecDeque::new(), refused: false, pause: Duration::ZERO, verdict }
+        Self { credential, worked, sends: VecDeque::new(), refused: false, pause: Duration::ZERO, verdict }
+    }
+
+    /// Whether there is nothing to remember.
+    pub(super) fn is_over(&self) -> bool {
+        self.sends.is_empty() && !self.refused && self.pause.is_zero() && matches!(self.verdict, Verdict::Open)
     }
 
     /// Whether the credential may be sent now; if not, the error to hand out.
@@ -83,7 +89,7 @@ impl Refusals {
     }
 
     pub(super) fn worked(&mut self) {
-        *self = Self { worked: true, ..Self::new(self.credential) };
+        *self = Self::new(self.credential, true);
     }
 
     /// Notes that a refresh succeeded: the server takes the client and its requests.

@@ -9,7 +9,7 @@ use std::{
 use secrecy::SecretString;
 use tokio::{runtime::Handle, task::JoinHandle};
 
-use super::{Inner, Session, state::Login, tasks::Task};
+use super::{Inner, Session, state::Login, watchers::Task};
 use crate::{Error, ErrorKind, TokenEndpoint, TokenSet, endpoint::TokenKind, events, identity::SessionId};
 
 /// The future of [`Session::logout`]. The secrets were gone before it was handed out, and the revocation runs on a task
@@ -48,14 +48,14 @@ impl Session {
         let login = self.inner.change(|state| {
             let login = state.login.take()?;
             // Under the lock: a flight that lands from here on must find both, the login gone and this word.
-            if let Some(flight) = &login.flight {
+            if let Some(flight) = login.flight() {
                 flight.revoke_on_landing();
             }
             Some(login)
         })?;
         events::logged_out(self.inner.id);
         let (endpoint, tokens) = login.revocable()?;
-        Some(Revocation { session: self.inner.id, task: self.inner.tasks.track(), endpoint, tokens })
+        Some(Revocation { session: self.inner.id, task: self.inner.track(), endpoint, tokens })
     }
 }
 
@@ -74,13 +74,13 @@ pub(super) async fn revoke_stray(session: &Inner, endpoint: &TokenEndpoint, toke
         return;
     }
     // The login that followed may be about to get the very same token.
-    let next = session.read(|state| state.login.as_ref()?.flight.as_ref().map(|flight| flight.landing()));
+    let next = session.read(|state| state.login.as_ref()?.flight().map(|flight| flight.landing()));
     if let Some(landing) = next {
         let _ = landing.await;
     }
     let is_held_again = session.read(|state| {
         let held = state.login.as_ref().and_then(|login| login.held.as_ref());
-        held.is_some_and(|held| held.tokens.same_access_token(tokens))
+        held.is_some_and(|held| tokens.is_carried_by(&held.header))
     });
     if !is_held_again {
         let result = revoke(endpoint, tokens.refresh_token(), Some(tokens.access_token())).await;
@@ -111,7 +111,7 @@ struct Revocable {
 impl Login {
     fn revocable(&self) -> Option<(TokenEndpoint, Revocable)> {
         let endpoint = self.grant.endpoint().filter(|endpoint| endpoint.revokes())?;
-        let access = self.held.as_ref().map(|held| held.tokens.access_token().clone());
+        let access = self.token_set().map(|tokens| tokens.access_token().clone());
         let tokens = Revocable { refresh: self.refresh_token.clone(), access };
         (tokens.refresh.is_some() || tokens.access.is_some()).then(|| (endpoint.clone(), tokens))
     }

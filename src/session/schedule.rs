@@ -14,36 +14,66 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// The points in a token's life that the session acts on, on the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expiry {
-    /// From here on a background renewal is due.
-    pub(super) renew_at: Instant,
-    /// From here on a call renews before it is sent.
-    pub(super) stale_at: Instant,
-    /// From here on the token is of no use.
-    pub(super) expires_at: Instant,
+    renew_at: Instant,
+    // In nanoseconds, which a session has a million times: the whole life, and what is left of it at `renew_at`.
+    lifetime: u64,
+    left: u64,
 }
 
 impl Expiry {
     /// `None` for a lifetime that is unknown or beyond what the clock can count: such a token is renewed on a rejection.
     /// `ahead` is the jitter of the renewal ahead of time, between 0 and 1; without it there is none.
     pub(super) fn new(now: Instant, lifetime: Option<Duration>, ahead: Option<f64>) -> Option<Self> {
-        let lifetime = lifetime?;
-        let expires_at = now.checked_add(lifetime)?;
-        // Never more than a tenth: a token that lives for five seconds must not count as stale from its birth.
-        let margin = MARGIN.min(lifetime / 10);
-        let stale_at = expires_at - margin;
-        let renew_at = ahead.map_or(stale_at, |jitter| now + lifetime.mul_f64(0.8 - 0.1 * jitter.clamp(0.0, 1.0)));
-        Some(Self { renew_at, stale_at, expires_at })
+        let whole = lifetime?;
+        let lifetime = u64::try_from(whole.as_nanos()).ok()?;
+        now.checked_add(whole)?;
+        let before = match ahead {
+            Some(jitter) => whole.mul_f64(0.8 - 0.1 * jitter.clamp(0.0, 1.0)),
+            None => whole - margin(whole),
+        };
+        Some(Self { renew_at: now + before, lifetime, left: lifetime - before.as_nanos() as u64 })
+    }
+
+    /// From here on a background renewal is due.
+    pub(super) fn renew_at(&self) -> Instant {
+        self.renew_at
+    }
+
+    /// From here on a call renews before it is sent.
+    pub(super) fn stale_at(&self) -> Instant {
+        self.expires_at() - margin(self.lifetime())
+    }
+
+    /// From here on the token is of no use.
+    pub(super) fn expires_at(&self) -> Instant {
+        self.renew_at + Duration::from_nanos(self.left)
+    }
+
+    pub(super) fn lifetime(&self) -> Duration {
+        Duration::from_nanos(self.lifetime)
     }
 }
 
+/// Never more than a tenth: a token that lives for five seconds must not count as stale from its birth.
+fn margin(lifetime: Duration) -> Duration {
+    MARGIN.min(lifetime / 10)
+}
+
 /// The pause after failed renewals: 1 s doubling to 60 s with full jitter, or what `Retry-After` says, up to 5 min.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Backoff {
     failures: u32,
     pause: Option<(Instant, Error)>,
 }
 
 impl Backoff {
+    pub(super) const NONE: Self = Self { failures: 0, pause: None };
+
+    /// Whether the last renewal was none that failed.
+    pub(super) fn is_over(&self) -> bool {
+        self.failures == 0
+    }
+
     /// The last error with the time that is left, while the pause lasts.
     pub(super) fn check(&self, now: Instant) -> Result<(), Error> {
         match &self.pause {
@@ -64,7 +94,7 @@ impl Backoff {
     }
 
     pub(super) fn succeeded(&mut self) {
-        *self = Self::default();
+        *self = Self::NONE;
     }
 }
 
@@ -82,9 +112,10 @@ mod tests {
         let now = Instant::now();
         for (jitter, at) in [(0.0, 80.0), (1.0, 70.0), (0.5, 75.0)] {
             let expiry = Expiry::new(now, Some(seconds(100.0)), Some(jitter)).unwrap();
-            assert!((expiry.renew_at - now).abs_diff(seconds(at)) < seconds(0.001));
-            assert_eq!(expiry.stale_at - now, seconds(90.0));
-            assert_eq!(expiry.expires_at - now, seconds(100.0));
+            assert!((expiry.renew_at() - now).abs_diff(seconds(at)) < seconds(0.001));
+            assert_eq!(expiry.stale_at() - now, seconds(90.0));
+            assert_eq!(expiry.expires_at() - now, seconds(100.0));
+            assert_eq!(expiry.lifetime(), seconds(100.0));
         }
     }
 
@@ -93,7 +124,8 @@ mod tests {
         let now = Instant::now();
         let margin = |lifetime: f64| {
             let expiry = Expiry::new(now, Some(seconds(lifetime)), None).unwrap();
-            expiry.expires_at - expiry.stale_at
+            assert_eq!(expiry.renew_at(), expiry.stale_at());
+            expiry.expires_at() - expiry.stale_at()
         };
         assert_eq!(margin(3600.0), seconds(10.0));
         assert_eq!(margin(5.0), seconds(0.5));
@@ -108,7 +140,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn pauses_double_up_to_a_minute_and_end_with_a_success() {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::NONE;
         let error = Error::new(ErrorKind::Unavailable, "down");
         let now = Instant::now();
         for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
@@ -126,7 +158,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn retry_after_wins_and_is_capped_at_five_minutes() {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::NONE;
         let now = Instant::now();
         for (asked, kept) in [(7, 7), (86_400, 300)] {
             let error = Error::new(ErrorKind::Unavailable, "down").with_retry_after(Duration::from_secs(asked));

@@ -1,16 +1,13 @@
 //! What a session holds behind its lock, and how an answer changes it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use http::HeaderValue;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::{
-    RenewAhead, Status, builder::Settings, cool_down::CoolDowns, damping::Damping, flight::Flight, keeper::Keeper,
-    refusal::Refusals, schedule::Backoff, schedule::Expiry,
-};
-use crate::{Error, TokenSet, grant::DynGrant, identity::Generation};
+use super::{RenewAhead, Status, builder::Settings, flight::Flight, rare::Rare, schedule::Expiry, watchers::Watchers};
+use crate::{Credential, Error, TokenSet, grant::SharedGrant, identity::Generation, token::Details};
 
 /// Between two renewals without traffic.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -19,38 +16,42 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct State {
     pub(super) login: Option<Login>,
+    pub(super) watchers: Option<Box<Watchers>>,
+    /// How many tasks the session has set free.
+    pub(super) running: u32,
 }
 
 /// Everything that one login brought and learned. Dropping it wipes its secrets.
 pub(super) struct Login {
     /// Tells this login from every other one, so that nothing of an older login is ever used for a newer one.
     pub(super) epoch: Generation,
-    pub(super) grant: Arc<dyn DynGrant>,
+    pub(super) grant: SharedGrant,
     pub(super) held: Option<Held>,
+    /// The only copy, where the token that is held did not come without one.
     pub(super) refresh_token: Option<SecretString>,
-    pub(super) flight: Option<Flight>,
-    pub(super) keeper: Option<Keeper>,
-    pub(super) ahead: RenewAhead,
-    pub(super) backoff: Backoff,
-    pub(super) refusals: Refusals,
-    pub(super) damping: Damping,
-    pub(super) cool_downs: CoolDowns,
+    pub(super) rare: Option<Box<Rare>>,
+    pub(super) credential: Credential,
+    /// Whether the grant, not a refresh token, has brought a token in this login.
+    pub(super) worked: bool,
+    ahead: RenewAhead,
+    /// Whether the refresh token came with the token that is held.
+    refresh_token_is_new: bool,
 }
 
 /// The current token.
 pub(super) struct Held {
-    pub(super) tokens: Arc<TokenSet>,
+    /// The only copy of the access token.
     pub(super) header: HeaderValue,
     pub(super) generation: Generation,
     pub(super) expiry: Option<Expiry>,
-    pub(super) claims: Option<Box<str>>,
+    details: Details,
 }
 
 impl State {
     pub(super) fn status(&self) -> Status {
         match &self.login {
             None => Status::LoggedOut,
-            Some(login) if login.refusals.is_refused() => Status::Refused,
+            Some(login) if login.rare().refusals.is_refused() => Status::Refused,
             Some(login) if login.held.is_some() => Status::Active,
             Some(_) => Status::Idle,
         }
@@ -62,57 +63,89 @@ impl State {
 }
 
 impl Login {
-    pub(super) fn new(grant: Arc<dyn DynGrant>, settings: &Settings) -> Self {
+    pub(super) fn new(grant: SharedGrant, refresh_token: Option<SecretString>, settings: &Settings) -> Self {
+        let credential = grant.credential();
         Self {
             epoch: Generation::next(),
-            held: None,
-            refresh_token: grant.initial_refresh_token().cloned(),
-            flight: None,
-            keeper: None,
-            ahead: settings.ahead(grant.credential()),
-            backoff: Backoff::default(),
-            refusals: Refusals::new(grant.credential()),
-            damping: Damping::default(),
-            cool_downs: CoolDowns::default(),
             grant,
+            held: None,
+            refresh_token,
+            rare: None,
+            credential,
+            worked: false,
+            ahead: settings.ahead(credential),
+            refresh_token_is_new: false,
         }
+    }
+
+    pub(super) fn flight(&self) -> Option<&Flight> {
+        self.rare().flight.as_ref()
     }
 
     /// Keeps a new token set. The same access token keeps its generation: nothing that was sent with it is outdated.
     pub(super) fn keep(&mut self, now: Instant, tokens: TokenSet, claims: Option<Box<str>>) -> Generation {
-        if let Some(refresh_token) = tokens.refresh_token() {
-            // Without one the old one stays good (RFC 6749 §6).
-            self.refresh_token = Some(refresh_token.clone());
-        }
-        self.backoff.succeeded();
         let ahead = (self.ahead != RenewAhead::Never).then(fastrand::f64);
         let expiry = Expiry::new(now, tokens.lifetime(), ahead);
         let (header, generation) = match &self.held {
-            Some(held) if held.tokens.same_access_token(&tokens) => (held.header.clone(), held.generation),
+            Some(held) if tokens.is_carried_by(&held.header) => (held.header.clone(), held.generation),
             _ => (tokens.header_value(), Generation::next()),
         };
-        self.held = Some(Held { tokens: Arc::new(tokens), header, generation, expiry, claims });
+        let (refresh_token, details) = tokens.into_parts();
+        self.refresh_token_is_new = refresh_token.is_some();
+        if refresh_token.is_some() {
+            // Without one the old one stays good (RFC 6749 §6).
+            self.refresh_token = refresh_token;
+        }
+        self.held = Some(Held { header, generation, expiry, details });
+        if claims.is_some() || self.rare.is_some() {
+            let rare = self.rare_mut();
+            rare.claims = claims;
+            rare.backoff.succeeded();
+        }
         generation
+    }
+
+    /// The token set that is held, with a copy of the secrets.
+    pub(super) fn token_set(&self) -> Option<TokenSet> {
+        let held = self.held.as_ref()?;
+        let lifetime = held.expiry.map(|expiry| expiry.lifetime());
+        let refresh_token = self.refresh_token.clone().filter(|_| self.refresh_token_is_new);
+        Some(TokenSet::from_header_value(&held.header, lifetime, refresh_token, held.details.clone()))
     }
 
     /// When a session that is to be kept alive without traffic is renewed next.
     pub(super) fn next_renewal(&self, now: Instant) -> Option<Instant> {
         let held = self.held.as_ref().filter(|_| self.ahead == RenewAhead::Always)?;
         // A token that is born dead, or next to it, must not make a loop.
-        let due = held.expiry?.renew_at.max(now + SHORTEST_PAUSE);
-        let pause = self.backoff.check(now).err().and_then(|error| error.retry_after());
+        let due = held.expiry?.renew_at().max(now + SHORTEST_PAUSE);
+        let pause = self.rare().backoff.check(now).err().and_then(|error| error.retry_after());
         Some(pause.map_or(due, |pause| due.max(now + pause)))
+    }
+
+    /// Notes that the grant has brought a token.
+    pub(super) fn worked(&mut self) {
+        self.worked = true;
+        if let Some(rare) = &mut self.rare {
+            rare.refusals.worked();
+        }
+    }
+
+    /// Notes that a refresh succeeded.
+    pub(super) fn reached(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.refusals.reached();
+        }
     }
 
     /// Notes a failed renewal. What may still work is kept (invariant 4).
     pub(super) fn failed(&mut self, now: Instant, error: &Error) {
-        self.backoff.failed(now, error, fastrand::f64());
+        self.rare_mut().backoff.failed(now, error, fastrand::f64());
     }
 }
 
 impl Drop for Login {
     fn drop(&mut self) {
-        if let Some(flight) = &self.flight {
+        if let Some(flight) = self.flight() {
             flight.abandon();
         }
     }
@@ -121,16 +154,16 @@ impl Drop for Login {
 impl Held {
     /// Whether a call may be sent with this token without a renewal first.
     pub(super) fn is_fresh(&self, now: Instant) -> bool {
-        self.expiry.is_none_or(|expiry| now < expiry.stale_at)
+        self.expiry.is_none_or(|expiry| now < expiry.renew_at() || now < expiry.stale_at())
     }
 
     /// Whether the server may still take this token.
     pub(super) fn may_work(&self, now: Instant) -> bool {
-        self.expiry.is_none_or(|expiry| now < expiry.expires_at)
+        self.expiry.is_none_or(|expiry| now < expiry.expires_at())
     }
 
     /// Whether a background renewal is due.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.expiry.is_some_and(|expiry| now >= expiry.renew_at)
+        self.expiry.is_some_and(|expiry| now >= expiry.renew_at())
     }
 }

@@ -145,7 +145,7 @@ impl Grant for Curious {
         None
     }
 
-    fn initial_refresh_token(&self) -> Option<&SecretString> {
+    fn initial_refresh_token(&mut self) -> Option<SecretString> {
         self.look();
         None
     }

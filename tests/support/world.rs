@@ -130,7 +130,7 @@ impl Grant for AnyGrant {
         self.0.endpoint()
     }
 
-    fn initial_refresh_token(&self) -> Option<&SecretString> {
+    fn initial_refresh_token(&mut self) -> Option<SecretString> {
         self.0.initial_refresh_token()
     }
 
@@ -142,7 +142,7 @@ impl Grant for AnyGrant {
 trait Erased: Send + Sync {
     fn fetch(&self, context: GrantContext) -> Pin<Box<dyn Future<Output = Result<TokenSet, Error>> + Send + '_>>;
     fn endpoint(&self) -> Option<&TokenEndpoint>;
-    fn initial_refresh_token(&self) -> Option<&SecretString>;
+    fn initial_refresh_token(&mut self) -> Option<SecretString>;
     fn credential(&self) -> Credential;
 }
 
@@ -155,7 +155,7 @@ impl<G: Grant> Erased for G {
         Grant::endpoint(self)
     }
 
-    fn initial_refresh_token(&self) -> Option<&SecretString> {
+    fn initial_refresh_token(&mut self) -> Option<SecretString> {
         Grant::initial_refresh_token(self)
     }
 

@@ -72,7 +72,7 @@ struct Run {
 
 impl Run {
     fn new(credential: Credential) -> Self {
-        Self { start: Instant::now(), history: Vec::new(), refusals: Refusals::new(credential) }
+        Self { start: Instant::now(), history: Vec::new(), refusals: Refusals::new(credential, false) }
     }
 
     fn check(&self, second: u64) -> Result<(), Error> {

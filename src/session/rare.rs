@@ -1,0 +1,64 @@
+//! What a login has only now and then: made when it is first needed, and dropped when there is nothing in it.
+//!
+//! Sessions are held by the million, and nearly all of them rest.
+
+use tokio::time::Instant;
+
+use super::{
+    cool_down::CoolDowns, damping::Damping, flight::Flight, keeper::Keeper, refusal::Refusals, schedule::Backoff,
+    state::Login,
+};
+use crate::Credential;
+
+pub(super) struct Rare {
+    pub(super) flight: Option<Flight>,
+    pub(super) keeper: Option<Keeper>,
+    /// What the token that is held was asked for with.
+    pub(super) claims: Option<Box<str>>,
+    pub(super) backoff: Backoff,
+    pub(super) refusals: Refusals,
+    pub(super) damping: Damping,
+    pub(super) cool_downs: CoolDowns,
+}
+
+/// For looking at where there is none.
+static NOTHING: Rare = Rare::new(Credential::Custom, false);
+
+impl Rare {
+    const fn new(credential: Credential, worked: bool) -> Self {
+        Self {
+            flight: None,
+            keeper: None,
+            claims: None,
+            backoff: Backoff::NONE,
+            refusals: Refusals::new(credential, worked),
+            damping: Damping::NONE,
+            cool_downs: CoolDowns::NONE,
+        }
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.flight.is_none()
+            && self.keeper.is_none()
+            && self.claims.is_none()
+            && self.backoff.is_over()
+            && self.refusals.is_over()
+            && self.damping.is_over(now)
+            && self.cool_downs.is_empty()
+    }
+}
+
+impl Login {
+    pub(super) fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING)
+    }
+
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(|| Box::new(Rare::new(self.credential, self.worked)))
+    }
+
+    /// Drops what is over.
+    pub(super) fn tidy(&mut self, now: Instant) {
+        self.rare.take_if(|rare| rare.is_over(now));
+    }
+}
