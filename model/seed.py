@@ -145,14 +145,14 @@ SEEDS = {
             "let limit = self.cold.config.drain_limit;\n",
             """let limit = self.cold.config.drain_limit;
         if SEEDED {
-            self.looked = self.cold.config.session.authorization_of(self.epoch).ok();
+            self.looked = self.session.authorization_of(self.epoch).ok();
         }
 """,
         ),
         (
             "recovery/call.rs",
-            "match config.session.authorization_of(self.epoch) {",
-            "match self.looked.take().map_or_else(|| config.session.authorization_of(self.epoch), Ok) {",
+            "match self.session.authorization_of(self.epoch) {",
+            "match self.looked.take().map_or_else(|| self.session.authorization_of(self.epoch), Ok) {",
         ),
     ],
     "copied_token_is_used_whatever_its_generation": [
@@ -187,11 +187,12 @@ SEEDS = {
         ),
         (
             "session/revocation.rs",
-            "let Some(login) = login else { return Logout::done(Ok(())) };",
-            """let Some(login) = login else { return Logout::done(Ok(())) };
+            "        events::logged_out(self.inner.id);\n        let (endpoint",
+            """        events::logged_out(self.inner.id);
         if let Some(flight) = login.flight().filter(|_| SEEDED) {
             flight.revoke_on_landing();
-        }""",
+        }
+        let (endpoint""",
         ),
     ],
 }

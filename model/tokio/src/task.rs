@@ -6,6 +6,8 @@ use std::{
     task::{Context, Poll},
 };
 
+pub use shuttle::future::yield_now;
+
 /// Of a task, or of one that was never let in.
 #[derive(Debug)]
 pub struct JoinHandle<T>(pub(crate) Option<shuttle::future::JoinHandle<T>>);
