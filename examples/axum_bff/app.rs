@@ -1,0 +1,117 @@
+//! What all handlers share, and how a login ends.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use tokio::sync::watch;
+use tower_reauth::{Sessions, Status};
+use tracing::Instrument;
+
+use crate::{
+    gateway::Gateway,
+    layer_events::span,
+    problem::Problem,
+    story::{Part, Story},
+    target::Target,
+    throttle::Throttle,
+    visitor::{Account, UserKey, Visitor},
+};
+
+/// How long a login lives without a call.
+pub(crate) const IDLE: Duration = Duration::from_secs(30 * 60);
+/// How long a login lives in all; the cookie lives as long.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(12 * 3600);
+/// How many logins there may be: the least recently used one goes.
+const CAPACITY: usize = 100_000;
+/// How long the end may take.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+/// How long a browser waits for the revocation of its tokens. They are forgotten, and they will be revoked, however long it takes.
+const REVOCATION: Duration = Duration::from_secs(5);
+
+pub(crate) struct App {
+    pub(crate) target: Target,
+    pub(crate) gateway: Gateway,
+    pub(crate) sessions: Sessions<UserKey>,
+    pub(crate) story: Arc<Story>,
+    pub(crate) throttle: Throttle,
+    closing: watch::Sender<()>,
+}
+
+impl App {
+    pub(crate) fn new(target: Target, story: Arc<Story>) -> anyhow::Result<Arc<Self>> {
+        let told = story.clone();
+        let sessions = Sessions::builder()
+            .capacity(CAPACITY)
+            .idle_timeout(IDLE)
+            .max_lifetime(LIFETIME)
+            .on_eviction(move |key: &UserKey, _| told.leaves(key.device))
+            .build();
+        let gateway = Gateway::new(&target, &sessions)?;
+        let (throttle, closing) = (Throttle::new(), watch::Sender::new(()));
+        Ok(Arc::new(Self { target, gateway, sessions, story, throttle, closing }))
+    }
+
+    /// Whether the layer can still work for this login.
+    pub(crate) fn is_live(&self, account: &Account) -> bool {
+        let session = self.sessions.get(&account.key);
+        session.is_some_and(|session| !matches!(session.status(), Status::LoggedOut | Status::Refused))
+    }
+
+    /// Ends a login and has its tokens revoked.
+    pub(crate) async fn end(&self, account: &Account) {
+        let deed = self.story.deed(account.key.device);
+        self.story.tell(deed, Part::Begins, "Log out");
+        let span = span(deed);
+        // Forgotten here and now; what follows is the revocation.
+        let revoked = span.in_scope(|| self.sessions.logout(&account.key)).instrument(span);
+        match tokio::time::timeout(REVOCATION, revoked).await {
+            Ok(Ok(())) => self.story.tell(deed, Part::Succeeds, "logged out"),
+            Ok(Err(error)) => self.story.tell(deed, Part::Fails, error.to_string()),
+            Err(_) => self.story.tell(deed, Part::Fails, "the gateway is slow to revoke the tokens"),
+        }
+        self.story.leaves(account.key.device);
+    }
+
+    /// Ends a login that the gateway will not renew.
+    pub(crate) fn refused(&self, account: &Account) {
+        // There is nothing left that could be revoked.
+        drop(self.sessions.logout(&account.key));
+        self.story.leaves(account.key.device);
+    }
+
+    /// Changes when the server begins to end: what would never end by itself has to end now.
+    pub(crate) fn closing(&self) -> watch::Receiver<()> {
+        self.closing.subscribe()
+    }
+
+    pub(crate) fn close(&self) {
+        self.closing.send_replace(());
+    }
+
+    /// Ready when the server should have ended by itself.
+    pub(crate) async fn overdue(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.closing().changed().await;
+        tokio::time::sleep(DEADLINE).await;
+    }
+
+    /// Revokes what the server leaves behind. No login outlives this process: what it held would live on at the gateway for nobody.
+    pub(crate) async fn log_everybody_out(&self) {
+        match tokio::time::timeout(DEADLINE, self.sessions.logout_all()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "some tokens were not revoked"),
+            Err(_) => tracing::warn!("the gateway is slow to revoke tokens; some live on until they expire"),
+        }
+    }
+}
+
+/// The login of whoever sends a request. Without one the request ends here.
+impl FromRequestParts<Arc<App>> for Account {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let account = Visitor::from_request_parts(parts, app).await?.account().await?;
+        account.filter(|account| app.is_live(account)).ok_or(Problem::LoginRequired)
+    }
+}

@@ -1,0 +1,106 @@
+//! A backend-for-frontend: browsers hold a cookie, this server holds their tokens.
+//!
+//! `cargo run --features axum --example axum_bff` brings its own gateway; log in from two browsers to see the story. With
+//! `--api-url` and the options beside it, the same server stands before a real one. It speaks plain HTTP on loopback: put what
+//! terminates TLS in front of it, and name its address with `--public-url`.
+
+mod app;
+mod arguments;
+mod code_grant;
+mod cookie_store;
+mod events;
+mod gateway;
+mod headers;
+mod layer_events;
+mod login;
+mod pages;
+mod problem;
+mod proxy;
+mod router;
+mod story;
+mod target;
+mod throttle;
+mod visitor;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{future::Future, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use clap::Parser;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tracing_subscriber::{EnvFilter, filter::Targets, prelude::*};
+
+use crate::{
+    app::{App, DEADLINE},
+    arguments::Arguments,
+    layer_events::LayerEvents,
+    story::Story,
+    target::Target,
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let story = Arc::new(Story::default());
+    let told =
+        Targets::new().with_target("tower_reauth", tracing::Level::DEBUG).with_target("bff", tracing::Level::DEBUG);
+    let shown = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,tower_sessions_core=error"));
+    tracing_subscriber::registry()
+        .with(LayerEvents::new(story.clone()).with_filter(told))
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(shown))
+        .init();
+
+    match serve(arguments, story).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("axum_bff: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves until Ctrl-C or SIGTERM; then what is under way is finished, and every session's tokens are revoked.
+async fn serve(arguments: Arguments, story: Arc<Story>) -> anyhow::Result<()> {
+    let listener =
+        TcpListener::bind(arguments.listen).await.with_context(|| format!("--listen {}", arguments.listen))?;
+    let public_url = arguments.public_url(listener.local_addr()?)?;
+    let (target, embedded) = Target::of(&arguments, public_url).await?;
+    let ended = ended()?;
+    println!("{}\n{}", target.public_url, target.hint);
+
+    let app = App::new(target, story)?;
+    let closing = app.clone();
+    let until = async move {
+        ended.await;
+        closing.close();
+    };
+    let service = router::router(app.clone())?.into_make_service_with_connect_info::<std::net::SocketAddr>();
+    let mut server = tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(until).into_future());
+    tokio::select! {
+        served = &mut server => served??,
+        () = app.overdue() => server.abort(),
+    }
+
+    app.log_everybody_out().await;
+    if let Some(gateway) = embedded {
+        // A browser may keep a connection to one of its pages open.
+        drop(tokio::time::timeout(DEADLINE, gateway.stop()).await);
+    }
+    Ok(())
+}
+
+/// Ready when the process is told to end.
+fn ended() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,188 @@
+//! The pages. They are plain HTML; the application's own script only adds life to one that works.
+
+use axum::response::{Html, IntoResponse, Response};
+use http::{StatusCode, header::RETRY_AFTER};
+use maud::{DOCTYPE, Markup, html};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    target::{Login, Target},
+    visitor::Account,
+};
+
+/// A word for whoever is to log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Notice {
+    LoggedOut,
+    Ended,
+    Wrong,
+    Denied,
+    NotStartedHere,
+    Unreachable,
+    TooOften { seconds: u64 },
+}
+
+/// Asks to log in; `name` is what was typed before.
+pub(crate) fn login(target: &Target, notice: Option<Notice>, name: &str) -> Response {
+    let with_password = target.login == Login::Password;
+    let content = html! {
+        @if with_password { (warning()) }
+        main.door {
+            (brand())
+            div.card {
+                h1 { "Log in" }
+                @if let Some(notice) = notice {
+                    p.notice.good[notice == Notice::LoggedOut] role="alert" { (notice.text()) }
+                }
+                form method="post" action="/login" {
+                    @if with_password {
+                        label for="username" { "User name" }
+                        input id="username" name="username" value=(name) autocomplete="username" autocapitalize="none"
+                            spellcheck="false" maxlength="256" autofocus[name.is_empty()] required;
+                        label for="password" { "Password" }
+                        input id="password" name="password" type="password" autocomplete="current-password"
+                            autofocus[!name.is_empty()] required;
+                        button.primary { "Log in" }
+                    } @else {
+                        p.faint { "You log in at the gateway. It asks whether Orchard may see your orders, and keeps your password to itself." }
+                        button.primary autofocus { "Continue to the gateway" }
+                    }
+                }
+            }
+        }
+    };
+    let mut response = (notice.map_or(StatusCode::OK, Notice::status), page("Log in", &content)).into_response();
+    if let Some(Notice::TooOften { seconds }) = notice {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// The application.
+pub(crate) fn home(target: &Target, account: &Account) -> Response {
+    let user = account.user.as_deref().unwrap_or("you");
+    let path = target.allowed.first().map_or("/", |allowed| allowed.path());
+    let content = html! {
+        @if target.login == Login::Password { (warning()) }
+        header.bar {
+            (brand())
+            p.who { "Logged in as " strong { (user) } }
+            form method="post" action="/logout" { button { "Log out" } }
+        }
+        main {
+            section.orders.card aria-labelledby="orders" {
+                div {
+                    h1 #orders { "Orders" }
+                    p.count #count aria-live="polite" { "–" }
+                    p.faint #unit { "placed so far" }
+                }
+                div.actions #actions data-path={ "/api" (path) } {
+                    button.primary type="button" data-do="order" { "Place an order" }
+                    button type="button" data-do="look" { "Refresh" }
+                    button type="button" data-do="ten" { "Refresh ten times at once" }
+                    p.faint #said role="status" {}
+                }
+            }
+            section aria-labelledby="story" {
+                div.heading {
+                    h2 #story { "What happened" }
+                    p.live #live data-state="off" { "connecting" }
+                }
+                p.faint {
+                    "This server holds a token for each of your devices; no device ever sees one."
+                    @if target.login == Login::Password {
+                        " The gateway keeps one token per user: a device that gets one ends the other's. Watch that being put right."
+                    }
+                }
+                div.lanes aria-hidden="true" {
+                    p.mine { "This device" }
+                    p.theirs { "Other devices of " (user) }
+                }
+                div.stage {
+                    ol.timeline #timeline aria-label="What your devices did, newest first" {}
+                    p.alone #alone {
+                        "Nobody else is here. Open " strong { (target.public_url) }
+                        " in a private window or another browser and log in as " (user) " again: what happens there shows up on this side."
+                    }
+                }
+            }
+        }
+        dialog #ended aria-labelledby="ended-title" {
+            h2 #ended-title { "Please log in again" }
+            p.faint { "The gateway no longer accepts this login: it was ended, or your password was changed." }
+            a.primary.button href="/login" { "Log in" }
+        }
+        noscript { p.notice { "Without scripts, this page can only log you out." } }
+        script type="module" src="/app.js" {}
+    };
+    page("Orders", &content).into_response()
+}
+
+impl Notice {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::LoggedOut | Self::Ended => StatusCode::OK,
+            Self::Wrong | Self::Denied | Self::NotStartedHere => StatusCode::FORBIDDEN,
+            Self::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::LoggedOut => "You are logged out on this device.".to_owned(),
+            Self::Ended => "Your login has ended. Please log in again.".to_owned(),
+            Self::Wrong => "This name and password do not belong together.".to_owned(),
+            Self::Denied => "You did not let Orchard in at the gateway.".to_owned(),
+            Self::NotStartedHere => {
+                "That login was not begun in this browser, or is over. Please begin again.".to_owned()
+            }
+            Self::Unreachable => "The gateway can't be reached just now. Please try again in a moment.".to_owned(),
+            Self::TooOften { seconds } => format!("That was too often. Please wait {seconds} seconds."),
+        }
+    }
+}
+
+/// What the best current practice thinks of passwords that pass through.
+fn warning() -> Markup {
+    html! {
+        aside.warning {
+            p {
+                strong { "Not for anything new." }
+                " With this login the application gets to see your password, which "
+                a href="https://www.rfc-editor.org/rfc/rfc9700#section-2.4" { "RFC 9700, section 2.4" }
+                " forbids: one more place can lose it, and no second factor can be asked for. It is here for gateways that can't be changed."
+            }
+        }
+    }
+}
+
+fn brand() -> Markup {
+    html! {
+        p.brand {
+            svg viewBox="0 0 32 32" aria-hidden="true" {
+                path d="M16 8c2.6 0 3.4 2.5 4.2 5 .9 2.9 4.8 4.6 4.8 9.3C25 27 21 30 16 30s-9-3-9-7.700c0-4.700 3.900-6.400 4.800-9.300.8-2.500 1.600-5 4.200-5Z" {}
+                path.leaf d="M16.500 7.500c0-3.400 2.300-5.500 6.300-5.500 0 3.500-2.500 5.700-6.300 5.500Z" {}
+            }
+            "Orchard"
+        }
+    }
+}
+
+fn page(title: &str, content: &Markup) -> Html<String> {
+    let html = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " – Orchard" }
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href="/app.css";
+            }
+            body { (content) }
+        }
+    };
+    Html(html.into_string())
+}

@@ -1,0 +1,66 @@
+//! How often somebody may try to log in: per user name, so that nobody guesses one user's password, and per address, so that
+//! nobody tries one password on all users.
+
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    time::Duration,
+};
+
+use governor::{
+    DefaultKeyedRateLimiter, Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+};
+
+/// Five at once, then one in 30 s.
+const PER_USER: Quota = Quota::per_minute(number(2)).allow_burst(number(5));
+/// Twenty at once, then one in 3 s.
+const PER_ADDRESS: Quota = Quota::per_minute(number(20));
+/// What is remembered is looked through when it is more than this.
+const REMEMBERED: usize = 10_000;
+
+/// Counts attempts, successful ones too.
+pub(crate) struct Throttle {
+    users: DefaultKeyedRateLimiter<String>,
+    addresses: DefaultKeyedRateLimiter<IpAddr>,
+    clock: DefaultClock,
+}
+
+impl Throttle {
+    pub(crate) fn new() -> Self {
+        Self {
+            users: RateLimiter::keyed(PER_USER),
+            addresses: RateLimiter::keyed(PER_ADDRESS),
+            clock: DefaultClock::default(),
+        }
+    }
+
+    /// Notes an attempt; the error is the time until the next one may be made. The address is that of the connection: behind a
+    /// proxy take it from the header that the proxy sets, and from nowhere else.
+    pub(crate) fn attempt(&self, address: IpAddr, user: Option<&str>) -> Result<(), Duration> {
+        if self.users.len() + self.addresses.len() > REMEMBERED {
+            self.users.retain_recent();
+            self.addresses.retain_recent();
+        }
+        // The address first: who is held back there can't hold back a user.
+        self.addresses.check_key(&network(address)).map_err(|held| held.wait_time_from(self.clock.now()))?;
+        match user {
+            Some(user) => {
+                self.users.check_key(&user.to_lowercase()).map_err(|held| held.wait_time_from(self.clock.now()))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whoever has an IPv6 address has 2^64 of them.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 => v4,
+    }
+}
+
+const fn number(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).expect("not zero")
+}
