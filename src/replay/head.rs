@@ -3,9 +3,9 @@
 //! Cloning a `HeaderMap` allocates for the map, and once more for every value that was never cloned before. Here names
 //! and values are written one after another into a pooled buffer, and the head is rebuilt only after a rejection.
 //!
-//! Layout: pairs, each a [`mark`] of eight bytes in native order and then its two texts. The first is scheme and
-//! authority of the URI, the second nothing and the path with query, then come names and values of the headers. A part of
-//! the URI that is absent has length 0.
+//! Layout: pairs, each a [`mark`] of eight bytes in native order and then its two texts. The first pair is the method and
+//! the path with query, the second scheme and authority; then come names and values of the headers. A part of the URI that
+//! is absent has length 0.
 
 use std::{fmt, mem};
 
@@ -19,8 +19,8 @@ use http::{
 use super::pool::Buffer;
 
 const MARK: usize = size_of::<u64>();
-/// `http` lets no name grow beyond 16 bits, and no scheme either; values have the 47 bits that remain.
-const NAME_BITS: u32 = 16;
+/// `http` lets no name grow beyond 16 bits; a method might. The second text of a pair has the bits that remain.
+const FIRST_BITS: u32 = 24;
 
 /// Method, URI, version, headers and extensions of a request, as they were.
 ///
@@ -29,7 +29,6 @@ const NAME_BITS: u32 = 16;
 pub(crate) struct KeptHead {
     buffer: Buffer,
     extensions: Extensions,
-    method: Method,
     version: Version,
 }
 
@@ -42,19 +41,20 @@ impl KeptHead {
             buffer.fill(|room| write(head, room));
         }
         let extensions = if head.extensions.is_empty() { Extensions::new() } else { head.extensions.clone() };
-        Self { buffer, extensions, method: head.method.clone(), version: head.version }
+        Self { buffer, extensions, version: head.version }
     }
 
     /// The head once more. `None` where the original holds what only unchecked constructors of `http` let pass.
     pub(crate) fn restore(&self) -> Option<Parts> {
         let mut rest = Rest(self.buffer.used());
+        let (method, path, _) = rest.pair()?;
         let (scheme, authority, _) = rest.pair()?;
-        let (_, path, _) = rest.pair()?;
         let mut uri = http::uri::Parts::default();
         uri.scheme = present(scheme, |scheme| Scheme::try_from(scheme).ok())?;
         uri.authority = present(authority, |authority| Authority::try_from(authority).ok())?;
         uri.path_and_query = present(path, |path| PathAndQuery::try_from(path).ok())?;
         let mut head = Request::new(()).into_parts().0;
+        head.method = Method::from_bytes(method).ok()?;
         head.uri = Uri::from_parts(uri).ok()?;
         while !rest.0.is_empty() {
             let (name, value, sensitive) = rest.pair()?;
@@ -63,7 +63,6 @@ impl KeptHead {
             value.set_sensitive(sensitive);
             head.headers.try_append(name, value).ok()?;
         }
-        head.method = self.method.clone();
         head.version = self.version;
         head.extensions = self.extensions.clone();
         Some(head)
@@ -121,9 +120,12 @@ impl<'a> Rest<'a> {
 fn write(head: &Parts, room: &mut [u8]) -> Option<usize> {
     let all = room.len();
     let mut left = Room(room);
-    let [scheme, authority, path] = target(&head.uri);
-    left.put(scheme.as_bytes(), authority.as_bytes(), false)?;
-    left.put(b"", path.as_bytes(), false)?;
+    let [method, path, scheme, authority] = request_line(head).map(str::as_bytes);
+    if method.len() >> FIRST_BITS != 0 {
+        return None;
+    }
+    left.put(method, path, false)?;
+    left.put(scheme, authority, false)?;
     for (name, value) in &head.headers {
         left.put(name.as_str().as_bytes(), value.as_bytes(), value.is_sensitive())?;
     }
@@ -133,23 +135,24 @@ fn write(head: &Parts, room: &mut [u8]) -> Option<usize> {
 /// In bytes, what [`write`] takes.
 #[cold]
 fn size(head: &Parts) -> usize {
-    let target = target(&head.uri).map(str::len);
+    let line = request_line(head).map(str::len);
     let headers = head.headers.iter().map(|(name, value)| MARK + name.as_str().len() + value.len());
-    2 * MARK + target.iter().sum::<usize>() + headers.sum::<usize>()
+    2 * MARK + line.iter().sum::<usize>() + headers.sum::<usize>()
 }
 
-fn target(uri: &Uri) -> [&str; 3] {
+fn request_line(head: &Parts) -> [&str; 4] {
     [
-        uri.scheme_str().unwrap_or_default(),
-        uri.authority().map(Authority::as_str).unwrap_or_default(),
-        uri.path_and_query().map(PathAndQuery::as_str).unwrap_or_default(),
+        head.method.as_str(),
+        head.uri.path_and_query().map(PathAndQuery::as_str).unwrap_or_default(),
+        head.uri.scheme_str().unwrap_or_default(),
+        head.uri.authority().map(Authority::as_str).unwrap_or_default(),
     ]
 }
 
 /// Copies short texts, as most are, by two moves that may overlap: a call of `memcpy` costs more than that.
 #[inline(always)]
 fn copy(from: &[u8], to: &mut [u8]) {
-    if !(copy_ends::<8>(from, to) || copy_ends::<16>(from, to)) {
+    if !(copy_ends::<8>(from, to) || copy_ends::<16>(from, to) || copy_ends::<4>(from, to)) {
         to.copy_from_slice(from);
     }
 }
@@ -167,13 +170,13 @@ fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) -> bool {
     true
 }
 
-/// The two lengths of a header and its sensitive flag in one number.
-fn mark(name: usize, value: usize, sensitive: bool) -> u64 {
-    (value as u64) << (NAME_BITS + 1) | (name as u64) << 1 | u64::from(sensitive)
+/// The two lengths of a pair and a header's sensitive flag in one number.
+fn mark(first: usize, second: usize, sensitive: bool) -> u64 {
+    (second as u64) << (FIRST_BITS + 1) | (first as u64) << 1 | u64::from(sensitive)
 }
 
 fn unmark(mark: u64) -> (u64, u64, bool) {
-    (mark >> 1 & ((1 << NAME_BITS) - 1), mark >> (NAME_BITS + 1), mark & 1 == 1)
+    (mark >> 1 & ((1 << FIRST_BITS) - 1), mark >> (FIRST_BITS + 1), mark & 1 == 1)
 }
 
 /// A part of the URI: absent where it has no bytes, and nothing at all where it can't be read.

@@ -103,10 +103,19 @@ fn long_names_and_values_come_back() {
 
 #[test]
 fn lengths_beyond_32_bits_are_told_apart() {
-    let lengths = (65_535, (5 << 32) + 7, true);
-    let (name, value, sensitive) = unmark(u64::MAX);
-    assert_eq!((name, value, sensitive), (65_535, (1 << 47) - 1, true));
-    assert_eq!(unmark((lengths.1 << 17) | (lengths.0 << 1) | 1), lengths);
+    for (first, second, sensitive) in
+        [(65_535, (5 << 32) + 7, true), ((1 << 24) - 1, (1 << 39) - 1, false), (0, 0, true)]
+    {
+        let (first_read, second_read, sensitive_read) = unmark(mark(first, second, sensitive));
+        assert_eq!((first_read, second_read, sensitive_read), (first as u64, second as u64, sensitive));
+    }
+}
+
+#[test]
+fn method_beyond_24_bits_is_not_kept() {
+    let mut request = request("/a");
+    *request.method_mut() = Method::from_bytes(&vec![b'M'; 1 << FIRST_BITS]).expect("a token");
+    assert!(keep(&request).restore().is_none());
 }
 
 #[test]
