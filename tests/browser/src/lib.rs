@@ -1,0 +1,15 @@
+//! Headless browsers in front of `examples/axum_bff`: each with a profile of its own, as each device of a user has one.
+
+mod browser;
+mod process;
+mod server;
+
+pub use self::{
+    browser::{Browser, Look, Scheme},
+    server::{Login, Server},
+};
+
+use std::time::Duration;
+
+/// How long anything is waited for. It ends a test that would fail; no test that passes waits for it.
+const PATIENCE: Duration = Duration::from_secs(60);

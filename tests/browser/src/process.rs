@@ -1,0 +1,46 @@
+//! A program that says on its standard output when it is ready.
+
+use std::process::Stdio;
+
+use anyhow::Context;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+use crate::PATIENCE;
+
+/// Killed when it is dropped.
+pub(crate) struct Process {
+    name: String,
+    output: Lines<BufReader<ChildStdout>>,
+    _child: Child,
+}
+
+impl Process {
+    pub(crate) fn start(command: &mut Command) -> anyhow::Result<Self> {
+        let name = command.as_std().get_program().to_string_lossy().into_owned();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("{name} does not start"))?;
+        let output = child.stdout.take().context("standard output is piped")?;
+        Ok(Self { name, output: BufReader::new(output).lines(), _child: child })
+    }
+
+    /// The next line for which `read` has something.
+    pub(crate) async fn line<T>(&mut self, read: impl Fn(&str) -> Option<T>) -> anyhow::Result<T> {
+        let search = async {
+            while let Some(line) = self.output.next_line().await? {
+                if let Some(found) = read(&line) {
+                    return anyhow::Ok(found);
+                }
+            }
+            anyhow::bail!("{} ended before it was ready", self.name)
+        };
+        timeout(PATIENCE, search).await.with_context(|| format!("{} is not ready", self.name))?
+    }
+}
