@@ -4,13 +4,10 @@
 use std::{
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use governor::{
-    DefaultKeyedRateLimiter, Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
-};
+use governor::{Quota, RateLimiter, clock::Clock, state::keyed::HashMapStateStore};
 
 /// Five at once, then one in 30 s.
 const PER_USER: Quota = Quota::per_minute(number(2)).allow_burst(number(5));
@@ -21,17 +18,21 @@ const REMEMBERED: usize = 10_000;
 
 /// Counts attempts, successful ones too.
 pub(crate) struct Throttle {
-    users: DefaultKeyedRateLimiter<String>,
-    addresses: DefaultKeyedRateLimiter<IpAddr>,
-    clock: DefaultClock,
+    users: Limiter<String>,
+    addresses: Limiter<IpAddr>,
 }
+
+type Limiter<K> = RateLimiter<K, HashMapStateStore<K>, TokioClock>;
+
+/// tokio's time, which tests can stop.
+#[derive(Clone)]
+struct TokioClock;
 
 impl Throttle {
     pub(crate) fn new() -> Self {
         Self {
-            users: RateLimiter::keyed(PER_USER),
-            addresses: RateLimiter::keyed(PER_ADDRESS),
-            clock: DefaultClock::default(),
+            users: RateLimiter::hashmap_with_clock(PER_USER, TokioClock),
+            addresses: RateLimiter::hashmap_with_clock(PER_ADDRESS, TokioClock),
         }
     }
 
@@ -43,14 +44,21 @@ impl Throttle {
             self.addresses.retain_recent();
         }
         // The address first: who is held back there can't hold back a user.
-        self.addresses.check_key(&network(address)).map_err(|held| held.wait_time_from(self.clock.now()))?;
-        match user {
-            Some(user) => {
-                self.users.check_key(&user.to_lowercase()).map_err(|held| held.wait_time_from(self.clock.now()))
-            }
-            None => Ok(()),
-        }
+        attempt(&self.addresses, &network(address))?;
+        user.map_or(Ok(()), |user| attempt(&self.users, &user.to_lowercase()))
     }
+}
+
+impl Clock for TokioClock {
+    type Instant = Instant;
+
+    fn now(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+}
+
+fn attempt<K: std::hash::Hash + Eq + Clone>(limiter: &Limiter<K>, key: &K) -> Result<(), Duration> {
+    limiter.check_key(key).map_err(|held| held.wait_time_from(TokioClock.now()))
 }
 
 /// Whoever has an IPv6 address has 2^64 of them.
