@@ -22,7 +22,9 @@ pub struct KeptBody<B>(Kept<B>);
 
 enum Kept<B> {
     Whole {
-        pieces: [Option<Piece>; 2],
+        first: Option<Piece>,
+        // Seldom there; in a box, it makes every future smaller.
+        second: Option<Box<Piece>>,
         rest: Rest,
         /// At its end before anything was read of it.
         empty: bool,
@@ -115,7 +117,7 @@ impl<E: Send + 'static> Replay for UnsyncBoxBody<Bytes, E> {
 impl<B> KeptBody<B> {
     pub(super) fn size(&self) -> usize {
         match &self.0 {
-            Kept::Whole { pieces, .. } => size(pieces),
+            Kept::Whole { first, second, .. } => first.iter().chain(second.as_deref()).map(Piece::size).sum(),
             Kept::Recording(kept) => kept.size(),
         }
     }
@@ -173,7 +175,7 @@ pub(super) fn keep<B: Boxed>(mut body: B, limit: usize) -> (B, Option<KeptBody<B
     let hint = body.size_hint();
     let rest = Rest::new(&hint);
     if body.is_end_stream() {
-        return (body, Some(KeptBody(Kept::Whole { pieces: [None, None], rest, empty: true })));
+        return (body, Some(KeptBody(Kept::Whole { first: None, second: None, rest, empty: true })));
     }
     if limit == 0 || hint.lower() > limit as u64 {
         return (body, None);
@@ -192,7 +194,9 @@ pub(super) fn keep<B: Boxed>(mut body: B, limit: usize) -> (B, Option<KeptBody<B
         (Some(Err(error)), _) => (begun(frames, Then::Error(error)), None),
         (Some(Ok(())), pieces) => {
             let body = begun(frames, Then::End);
-            (body, pieces.map(|pieces| KeptBody(Kept::Whole { pieces, rest, empty: false })))
+            let whole =
+                |[first, second]: [_; 2]| Kept::Whole { first, second: second.map(Box::new), rest, empty: false };
+            (body, pieces.map(|pieces| KeptBody(whole(pieces))))
         }
     }
 }
@@ -200,8 +204,9 @@ pub(super) fn keep<B: Boxed>(mut body: B, limit: usize) -> (B, Option<KeptBody<B
 pub(super) fn again<B: Boxed>(kept: &mut KeptBody<B>) -> Option<B> {
     Some(match &mut kept.0 {
         Kept::Recording(kept) => B::new(kept.again()?),
-        Kept::Whole { pieces, rest, empty } => {
-            let frames = pieces.clone().map(|piece| piece.map(Piece::into_frame));
+        Kept::Whole { first, second, rest, empty } => {
+            let pieces = [first.clone(), second.as_deref().cloned()];
+            let frames = pieces.map(|piece| piece.map(Piece::into_frame));
             B::new(Begun { frames, then: Mutex::new(Then::<B>::End), rest: *rest, ended: *empty })
         }
     })

@@ -18,7 +18,8 @@ pub(super) enum Piece {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Rest {
     lower: u64,
-    upper: Option<u64>,
+    // `u64::MAX` where there is none: a body is never as long.
+    upper: u64,
 }
 
 impl Piece {
@@ -46,21 +47,23 @@ impl Piece {
 
 impl Rest {
     pub(super) fn new(hint: &SizeHint) -> Self {
-        Self { lower: hint.lower(), upper: hint.upper() }
+        Self { lower: hint.lower(), upper: hint.upper().unwrap_or(u64::MAX) }
     }
 
     /// Takes off what was read with a frame.
     pub(super) fn shorten(&mut self, frame: &Frame<Bytes>) {
         let length = frame.data_ref().map_or(0, Bytes::len) as u64;
         self.lower = self.lower.saturating_sub(length);
-        self.upper = self.upper.map(|upper| upper.saturating_sub(length));
+        if self.upper != u64::MAX {
+            self.upper = self.upper.saturating_sub(length);
+        }
     }
 
     pub(super) fn hint(self) -> SizeHint {
         let mut hint = SizeHint::new();
         hint.set_lower(self.lower);
-        if let Some(upper) = self.upper {
-            hint.set_upper(upper);
+        if self.upper != u64::MAX {
+            hint.set_upper(self.upper);
         }
         hint
     }
