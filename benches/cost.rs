@@ -31,6 +31,7 @@ use tower_reauth_benches::{
     Credentials, Fixture, Kind, Probe, allocations, answer,
     callgrind::Instructions,
     figures::{Figures, argument, keep},
+    targets,
 };
 
 #[global_allocator]
@@ -73,7 +74,8 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    keep(&everything(&costs));
+    let figures = everything(&costs);
+    keep(&figures);
     if let Some(file) = argument("--bless") {
         fs::write(file, serde_json::to_string_pretty(&gated(&costs)).expect("strings and numbers") + "\n")
             .expect("the file can be written");
@@ -83,7 +85,7 @@ fn main() -> ExitCode {
         return gate(&gated(&costs), &file);
     }
     print_table(&costs);
-    print_targets(&costs);
+    targets::print(&figures);
     ExitCode::SUCCESS
 }
 
@@ -260,33 +262,4 @@ fn print_table(costs: &Costs) {
             }
         }
     }
-}
-
-fn print_targets(costs: &Costs) {
-    let of = |kind, owned| {
-        costs[&Case { fixture: Fixture { headers: 8, owned }, cloned: false, token_size: TOKEN_SIZES[0] }.of(kind)]
-    };
-    println!("\ntargets: 8 headers, service reused, token of {} bytes", TOKEN_SIZES[0]);
-    let ratios = [
-        (Kind::Reauth, Kind::AddAuthorization, false, 1.80),
-        (Kind::Reauth, Kind::AddAuthorization, true, 1.50),
-        (Kind::Reauth, Kind::RetryByHand, false, 0.75),
-        (Kind::Reauth, Kind::RetryByHand, true, 0.57),
-        (Kind::ReauthOff, Kind::AddAuthorization, false, 1.12),
-        (Kind::ReauthOff, Kind::AddAuthorization, true, 1.12),
-        (Kind::ReauthOnce, Kind::AddAuthorization, false, 1.12),
-        (Kind::ReauthOnce, Kind::AddAuthorization, true, 1.12),
-    ];
-    for (ours, other, owned, target) in ratios {
-        let ratio = of(ours, owned).instructions / of(other, owned).instructions;
-        print_target(&format!("{} : {}, {}", ours.name(), other.name(), if owned { "O" } else { "S" }), ratio, target);
-    }
-    for (owned, target) in [(false, 0.0), (true, 1.0)] {
-        let more = of(Kind::Reauth, owned).allocations - of(Kind::AddAuthorization, owned).allocations;
-        print_target(&format!("allocations beyond AddAuthorization, {}", if owned { "O" } else { "S" }), more, target);
-    }
-}
-
-fn print_target(what: &str, figure: f64, target: f64) {
-    println!("{what:42} {figure:.3}, target {target:.2}: {}", if figure <= target { "reached" } else { "MISSED" });
 }

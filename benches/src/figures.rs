@@ -20,3 +20,13 @@ pub fn keep(figures: &Figures) {
         fs::write(&file, text).unwrap_or_else(|error| panic!("{file}: {error}"));
     }
 }
+
+/// The one in the middle.
+///
+/// # Panics
+/// When there is none.
+pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}

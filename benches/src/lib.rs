@@ -9,6 +9,7 @@ mod once;
 #[cfg(feature = "peers")]
 mod peers;
 mod request;
+pub mod targets;
 
 pub use self::{
     by_hand::{LockedToken, ReplayOnce},
