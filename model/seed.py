@@ -30,7 +30,7 @@ SEEDS = {
             "session/flight.rs",
             "let mut stray = None;",
             """if SEEDED {
-            self.sender.tell(answer.as_ref().map(|_| Generation::next()).map_err(Clone::clone));
+            drop(self.waiters.land(answer.as_ref().map(|_| Generation::next()).map_err(Clone::clone)));
         }
         let mut stray = None;""",
         )
@@ -165,11 +165,30 @@ SEEDS = {
     "death_of_a_flight_is_not_told": [
         (
             "session/flight.rs",
-            "let (Some(_sender), Some(session)) = (self.sender.take(), self.session.upgrade()) else { return };",
-            """let (Some(sender), Some(session)) = (self.sender.take(), self.session.upgrade()) else { return };
-        if SEEDED {
-            std::mem::forget(sender);
-        }""",
+            "        let why = \"the renewal died",
+            """        if SEEDED {
+            return;
+        }
+        let why = \"the renewal died""",
+        )
+    ],
+    "waiter_looks_for_the_landing_before_it_queues": [
+        (
+            "session/waiters.rs",
+            "let landing = waiters.with(|queue| {",
+            "let seen = waiters.have_landed();\n        let landing = waiters.with(|queue| {",
+        ),
+        (
+            "session/waiters.rs",
+            "            if queue.landing.is_some() {",
+            "            if queue.landing.is_some() && (seen || !SEEDED) {",
+        ),
+    ],
+    "who_is_left_when_the_waking_ends_is_not_woken": [
+        (
+            "session/waiters.rs",
+            "        while self.wake_some() {}",
+            "        while !SEEDED && self.wake_some() {}",
         )
     ],
     "dead_flight_is_not_taken_out": [

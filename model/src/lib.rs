@@ -1,8 +1,8 @@
 //! The session and the service of tower-reauth under a model checker: what `tests/proof.rs` claims, and how it is run.
 //!
 //! The checked code is the crate's own sources, compiled over the checker's locks, atomics and tasks ([shuttle]) and over
-//! a small tokio of the same (`tokio/`). Every operation on the session's lock, its generation, a flight's sender and
-//! a task is a point where another task may run.
+//! a small tokio of the same (`tokio/`). Every operation on the session's lock, its generation, a flight's queue of
+//! waiters and a task is a point where another task may run.
 //!
 //! Covered:
 //! - *All* schedules with up to the number of preemptions that a claim names; switches where a task waits or ends are free
@@ -13,7 +13,7 @@
 //! - Orders that only weak memory allows: the checker's atomics are sequentially consistent. The crate's one atomic that is
 //!   read without the lock is the generation. It is never the only word on anything but itself, so that its own order is
 //!   enough.
-//! - What happens inside tokio's channels and futures' `Shared`, which run without interruption here.
+//! - What happens inside tokio's channels, which run without interruption here.
 //! - The passing of time, other than in the claims that move the clock.
 
 #![allow(missing_docs, reason = "read by whoever changes the model")]

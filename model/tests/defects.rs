@@ -24,10 +24,12 @@ find! {
     status_is_the_one_that_was_told_last by cold_calls_share_one_request(2), 1: "Active";
     compare_and_swap_is_left_out by rejected_calls_share_one_renewal(2), 1: "one renewal";
     flight_under_way_is_not_joined by cold_calls_share_one_request(2), 1: "one token request";
-    replay_does_not_look_which_login_it_is by logins_do_not_mix(2), 1: "the tokens of two logins";
+    replay_does_not_look_which_login_it_is by logins_do_not_mix(2), 0: "the tokens of two logins";
     replay_goes_without_a_last_look by nothing_is_sent_after_logout(1), 1: "a replay carries";
     copied_token_is_used_whatever_its_generation by nothing_is_sent_after_logout(1), 1: "had ended before it";
     death_of_a_flight_is_not_told by a_flight_that_dies_leaves_nobody_waiting(1), 1: "deadlock";
+    waiter_looks_for_the_landing_before_it_queues by cold_calls_share_one_request(1), 1: "deadlock";
+    who_is_left_when_the_waking_ends_is_not_woken by a_flight_that_dies_leaves_nobody_waiting(2), 1: "deadlock";
     dead_flight_is_not_taken_out by a_flight_that_dies_leaves_nobody_waiting(1), 1: "RenewalLost";
     flight_learns_of_the_logout_after_the_lock by a_stray_token_is_revoked(1), 1: "a token outlived its login";
 }

@@ -4,23 +4,21 @@
 //! 2. The flight is a task of its own. It holds the session weakly, so callers may come and go and the last `Session`
 //!    may be dropped while it runs.
 //! 3. Its answer is in the state before anybody is woken.
-//! 4. However the task ends, its guard takes the flight out of the state; a guard that never saw a landing drops the
-//!    sender, and that is what tells the waiters that the flight died.
+//! 4. However the task ends, its guard takes the flight out of the state; a guard that never saw a landing tells the
+//!    waiters that the flight died.
 //! 5. A login that ends tells the waiters so at once, and the flight finds nobody left to tell.
 
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, PoisonError, Weak, atomic::Ordering},
+    sync::{Arc, Weak, atomic::Ordering},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use futures_util::future::{FutureExt, Shared};
 use pin_project_lite::pin_project;
 use tokio::{
     runtime::Handle,
-    sync::oneshot,
     time::{Instant, Sleep},
 };
 use tracing::Instrument;
@@ -29,7 +27,8 @@ use super::{
     Inner,
     keeper::Keeper,
     ladder, revocation,
-    sync::{AtomicBool, Mutex},
+    sync::AtomicBool,
+    waiters::{Place, Waiters},
 };
 use crate::{Error, ErrorKind, TokenSet, events, grant::SharedGrant, identity::Generation, metrics};
 
@@ -39,8 +38,7 @@ pub(super) type Landing = Result<Generation, Error>;
 /// The flight of a login, as its state knows it.
 pub(super) struct Flight {
     id: Generation,
-    landing: Shared<oneshot::Receiver<Landing>>,
-    sender: Sender,
+    waiters: Waiters,
     pub(super) claims: Option<Box<str>>,
     /// Started ahead of time: the present token is still good.
     pub(super) ahead: bool,
@@ -66,8 +64,7 @@ pub(super) struct Departure {
 pin_project! {
     /// Waits for a flight, no longer than the waiting time.
     pub(crate) struct Waiting {
-        #[pin]
-        landing: Shared<oneshot::Receiver<Landing>>,
+        place: Place,
         // Made at the first poll, never under the session's lock: a runtime without a timer panics there.
         #[pin]
         limit: Option<Sleep>,
@@ -76,37 +73,32 @@ pin_project! {
     }
 }
 
-/// Whoever takes it out tells the waiters.
-#[derive(Clone)]
-struct Sender(Arc<Mutex<Option<oneshot::Sender<Landing>>>>);
-
 struct Guard {
     session: Weak<Inner>,
     epoch: Generation,
     id: Generation,
-    sender: Sender,
+    waiters: Waiters,
     revoke: Arc<AtomicBool>,
 }
 
 impl Flight {
     pub(super) fn prepare(session: &Arc<Inner>, order: Order, ahead: bool, reason: &'static str) -> (Self, Departure) {
-        let (sender, receiver) = oneshot::channel();
-        let sender = Sender(Arc::new(Mutex::new(Some(sender))));
+        let waiters = Waiters::default();
         let id = Generation::next();
         let revoke = Arc::new(AtomicBool::new(false));
         let landing = Guard {
             session: Arc::downgrade(session),
             epoch: order.epoch,
             id,
-            sender: sender.clone(),
+            waiters: waiters.clone(),
             revoke: revoke.clone(),
         };
-        let flight = Self { id, landing: receiver.shared(), sender, claims: order.claims.clone(), ahead, revoke };
+        let flight = Self { id, waiters, claims: order.claims.clone(), ahead, revoke };
         (flight, Departure { order, landing, limit: session.settings.flight_limit, reason })
     }
 
     pub(super) fn wait(&self, time: Duration) -> Waiting {
-        Waiting { landing: self.landing.clone(), limit: None, time, waiter: metrics::Waiter::default() }
+        Waiting { place: self.landing(), limit: None, time, waiter: metrics::Waiter::default() }
     }
 
     /// Tells a flight of a login that was logged out to revoke what it brings in (invariant 6).
@@ -116,11 +108,13 @@ impl Flight {
 
     /// Tells the waiters that their login has ended: what the flight still brings in is not for them.
     pub(super) fn abandon(&self) {
-        self.sender.tell(Err(super::logged_out()));
+        if let Some(wake_up) = self.waiters.land(Err(super::logged_out())) {
+            wake_up.detach();
+        }
     }
 
-    pub(super) fn landing(&self) -> Shared<oneshot::Receiver<Landing>> {
-        self.landing.clone()
+    pub(super) fn landing(&self) -> Place {
+        self.waiters.place()
     }
 }
 
@@ -181,7 +175,9 @@ impl Guard {
             Err(error) => events::renewal_failed(error),
         }
         renewal.landed(&landing);
-        self.sender.tell(landing);
+        if let Some(wake_up) = self.waiters.land(landing) {
+            wake_up.in_batches().await;
+        }
         if let (Some(tokens), Some(endpoint), true) =
             (stray, order.grant.endpoint(), self.revoke.load(Ordering::Acquire))
         {
@@ -190,30 +186,25 @@ impl Guard {
     }
 }
 
-impl Sender {
-    fn tell(&self, landing: Landing) {
-        if let Some(sender) = self.take() {
-            // Everybody may have left: the answer is kept all the same.
-            let _ = sender.send(landing);
-        }
-    }
-
-    fn take(&self) -> Option<oneshot::Sender<Landing>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
 impl Drop for Guard {
     fn drop(&mut self) {
-        // Only a flight that died comes here with its sender: invariant 3, the next caller starts afresh.
-        let (Some(_sender), Some(session)) = (self.sender.take(), self.session.upgrade()) else { return };
-        session.change(|state| {
-            if let Some(login) = state.login.as_mut().filter(|login| login.epoch == self.epoch)
-                && login.flight().is_some_and(|flight| flight.id == self.id)
-            {
-                login.rare_mut().flight = None;
-            }
-        });
+        if self.waiters.have_landed() {
+            return;
+        }
+        // The flight died: invariant 3, the next caller starts afresh.
+        if let Some(session) = self.session.upgrade() {
+            session.change(|state| {
+                if let Some(login) = state.login.as_mut().filter(|login| login.epoch == self.epoch)
+                    && login.flight().is_some_and(|flight| flight.id == self.id)
+                {
+                    login.rare_mut().flight = None;
+                }
+            });
+        }
+        let why = "the renewal died: its grant panicked, or the runtime that ran it went away";
+        if let Some(wake_up) = self.waiters.land(Err(Error::new(ErrorKind::RenewalLost, why))) {
+            wake_up.detach();
+        }
     }
 }
 
@@ -222,13 +213,8 @@ impl Future for Waiting {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Landing> {
         let mut this = self.project();
-        if let Poll::Ready(landed) = this.landing.poll(cx) {
-            return Poll::Ready(landed.unwrap_or_else(|_| {
-                Err(Error::new(
-                    ErrorKind::RenewalLost,
-                    "the renewal died: its grant panicked, or the runtime that ran it went away",
-                ))
-            }));
+        if let Poll::Ready(landing) = Pin::new(this.place).poll(cx) {
+            return Poll::Ready(landing);
         }
         this.waiter.waits();
         if this.limit.is_none() {

@@ -20,6 +20,7 @@ mod schedule;
 mod state;
 mod status;
 mod sync;
+mod waiters;
 mod watchers;
 
 use std::{

@@ -55,6 +55,29 @@ async fn a_thousand_calls_in_flight_with_a_revoked_token_make_one_renewal_and_ar
 }
 
 #[tokio::test(start_paused = true)]
+async fn calls_go_on_in_the_order_in_which_they_came() {
+    for_every_credential(async |world| {
+        let bodies = || world.resource.seen().into_iter().map(|seen| seen.body).collect::<Vec<_>>();
+        let in_order: Vec<_> = (0..CROWD).map(|number| Bytes::from(number.to_string())).collect();
+        let gate = Gate::closed();
+        world.issuer.next(Answer::tokens().behind(&gate));
+        let calls = crowd(&world, "/orders", CROWD).await;
+        gate.open();
+        all_accepted(calls).await;
+        assert_eq!(bodies(), in_order);
+
+        world.issuer.revoke_all();
+        let gate = Gate::closed();
+        world.issuer.next(Answer::tokens().behind(&gate));
+        let calls = crowd(&world, "/orders", CROWD).await;
+        gate.open();
+        all_accepted(calls).await;
+        assert_eq!(bodies()[2 * CROWD..], in_order);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn rejections_that_come_in_waves_make_one_renewal() {
     for_every_credential(async |world| {
         world.get("/first").await.unwrap();

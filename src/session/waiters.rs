@@ -1,0 +1,143 @@
+//! Those who wait for a flight, in the order in which they came.
+//!
+//! 1. How the flight landed is kept before anybody is woken, and whoever comes later finds it: nobody is missed.
+//! 2. Waiters are woken in the order of their arrival, a batch at a time, so that a crowd does not hold up everybody else.
+//! 3. Whoever leaves takes the place in the queue along.
+//! 4. Everybody is woken, even if somebody's waker panics or the runtime goes away in between.
+//! 5. No waker is woken or dropped under the lock: it is somebody else's code.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{Arc, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use tokio::{runtime::Handle, task::yield_now};
+
+use super::{flight::Landing, sync::Mutex};
+
+/// As many as a worker of tokio has room for in its own queue.
+const BATCH: usize = if cfg!(tower_reauth_model) { 1 } else { 256 };
+
+#[derive(Clone, Default)]
+pub(super) struct Waiters {
+    queue: Arc<Mutex<Queue>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    landing: Option<Landing>,
+    next: u64,
+    wakers: BTreeMap<u64, Waker>,
+}
+
+/// Waits for the landing.
+pub(super) struct Place {
+    waiters: Waiters,
+    number: Option<u64>,
+}
+
+/// Wakes those who wait: all that are left when it is dropped.
+#[must_use = "dropped, it wakes everybody at once"]
+pub(super) struct WakeUp {
+    waiters: Waiters,
+}
+
+impl Waiters {
+    pub(super) fn place(&self) -> Place {
+        Place { waiters: self.clone(), number: None }
+    }
+
+    pub(super) fn have_landed(&self) -> bool {
+        self.with(|queue| queue.landing.is_some())
+    }
+
+    /// The first landing counts.
+    pub(super) fn land(&self, landing: Landing) -> Option<WakeUp> {
+        self.with(|queue| {
+            let first = queue.landing.is_none();
+            queue.landing.get_or_insert(landing);
+            first.then(|| WakeUp { waiters: self.clone() })
+        })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Queue) -> T) -> T {
+        act(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl WakeUp {
+    pub(super) async fn in_batches(self) {
+        while self.wake_some() {
+            yield_now().await;
+        }
+    }
+
+    /// For whoever can't wait for it.
+    pub(super) fn detach(self) {
+        if self.wake_some()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(self.in_batches());
+        }
+    }
+
+    /// Says whether somebody is left.
+    fn wake_some(&self) -> bool {
+        let (batch, more) = self.waiters.with(|queue| {
+            let batch: Vec<_> = std::iter::from_fn(|| queue.wakers.pop_first()).take(BATCH).collect();
+            (batch, !queue.wakers.is_empty())
+        });
+        for (_, waker) in batch {
+            // The panic hook has told of it, and the others are not to be lost.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        }
+        more
+    }
+}
+
+impl Drop for WakeUp {
+    fn drop(&mut self) {
+        while self.wake_some() {}
+    }
+}
+
+impl Future for Place {
+    type Output = Landing;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Landing> {
+        let Self { waiters, number } = &mut *self;
+        let mut outdated = None;
+        let landing = waiters.with(|queue| {
+            if queue.landing.is_some() {
+                outdated = number.take().and_then(|number| queue.wakers.remove(&number));
+                return queue.landing.clone();
+            }
+            let number = *number.get_or_insert_with(|| {
+                queue.next += 1;
+                queue.next
+            });
+            if !queue.wakers.get(&number).is_some_and(|waker| waker.will_wake(cx.waker())) {
+                outdated = queue.wakers.insert(number, cx.waker().clone());
+            }
+            None
+        });
+        drop(outdated);
+        landing.map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            let outdated = self.waiters.with(|queue| queue.wakers.remove(&number));
+            drop(outdated);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
