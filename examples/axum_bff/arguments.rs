@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     pub(crate) token_url: Option<String>,
 
     /// Where its users log in, for --login code
-    #[arg(long, value_name = "URL", requires = "api_url", required_if_eq_all = [("login", "code"), ("api_url", "")])]
+    #[arg(long, value_name = "URL", requires = "api_url")]
     pub(crate) authorization_url: Option<String>,
 
     /// Where tokens are revoked; without it a logout forgets them

@@ -27,7 +27,7 @@ mod support;
 
 use std::{future::Future, process::ExitCode, sync::Arc};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Parser;
 use tokio::{
     net::TcpListener,
@@ -81,17 +81,20 @@ async fn serve(arguments: Arguments, story: Arc<Story>) -> anyhow::Result<()> {
     };
     let service = router::router(app.clone())?.into_make_service_with_connect_info::<std::net::SocketAddr>();
     let mut server = tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(until).into_future());
-    tokio::select! {
-        served = &mut server => served??,
-        () = app.overdue() => server.abort(),
-    }
+    let served = tokio::select! {
+        served = &mut server => served?.context("the server failed"),
+        () = app.overdue() => {
+            server.abort();
+            Err(anyhow!("some answers were not finished in time, and were cut off"))
+        }
+    };
 
     app.log_everybody_out().await;
     if let Some(gateway) = embedded {
         // A browser may keep a connection to one of its pages open.
         drop(tokio::time::timeout(DEADLINE, gateway.stop()).await);
     }
-    Ok(())
+    served
 }
 
 /// Ready when the process is told to end.

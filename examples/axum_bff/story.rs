@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, watch};
 
 /// What a page is told when it opens.
-const REMEMBERED: usize = 100;
+const REMEMBERED: usize = 64;
 
 /// A login at a device, in the eyes of the story.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -142,10 +142,12 @@ impl Story {
     pub(crate) fn deed_of(&self, session: &str, seen: Option<Deed>) -> Option<Deed> {
         let mut shelf = self.shelf();
         match seen {
-            Some(deed) => {
+            // Not of a login that may yet fail: nobody would ever leave.
+            Some(deed) if shelf.devices.contains_key(&deed.device) => {
                 shelf.sessions.insert(session.to_owned(), deed);
-                Some(deed)
+                seen
             }
+            Some(_) => seen,
             None => shelf.sessions.get(session).copied(),
         }
     }

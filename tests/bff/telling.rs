@@ -1,13 +1,19 @@
 //! Server-sent events: who is told what.
 
+use std::time::Duration;
+
 use axum::{body::Body, response::Response};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
+use tokio::time::timeout;
 
 use crate::{
     arguments::LoginKind::Password,
     browser::{Bff, Browser, PASSWORD},
 };
+
+/// It ends a test that would fail; no test that passes waits for it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Listener {
     body: Body,
@@ -23,6 +29,11 @@ impl Listener {
 
     /// Reads until this is told.
     async fn hears(&mut self, what: &str) {
+        let heard = timeout(PATIENCE, self.read_until(what)).await;
+        heard.unwrap_or_else(|_| panic!("{what} is not in {}", self.text));
+    }
+
+    async fn read_until(&mut self, what: &str) {
         while !self.text.contains(what) {
             let frame = self.body.frame().await.unwrap_or_else(|| panic!("{what} is not in {}", self.text)).unwrap();
             self.text.push_str(&String::from_utf8_lossy(&frame.into_data().unwrap()));
@@ -30,7 +41,7 @@ impl Listener {
     }
 
     async fn hears_the_end(mut self) -> String {
-        let rest = self.body.collect().await.unwrap().to_bytes();
+        let rest = timeout(PATIENCE, self.body.collect()).await.expect("the stream ends").unwrap().to_bytes();
         self.text.push_str(&String::from_utf8_lossy(&rest));
         self.text
     }
