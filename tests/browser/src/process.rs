@@ -1,6 +1,6 @@
 //! A program that says on its standard output when it is ready.
 
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
 use anyhow::Context;
 use tokio::{
@@ -15,7 +15,7 @@ use crate::PATIENCE;
 pub(crate) struct Process {
     name: String,
     output: Lines<BufReader<ChildStdout>>,
-    _child: Child,
+    child: Child,
 }
 
 impl Process {
@@ -28,7 +28,16 @@ impl Process {
             .spawn()
             .with_context(|| format!("{name} does not start"))?;
         let output = child.stdout.take().context("standard output is piped")?;
-        Ok(Self { name, output: BufReader::new(output).lines(), _child: child })
+        Ok(Self { name, output: BufReader::new(output).lines(), child })
+    }
+
+    /// Asks it to end, and waits for that.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<ExitStatus> {
+        let id = self.child.id().with_context(|| format!("{} has ended", self.name))?;
+        let told = Command::new("kill").arg(id.to_string()).status().await?;
+        anyhow::ensure!(told.success(), "{} can't be told to end", self.name);
+        let ended = timeout(PATIENCE, self.child.wait()).await;
+        Ok(ended.with_context(|| format!("{} does not end", self.name))??)
     }
 
     /// The next line for which `read` has something.

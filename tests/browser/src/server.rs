@@ -16,37 +16,72 @@ pub enum Login {
     Password,
 }
 
-/// The backend-for-frontend, with its embedded gateway. It ends when it is dropped.
+/// The backend-for-frontend. It ends when it is dropped.
 pub struct Server {
     /// The address for browsers.
     pub url: String,
-    /// Where a user of the gateway changes the password.
+    /// Where a user of its gateway changes the password, if that is embedded.
     pub password_url: String,
     /// How its users log in.
     pub login: Login,
-    _process: Process,
+    process: Process,
 }
 
 impl Server {
-    /// Starts it on a free port.
+    /// Starts it on a free port, with its embedded gateway.
     ///
     /// # Errors
     /// When the example was not built, or does not start.
     pub async fn start(login: Login) -> anyhow::Result<Self> {
-        let built = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/debug/examples/axum_bff");
-        let program = env::var_os("BFF_PROGRAM").map_or(built, PathBuf::from);
-        ensure!(program.exists(), "{} is missing: cargo build --features axum --example axum_bff", program.display());
-        let kind = match login {
-            Login::Code => "code",
-            Login::Password => "password",
-        };
-        let mut process = Process::start(
-            Command::new(program).args(["--listen", "127.0.0.1:0", "--login", kind]).env("RUST_LOG", "error"),
-        )?;
-        let url = process.line(|line| line.starts_with("http").then(|| line.to_owned())).await?;
-        let password_url = process.line(address_in).await?;
-        Ok(Self { url, password_url, login, _process: process })
+        let mut command = program()?;
+        command.args(["--login", if login == Login::Code { "code" } else { "password" }]);
+        let mut server = Self::run(&mut command, login).await?;
+        server.password_url = server.process.line(address_in).await?;
+        Ok(server)
     }
+
+    /// Starts it before the gateway of another one, which it is told of as of any gateway.
+    ///
+    /// # Errors
+    /// As [`start`](Server::start).
+    pub async fn start_before_the_gateway_of(other: &Self) -> anyhow::Result<Self> {
+        let gateway = other.password_url.trim_end_matches("/account/password");
+        let mut command = program()?;
+        command.env("REAUTH_CLIENT_SECRET", "the client's secret");
+        command.args(["--login", "password", "--gateway-kind", "wso2", "--client-id", "orchard", "--scope", "orders"]);
+        for (flag, path) in [
+            ("--api-url", ""),
+            ("--token-url", "/oauth2/token"),
+            ("--revoke-url", "/oauth2/revoke"),
+            ("--user-info-url", "/oauth2/userinfo"),
+        ] {
+            command.arg(flag).arg(format!("{gateway}{path}"));
+        }
+        Self::run(&mut command, Login::Password).await
+    }
+
+    /// Tells it to end, as a service manager does.
+    ///
+    /// # Errors
+    /// When it does not end, or not as it should.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let status = self.process.stop().await?;
+        ensure!(status.success(), "the server ended with {status}");
+        Ok(())
+    }
+
+    async fn run(command: &mut Command, login: Login) -> anyhow::Result<Self> {
+        let mut process = Process::start(command.args(["--listen", "127.0.0.1:0"]).env("RUST_LOG", "error"))?;
+        let url = process.line(|line| line.starts_with("http").then(|| line.to_owned())).await?;
+        Ok(Self { url, password_url: String::new(), login, process })
+    }
+}
+
+fn program() -> anyhow::Result<Command> {
+    let built = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/debug/examples/axum_bff");
+    let program = env::var_os("BFF_PROGRAM").map_or(built, PathBuf::from);
+    ensure!(program.exists(), "{} is missing: cargo build --features axum --example axum_bff", program.display());
+    Ok(Command::new(program))
 }
 
 fn address_in(line: &str) -> Option<String> {

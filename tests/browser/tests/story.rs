@@ -4,6 +4,13 @@ use tower_reauth_browser::{Browser, Login, Look, Server};
 
 const PASSWORD: &str = "wonderland";
 
+/// Counts in the page how often a dialog is opened.
+const COUNT_QUESTIONS: &str = "(() => {
+    const open = HTMLDialogElement.prototype.showModal;
+    window.asked = 0;
+    HTMLDialogElement.prototype.showModal = function () { window.asked += 1; return open.call(this); };
+})()";
+
 /// Places an order, and sees it placed.
 async fn orders(browser: &Browser) -> anyhow::Result<()> {
     browser.click("[data-do=order]").await?;
@@ -73,10 +80,12 @@ async fn page_asks_to_log_in_again_once_after_the_password_was_changed_at_the_se
         elsewhere.picture(&format!("5-password-changed-{login:?}"), Look::WIDE).await?;
 
         // Ten calls at once, and one question.
+        device.evaluate(COUNT_QUESTIONS).await?;
         device.click("[data-do=ten]").await?;
         device.sees("dialog[open]").await?;
         device.until("!document.querySelector('[aria-busy=true]')").await?;
-        assert_eq!(device.evaluate("document.querySelectorAll('dialog[open]').length").await?, 1);
+        device.until("document.querySelector('#live').textContent === 'ended'").await?;
+        assert_eq!(device.evaluate("window.asked").await?, 1);
         device.picture(&format!("6-asked-{login:?}"), Look::WIDE).await?;
         device.click("dialog a").await?;
         device.sees(".notice").await?;
@@ -89,4 +98,28 @@ async fn page_asks_to_log_in_again_once_after_the_password_was_changed_at_the_se
         is_undisturbed(&device).await?;
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn server_ends_at_once_though_a_page_listens() -> anyhow::Result<()> {
+    let server = Server::start(Login::Password).await?;
+    let browser = Browser::start("listener").await?;
+    browser.log_in(&server, PASSWORD).await?;
+    browser.sees("#live[data-state=on]").await?;
+    server.stop().await?;
+    browser.sees("#live[data-state=off]").await
+}
+
+#[tokio::test]
+async fn same_program_stands_before_another_gateway_by_flags() -> anyhow::Result<()> {
+    let own = Server::start(Login::Password).await?;
+    let other = Server::start_before_the_gateway_of(&own).await?;
+    let (desktop, tablet) = (Browser::start("desktop").await?, Browser::start("tablet").await?);
+    desktop.log_in(&own, PASSWORD).await?;
+    tablet.log_in(&other, PASSWORD).await?;
+    for device in [&desktop, &tablet, &desktop] {
+        orders(device).await?;
+        is_undisturbed(device).await?;
+    }
+    desktop.sees(".healed").await
 }
