@@ -34,6 +34,7 @@ pub fn of(figures: &Figures) -> Vec<Target> {
     targets.loopback();
     targets.storm();
     targets.memory();
+    targets.sessions();
     targets.found
 }
 
@@ -122,6 +123,13 @@ impl Targets<'_> {
                 let more = self.figure(&format!("memory, {fixture}, {state}: bytes beyond bare"));
                 self.at_most(format!("a request {state}, {fixture}, - bare: bytes"), more, kibibytes * 1024.0);
             }
+        }
+    }
+
+    fn sessions(&mut self) {
+        for tokens in ["64-byte tokens", "1 KiB JWTs"] {
+            let beyond = self.figure(&format!("sessions, {tokens}: bytes beyond the tokens"));
+            self.at_most(format!("one of a million sessions, {tokens}: bytes beyond them"), beyond, 350.0);
         }
     }
 
