@@ -1,8 +1,8 @@
 // Calls the API through this server, and tells the story that it sends. No token ever comes here.
 
 const byId = id => document.getElementById(id);
-const [count, unit, actions, said, live, timeline, alone, ended] =
-  ["count", "unit", "actions", "said", "live", "timeline", "alone", "ended"].map(byId);
+const [count, unit, healed, actions, said, live, timeline, alone, ended] =
+  ["count", "unit", "healed", "actions", "said", "live", "timeline", "alone", "ended"].map(byId);
 
 /** An element with children; text is text, whatever is in it. */
 const make = (name, attributes = {}, ...children) => {
@@ -18,7 +18,7 @@ const askToLogIn = () => {
   if (ended.open) return;
   story.close();
   state("off", "ended");
-  for (const deed of cards.values()) if (!deed.over) end(deed, { part: "fails", text: "a new login is needed" });
+  for (const deed of cards.values()) end(deed, { part: "fails", text: "a new login is needed" });
   ended.showModal();
 };
 
@@ -80,6 +80,8 @@ ended.addEventListener("cancel", event => event.preventDefault());
 const time = new Intl.DateTimeFormat("en", {
   hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 1, hourCycle: "h23",
 });
+const SHOWN = 200;
+/** What has begun and not ended, by its number. */
 const cards = new Map();
 let device;
 let last = 0;
@@ -88,12 +90,13 @@ const card = line => {
   const other = line.device !== device;
   const title = make("header", {},
     make("h3", { textContent: line.text }),
-    make("span", { className: "device", textContent: other ? `Device ${line.device}` : "This device" }),
+    make("span", { className: "device", textContent: other ? `Device ${line.device}` : "Here" }),
     make("time", { dateTime: new Date(line.at).toISOString(), textContent: time.format(line.at) }));
   const steps = make("ol");
   timeline.prepend(make("li", { className: other ? "deed card other" : "deed card" }, title, steps));
+  if (timeline.children.length > SHOWN) timeline.lastChild.remove();
   if (other) alone.hidden = true;
-  return { title, steps, began: line.at, healed: false, over: false };
+  return { title, steps, other, began: line.at, healed: false };
 };
 
 const end = (deed, line) => {
@@ -101,8 +104,9 @@ const end = (deed, line) => {
   // Only what has a status has taken time.
   const text = /^\d/.test(line.text) ? `${line.text}, ${Math.max(0, line.at - deed.began)} ms` : line.text;
   deed.title.lastChild.before(make("span", { className: failed ? "end failed" : "end", textContent: text }));
-  if (deed.healed && !failed) deed.title.lastChild.before(make("span", { className: "healed", textContent: "healed" }));
-  deed.over = true;
+  if (!deed.healed || failed) return;
+  deed.title.lastChild.before(make("span", { className: "healed", textContent: "healed" }));
+  if (!deed.other) healed.textContent = Number(healed.textContent) + 1;
 };
 
 const tell = line => {
@@ -112,7 +116,10 @@ const tell = line => {
   if (line.part === "begins") return cards.set(line.deed, card(line));
   const deed = cards.get(line.deed);
   if (!deed) return;
-  if (line.part === "succeeds" || line.part === "fails") return end(deed, line);
+  if (line.part === "succeeds" || line.part === "fails") {
+    cards.delete(line.deed);
+    return end(deed, line);
+  }
   deed.healed ||= line.part === "replayed";
   deed.steps.append(make("li", { textContent: line.text }));
 };

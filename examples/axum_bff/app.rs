@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 use tower_reauth::{Sessions, Status};
 use tracing::Instrument;
 
@@ -35,7 +38,7 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions<UserKey>,
     pub(crate) story: Arc<Story>,
     pub(crate) throttle: Throttle,
-    closing: watch::Sender<()>,
+    closing: watch::Sender<bool>,
 }
 
 impl App {
@@ -48,7 +51,7 @@ impl App {
             .on_eviction(move |key: &UserKey, _| told.leaves(key.device))
             .build();
         let gateway = Gateway::new(&target, &sessions)?;
-        let (throttle, closing) = (Throttle::new(), watch::Sender::new(()));
+        let (throttle, closing) = (Throttle::new(), watch::Sender::new(false));
         Ok(Arc::new(Self { target, gateway, sessions, story, throttle, closing }))
     }
 
@@ -60,50 +63,61 @@ impl App {
 
     /// Ends a login and has its tokens revoked.
     pub(crate) async fn end(&self, account: &Account) {
-        let deed = self.story.deed(account.key.device);
-        self.story.tell(deed, Part::Begins, "Log out");
+        let (story, deed) = (self.story.clone(), self.story.deed(account.key.device));
+        story.tell(deed, Part::Begins, "Log out");
         let span = span(deed);
         // Forgotten here and now; what follows is the revocation.
         let revoked = span.in_scope(|| self.sessions.logout(&account.key)).instrument(span);
-        match tokio::time::timeout(REVOCATION, revoked).await {
-            Ok(Ok(())) => self.story.tell(deed, Part::Succeeds, "logged out"),
-            Ok(Err(error)) => self.story.tell(deed, Part::Fails, error.to_string()),
-            Err(_) => self.story.tell(deed, Part::Fails, "the gateway is slow to revoke the tokens"),
-        }
-        self.story.leaves(account.key.device);
+        // On a task of its own: a browser that does not wait for the answer has left the story all the same.
+        let end = tokio::spawn(async move {
+            match timeout(REVOCATION, revoked).await {
+                Ok(Ok(())) => story.tell(deed, Part::Succeeds, "logged out"),
+                Ok(Err(error)) => story.tell(deed, Part::Fails, error.to_string()),
+                Err(_) => story.tell(deed, Part::Fails, "the gateway is slow to revoke the tokens"),
+            }
+            story.leaves(deed.device);
+        });
+        // It has nothing to give back.
+        drop(end.await);
     }
 
     /// Ends a login that the gateway will not renew.
     pub(crate) fn refused(&self, account: &Account) {
-        // There is nothing left that could be revoked.
+        // What may be left of it is revoked in the background.
         drop(self.sessions.logout(&account.key));
         self.story.leaves(account.key.device);
     }
 
-    /// Changes when the server begins to end: what would never end by itself has to end now.
-    pub(crate) fn closing(&self) -> watch::Receiver<()> {
-        self.closing.subscribe()
+    /// Says that the server ends.
+    pub(crate) fn close(&self) {
+        self.closing.send_replace(true);
     }
 
-    pub(crate) fn close(&self) {
-        self.closing.send_replace(());
+    /// True when the server ends: what would never end by itself has to end then.
+    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
     }
 
     /// Ready when the server should have ended by itself.
     pub(crate) async fn overdue(&self) {
-        // The sender lives as long as `self`.
-        let _ = self.closing().changed().await;
-        tokio::time::sleep(DEADLINE).await;
+        closed(&mut self.closing()).await;
+        sleep(DEADLINE).await;
     }
 
     /// Revokes what the server leaves behind. No login outlives this process: what it held would live on at the gateway for nobody.
     pub(crate) async fn log_everybody_out(&self) {
-        match tokio::time::timeout(DEADLINE, self.sessions.logout_all()).await {
+        match timeout(DEADLINE, self.sessions.logout_all()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "some tokens were not revoked"),
             Err(_) => tracing::warn!("the gateway is slow to revoke tokens; some live on until they expire"),
         }
     }
+}
+
+/// Waits until that is true.
+pub(crate) async fn closed(closing: &mut watch::Receiver<bool>) {
+    // The sender is the application's own; without it the server has ended.
+    drop(closing.wait_for(|closing| *closing).await);
 }
 
 /// The login of whoever sends a request. Without one the request ends here.

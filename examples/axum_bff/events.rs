@@ -10,7 +10,7 @@ use futures::{Stream, StreamExt, stream};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::{
-    app::App,
+    app::{App, closed},
     problem::Problem,
     story::{Line, Listener},
     visitor::Account,
@@ -40,7 +40,7 @@ pub(crate) async fn events(
                 Err(RecvError::Lagged(_)) => None,
             },
             _ = stays.changed() => Some((ended(), None)),
-            _ = closing.changed() => None,
+            () = closed(&mut closing) => None,
         }
     });
     let stream = hello.chain(told).chain(live).map(Ok);

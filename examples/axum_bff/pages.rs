@@ -76,6 +76,11 @@ pub(crate) fn home(target: &Target, account: &Account) -> Response {
                     p.count #count aria-live="polite" { "–" }
                     p.faint #unit { "placed so far" }
                 }
+                div {
+                    h2 { "Healed" }
+                    p.count #healed { "0" }
+                    p.faint { "calls from here" }
+                }
                 div.actions #actions data-path={ "/api" (path) } {
                     button.primary type="button" data-do="order" { "Place an order" }
                     button type="button" data-do="look" { "Refresh" }

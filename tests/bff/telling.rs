@@ -1,6 +1,6 @@
 //! Server-sent events: who is told what.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use axum::{body::Body, response::Response};
 use http::{Request, StatusCode};
@@ -84,6 +84,20 @@ async fn stream_ends_with_its_login_and_with_no_other() {
     bff.gateway.gateway().set_password("alice", "looking glass");
     tablet.get("/api/orders").await;
     assert!(second.hears_the_end().await.ends_with("event: ended\ndata: log in again\n\n"));
+}
+
+#[tokio::test]
+async fn browser_that_leaves_during_the_logout_has_left_the_story() {
+    let bff = Bff::start(Password).await;
+    let mut browser = bff.alice().await;
+    let heard = Listener::open(&mut browser).await;
+    {
+        let mut logout = pin!(browser.post("/logout", ""));
+        // On its way to the gateway, and no further.
+        assert!(futures::poll!(&mut logout).is_pending());
+        assert!(bff.app.sessions.is_empty());
+    }
+    assert!(heard.hears_the_end().await.ends_with("event: ended\ndata: log in again\n\n"));
 }
 
 #[tokio::test]
