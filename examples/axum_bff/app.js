@@ -102,7 +102,8 @@ const card = line => {
 const end = (deed, line) => {
   const failed = line.part === "fails";
   // Only what has a status has taken time.
-  const text = /^\d/.test(line.text) ? `${line.text}, ${Math.max(0, line.at - deed.began)} ms` : line.text;
+  const [status] = line.text.match(/^\d+/) ?? [];
+  const text = status ? `${status} in ${Math.max(0, line.at - deed.began)} ms` : line.text;
   deed.title.lastChild.before(make("span", { className: failed ? "end failed" : "end", textContent: text }));
   if (!deed.healed || failed) return;
   deed.title.lastChild.before(make("span", { className: "healed", textContent: "healed" }));

@@ -71,8 +71,6 @@ async fn serve(arguments: Arguments, story: Arc<Story>) -> anyhow::Result<()> {
     let public_url = arguments.public_url(listener.local_addr()?)?;
     let (target, embedded) = Target::of(&arguments, public_url).await?;
     let ended = ended()?;
-    println!("{}\n{}", target.public_url, target.hint);
-
     let app = App::new(target, story)?;
     let closing = app.clone();
     let until = async move {
@@ -80,6 +78,8 @@ async fn serve(arguments: Arguments, story: Arc<Story>) -> anyhow::Result<()> {
         closing.close();
     };
     let service = router::router(app.clone())?.into_make_service_with_connect_info::<std::net::SocketAddr>();
+    println!("{}\n{}", app.target.public_url, app.target.hint);
+
     let mut server = tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(until).into_future());
     let served = tokio::select! {
         served = &mut server => served?.context("the server failed"),
