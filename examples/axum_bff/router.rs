@@ -44,7 +44,9 @@ pub(crate) fn router(app: Arc<App>) -> anyhow::Result<Router> {
         .route("/logout", post(login::log_out))
         .route("/events", get(events::events))
         .route("/api/{*path}", any(proxy::forward))
-        .layer(cookies(CookieStore::default()));
+        .layer(cookies(CookieStore::default()))
+        // The streams have a word of their own about this, which is weaker.
+        .layer(always(CACHE_CONTROL, "no-store"));
     let all = ServiceBuilder::new()
         .layer(trace)
         .layer(SetResponseHeaderLayer::if_not_present(CONTENT_SECURITY_POLICY, policy))

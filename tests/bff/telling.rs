@@ -3,7 +3,7 @@
 use std::{pin::pin, time::Duration};
 
 use axum::{body::Body, response::Response};
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, header::CACHE_CONTROL};
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
@@ -24,6 +24,7 @@ impl Listener {
     async fn open(browser: &mut Browser) -> Self {
         let response: Response = browser.open(Request::get("/events"), "").await;
         assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
         Self { body: response.into_body(), text: String::new() }
     }
 
