@@ -2,6 +2,7 @@
 
 import hashlib
 
+from django.contrib.auth.views import LoginView
 from django.http import HttpResponse, JsonResponse
 from django.urls import include, path
 from django.utils import timezone
@@ -53,6 +54,7 @@ def expire(request):
 
 
 urlpatterns = [
+    path("accounts/login/", LoginView.as_view()),
     path("o/", include("oauth2_provider.urls", namespace="oauth2_provider")),
     path("api/orders", Orders.as_view()),
     path("behind/orders", behind_gateway),
