@@ -162,6 +162,13 @@ SEEDS = {
             "&& (SEEDED || cached.generation == session.generation())",
         )
     ],
+    "copied_token_outlives_a_renewal": [
+        (
+            "service.rs",
+            "|| cached.generation == session.generation())",
+            "|| cached.generation == session.generation() || SEEDED && session.status() == crate::Status::Active)",
+        )
+    ],
     "death_of_a_flight_is_not_told": [
         (
             "session/flight.rs",

@@ -26,6 +26,12 @@ use crate::{
 /// The service that [`ReauthLayer`](crate::ReauthLayer) makes: any inner service, with tokens.
 ///
 /// The request's body type does not change, so that clients such as hyper-util's are wrapped as they are.
+///
+/// A service keeps a copy of the token for itself, and looks at each call whether it is still the session's. So a call
+/// carries the token that the session holds at the moment of the call: never one of a login that had ended before, when
+/// [`logout`](crate::Session::logout) or [`login`](crate::Session::login) had returned, and never an older one than
+/// another call was answered with before, or than [`token`](crate::Session::token) or
+/// [`renew`](crate::Session::renew) gave out.
 pub struct Reauth<S> {
     inner: S,
     cold: Arc<Cold<S>>,

@@ -52,6 +52,31 @@ pub fn rejected_calls_share_one_renewal(callers: usize) {
     });
 }
 
+/// A renewal that somebody asks for while others call with a copy of the token: once it is given out, no call begins with
+/// the older one.
+pub fn calls_after_a_renewal_carry_its_token(callers: usize) {
+    block_on(async {
+        let (world, session) = logged_in();
+        let callers = copied(&world, &session, callers).await;
+        let first = session.token().await.expect("there is one").generation();
+        let renewal = spawn({
+            let (world, session) = (world.clone(), session.clone());
+            async move {
+                let token = session.renew(first).await.expect("there is a newer one");
+                world.told(Issued::parse(token.token_set().access_token().expose_secret()));
+            }
+        });
+        for calls in spawn_calls(callers, 2) {
+            assert_eq!(outcomes(calls).await, [OK, OK]);
+        }
+        renewal.await.expect("nobody aborts this");
+        settled(async {
+            assert_eq!(world.requests(1), 2, "one renewal");
+        })
+        .await;
+    });
+}
+
 /// Calls inside the window ahead of the end of a token that has been revoked: the renewal that the first of them starts in
 /// the background is the one that all are answered by.
 pub fn rejected_calls_join_a_renewal_ahead(callers: usize) {
@@ -242,8 +267,8 @@ fn cold(world: &World, session: &Session, callers: usize) -> Vec<Caller> {
     (0..callers).map(|_| Caller::new(world, session)).collect()
 }
 
-/// Callers that hold a copy of the session's first token, which is revoked.
-async fn revoked(world: &World, session: &Session, callers: usize) -> Vec<Caller> {
+/// Callers that hold a copy of the session's first token.
+async fn copied(world: &World, session: &Session, callers: usize) -> Vec<Caller> {
     let mut callers = cold(world, session, callers);
     settled(async {
         for caller in &mut callers {
@@ -254,6 +279,12 @@ async fn revoked(world: &World, session: &Session, callers: usize) -> Vec<Caller
         }
     })
     .await;
+    callers
+}
+
+/// Callers that hold a copy of the session's first token, which is revoked.
+async fn revoked(world: &World, session: &Session, callers: usize) -> Vec<Caller> {
+    let callers = copied(world, session, callers).await;
     world.revoke(Issued { login: 1, number: 1 });
     callers
 }

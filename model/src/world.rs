@@ -32,7 +32,7 @@ struct Books {
     revoked: Mutex<HashSet<Issued>>,
     // Logins up to this one have ended: `logout` or the next `login` has returned.
     ended: AtomicU64,
-    // A call that was sent with this token has been answered.
+    // A call that was sent with this token has been answered, or the session has given it out.
     delivered: Mutex<Option<Issued>>,
     calls: AtomicUsize,
 }
@@ -111,6 +111,11 @@ impl World {
 
     pub fn answered(&self, call: &Call) {
         let token = call.sent.lock().unwrap().last().copied();
+        self.told(token);
+    }
+
+    /// Somebody has this token from the session.
+    pub fn told(&self, token: Option<Issued>) {
         let mut delivered = self.0.delivered.lock().unwrap();
         *delivered = (*delivered).max(token);
     }
@@ -120,7 +125,7 @@ impl World {
         self.0.calls.fetch_add(1, SeqCst);
         let mut sent = call.sent.lock().unwrap();
         assert!(token.login > call.ended, "a call carries the token of a login that had ended before it");
-        assert!(Some(token) >= call.delivered, "a call carries an older token than one that was answered before it");
+        assert!(Some(token) >= call.delivered, "a call carries an older token than one that was given out before it");
         if let Some(last) = sent.last() {
             assert!(token.login > ended, "a replay carries the token of a login that had ended");
             assert_eq!(last.login, token.login, "a call carries the tokens of two logins");

@@ -27,6 +27,7 @@ find! {
     replay_does_not_look_which_login_it_is by logins_do_not_mix(2), 0: "the tokens of two logins";
     replay_goes_without_a_last_look by nothing_is_sent_after_logout(1), 1: "a replay carries";
     copied_token_is_used_whatever_its_generation by nothing_is_sent_after_logout(1), 1: "had ended before it";
+    copied_token_outlives_a_renewal by calls_after_a_renewal_carry_its_token(1), 1: "given out before it";
     death_of_a_flight_is_not_told by a_flight_that_dies_leaves_nobody_waiting(1), 1: "deadlock";
     waiter_looks_for_the_landing_before_it_queues by cold_calls_share_one_request(1), 1: "deadlock";
     who_is_left_when_the_waking_ends_is_not_woken by a_flight_that_dies_leaves_nobody_waiting(2), 1: "deadlock";

@@ -15,6 +15,7 @@ macro_rules! prove {
 prove! {
     cold_calls_share_one_request: 1 callers 4 preemptions, 2 callers 2 preemptions, 3 callers 0 preemptions;
     rejected_calls_share_one_renewal: 1 callers 3 preemptions, 2 callers 1 preemptions;
+    calls_after_a_renewal_carry_its_token: 1 callers 2 preemptions, 2 callers 0 preemptions;
     rejected_calls_join_a_renewal_ahead: 1 callers 2 preemptions, 2 callers 1 preemptions;
     a_dropped_caller_costs_the_others_nothing: 1 callers 1 preemptions, 2 callers 0 preemptions;
     a_failure_is_everybodys: 1 callers 4 preemptions, 2 callers 2 preemptions, 3 callers 0 preemptions;
