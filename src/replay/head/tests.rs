@@ -102,6 +102,15 @@ fn long_names_and_values_come_back() {
 }
 
 #[test]
+fn empty_values_and_shortest_names_come_back() {
+    let mut request = request("/");
+    for name in ["a", "b", "a", "c"] {
+        request.headers_mut().append(name, HeaderValue::from_static(""));
+        assert_comes_back(&request, 0);
+    }
+}
+
+#[test]
 fn lengths_beyond_32_bits_are_told_apart() {
     for (first, second, sensitive) in
         [(65_535, (5 << 32) + 7, true), ((1 << 24) - 1, (1 << 39) - 1, false), (0, 0, true)]
