@@ -1,8 +1,10 @@
 //! What the gateway is started with.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use super::journal::Seen;
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// What happens to the token that a client, user and scope already have, when they ask for one again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub(crate) enum Regime {
 #[derive(Clone)]
 pub(crate) struct Options {
     pub(super) regime: Regime,
-    pub(super) token_lifetime: Duration,
+    pub(super) token_lifetimes: RangeInclusive<Duration>,
     pub(super) users: HashMap<String, String>,
     pub(super) clients: HashMap<String, String>,
     pub(super) redirect_uris: HashMap<String, String>,
@@ -35,7 +37,7 @@ impl Options {
     pub(crate) fn new(regime: Regime) -> Self {
         Self {
             regime,
-            token_lifetime: Duration::from_secs(3600),
+            token_lifetimes: HOUR..=HOUR,
             users: HashMap::new(),
             clients: HashMap::new(),
             redirect_uris: HashMap::new(),
@@ -69,8 +71,13 @@ impl Options {
     }
 
     /// Sets how long an access token lives.
-    pub(crate) fn token_lifetime(mut self, lifetime: Duration) -> Self {
-        self.token_lifetime = lifetime;
+    pub(crate) fn token_lifetime(self, lifetime: Duration) -> Self {
+        self.token_lifetimes(lifetime..=lifetime)
+    }
+
+    /// Lets each access token live for some time of these, as if its owner had come at a time of their own.
+    pub(crate) fn token_lifetimes(mut self, lifetimes: RangeInclusive<Duration>) -> Self {
+        self.token_lifetimes = lifetimes;
         self
     }
 
@@ -95,7 +102,7 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("regime", &self.regime)
-            .field("token_lifetime", &self.token_lifetime)
+            .field("token_lifetimes", &self.token_lifetimes)
             .field("users", &self.users.keys())
             .field("clients", &self.clients.keys())
             .field("scopes", &self.scopes)

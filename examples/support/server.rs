@@ -64,7 +64,7 @@ impl Gateway {
     pub(crate) fn new(options: Options) -> Arc<Self> {
         Arc::new(Self {
             journal: Journal::new(options.observer.clone()),
-            tokens: Mutex::new(Tokens::new(options.regime, options.token_lifetime)),
+            tokens: Mutex::new(Tokens::new(options.regime, options.token_lifetimes.clone())),
             codes: Mutex::default(),
             passwords: Mutex::new(options.users.clone()),
             orders: AtomicU64::new(0),
@@ -105,6 +105,11 @@ impl Gateway {
     /// Kills every token, behind everybody's back.
     pub(crate) fn revoke_all(&self) {
         self.tokens().revoke_all();
+    }
+
+    /// Kills a user's tokens, behind their back.
+    pub(crate) fn revoke_user(&self, user: &str) {
+        self.tokens().end_user(user);
     }
 
     /// Changes a user's password, and ends all tokens that were had with the old one.

@@ -1,6 +1,10 @@
 //! Which tokens there are, and which of them are good: WSO2's rules, without HTTP.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::RangeInclusive,
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -47,72 +51,90 @@ pub(super) enum Standing {
 /// All tokens that were ever issued.
 pub(super) struct Tokens {
     regime: Regime,
-    lifetime: Duration,
+    lifetimes: RangeInclusive<Duration>,
+    /// Each at one less than its number.
     pairs: Vec<Pair>,
+    /// The number of the pair that an access or refresh token belongs to.
+    numbers: HashMap<String, u64>,
+    /// The numbers of a user's active pairs, in their order; those of no user are the clients' own.
+    active: HashMap<Option<String>, Vec<u64>>,
 }
 
 impl Tokens {
-    pub(super) fn new(regime: Regime, lifetime: Duration) -> Self {
-        Self { regime, lifetime, pairs: Vec::new() }
+    pub(super) fn new(regime: Regime, lifetimes: RangeInclusive<Duration>) -> Self {
+        Self { regime, lifetimes, pairs: Vec::new(), numbers: HashMap::new(), active: HashMap::new() }
     }
 
     /// Serves the password and the client credentials grant.
     pub(super) fn issue(&mut self, slot: Slot) -> Issued {
         match self.regime {
             Regime::Opaque => {
-                if let Some(pair) = self.pairs.iter().find(|pair| pair.slot == slot && pair.is_good()) {
+                let mut active = self.active_of(&slot.user);
+                if let Some(pair) = active.find(|pair| pair.slot == slot && pair.is_good()) {
                     return Issued { pair: pair.clone(), again: true, ended: Vec::new() };
                 }
             }
             Regime::Jwt => {}
             Regime::Beside => return self.add(slot, Vec::new()),
         }
-        let ended = self.end(|pair| pair.slot == slot);
+        let ended: Vec<_> =
+            self.active_of(&slot.user).filter(|pair| pair.slot == slot).map(|pair| pair.number).collect();
+        for number in &ended {
+            self.end_pair(*number);
+        }
         self.add(slot, ended)
     }
 
     /// Serves the refresh token grant; `None` says that the refresh token is not, or no longer, good for that client.
     pub(super) fn refresh(&mut self, client: &str, refresh_token: &str) -> Option<Issued> {
-        let slot = self.pairs.iter().find(|pair| {
-            pair.active && pair.slot.client == client && pair.refresh_token.as_deref() == Some(refresh_token)
-        });
-        let slot = slot?.slot.clone();
-        let ended = self.end(|pair| pair.refresh_token.as_deref() == Some(refresh_token));
-        Some(self.add(slot, ended))
+        let pair = self.active_with(client, refresh_token)?;
+        if pair.refresh_token.as_deref() != Some(refresh_token) {
+            return None;
+        }
+        let (slot, number) = (pair.slot.clone(), pair.number);
+        self.end_pair(number);
+        Some(self.add(slot, vec![number]))
     }
 
     /// Ends the pair that a token of that client belongs to; `None` when it has ended before or never was.
     pub(super) fn revoke(&mut self, client: &str, token: &str) -> Option<Pair> {
-        let is_it = |pair: &Pair| {
-            pair.slot.client == client && (pair.access_token == token || pair.refresh_token.as_deref() == Some(token))
-        };
-        let number = *self.end(is_it).first()?;
-        self.pairs.iter().find(|pair| pair.number == number).cloned()
+        let pair = self.active_with(client, token)?.clone();
+        self.end_pair(pair.number);
+        Some(pair)
     }
 
     /// Ends the pair with this number, if it is alive.
     pub(super) fn end_pair(&mut self, number: u64) {
-        self.end(|pair| pair.number == number);
+        let Some(pair) = self.pairs.get_mut(number as usize - 1) else { return };
+        pair.active = false;
+        if let Some(active) = self.active.get_mut(&pair.slot.user) {
+            active.retain(|of_user| *of_user != number);
+        }
     }
 
     /// Ends every pair of a user.
     pub(super) fn end_user(&mut self, user: &str) {
-        self.end(|pair| pair.slot.user.as_deref() == Some(user));
+        for number in self.active.remove(&Some(user.to_owned())).unwrap_or_default() {
+            self.end_pair(number);
+        }
     }
 
     /// Whom a good access token stands for, unless it is a client's own.
     pub(super) fn user(&self, access_token: &str) -> Option<String> {
-        let pair = self.pairs.iter().find(|pair| pair.access_token == access_token && pair.is_good())?;
+        let pair = self.with(access_token).filter(|pair| pair.access_token == access_token && pair.is_good())?;
         pair.slot.user.clone()
     }
 
     /// Ends every pair.
     pub(super) fn revoke_all(&mut self) {
-        self.end(|_| true);
+        self.active.clear();
+        for pair in &mut self.pairs {
+            pair.active = false;
+        }
     }
 
     pub(super) fn standing(&self, access_token: &str) -> Standing {
-        match self.pairs.iter().find(|pair| pair.access_token == access_token) {
+        match self.with(access_token).filter(|pair| pair.access_token == access_token) {
             None => Standing::Unknown,
             Some(pair) if !pair.active => Standing::Inactive(pair.number),
             Some(pair) if pair.is_good() => Standing::Good(pair.number),
@@ -127,21 +149,37 @@ impl Tokens {
             // RFC 6749 §4.4.3: none for the client credentials grant.
             refresh_token: slot.user.is_some().then(random),
             slot,
-            expires: Instant::now() + self.lifetime,
+            expires: Instant::now() + self.lifetime(),
             active: true,
         };
+        for token in [Some(&pair.access_token), pair.refresh_token.as_ref()].into_iter().flatten() {
+            self.numbers.insert(token.clone(), pair.number);
+        }
+        self.active.entry(pair.slot.user.clone()).or_default().push(pair.number);
         self.pairs.push(pair.clone());
         Issued { pair, again: false, ended }
     }
 
-    fn end(&mut self, is_it: impl Fn(&Pair) -> bool) -> Vec<u64> {
-        let ending = self.pairs.iter_mut().filter(|pair| pair.active && is_it(pair));
-        ending
-            .map(|pair| {
-                pair.active = false;
-                pair.number
-            })
-            .collect()
+    fn lifetime(&self) -> Duration {
+        let (shortest, longest) = (*self.lifetimes.start(), *self.lifetimes.end());
+        shortest + (longest - shortest).mul_f64(fastrand::f64())
+    }
+
+    /// The pair that has this access or refresh token.
+    fn with(&self, token: &str) -> Option<&Pair> {
+        self.pair(*self.numbers.get(token)?)
+    }
+
+    fn active_with(&self, client: &str, token: &str) -> Option<&Pair> {
+        self.with(token).filter(|pair| pair.active && pair.slot.client == client)
+    }
+
+    fn active_of(&self, user: &Option<String>) -> impl Iterator<Item = &Pair> {
+        self.active.get(user).into_iter().flatten().filter_map(|number| self.pair(*number))
+    }
+
+    fn pair(&self, number: u64) -> Option<&Pair> {
+        self.pairs.get(number as usize - 1)
     }
 }
 
