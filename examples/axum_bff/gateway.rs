@@ -22,9 +22,9 @@ use crate::{
 };
 
 /// For a call with everything that it takes: waiting for a token, the renewal, the second attempt.
-const TIMEOUT: Duration = Duration::from_secs(40);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(40);
 /// Calls that are at the gateway at a time. Who waits for a token is not there.
-const CALLS: usize = 512;
+pub(crate) const CALLS: usize = 512;
 /// Token requests at a time.
 const TOKEN_REQUESTS: usize = 32;
 const USER_INFO_LIMIT: usize = 64 * 1024;
@@ -88,7 +88,7 @@ impl Gateway {
 }
 
 /// For `https`, and for `http` where the crate lets it pass.
-fn client<B>() -> Client<HttpsConnector<HttpConnector>, B>
+pub(crate) fn client<B>() -> Client<HttpsConnector<HttpConnector>, B>
 where
     B: http_body::Body<Data: Send> + Send,
 {
