@@ -1,6 +1,12 @@
 //! A headless Chromium with a profile of its own.
 
-use std::{env, fs, path::PathBuf, time::Duration};
+use std::{
+    env, fs,
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpStream},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::Context;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -17,10 +23,13 @@ use crate::{Login, PATIENCE, Server, process::Process};
 /// Between two looks at a condition.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// A device. It is closed when it is dropped, by the end of its driver.
+/// A device, closed when it is dropped.
 pub struct Browser {
     name: String,
     client: Client,
+    // Where its driver hears that it may close it.
+    session: String,
+    port: u16,
     _driver: Process,
     _profile: TempDir,
 }
@@ -52,7 +61,7 @@ impl Browser {
         let mut driver = Process::start(Command::new("chromedriver").arg("--port=0"))?;
         let port =
             driver.line(|line| line.strip_prefix("ChromeDriver was started successfully on port ").map(str::to_owned));
-        let port = port.await?.trim_end_matches('.').to_owned();
+        let port = port.await?.trim_end_matches('.').parse()?;
         let profile = TempDir::new()?;
         let arguments = [
             "--headless",
@@ -76,7 +85,8 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .context("Chromium does not start")?;
-        Ok(Self { name: name.to_owned(), client, _driver: driver, _profile: profile })
+        let session = client.session_id().await?.context("a browser has a session")?;
+        Ok(Self { name: name.to_owned(), client, session, port, _driver: driver, _profile: profile })
     }
 
     /// Opens a page.
@@ -228,6 +238,26 @@ impl Browser {
 
     async fn devtools(&self, command: &str, parameters: Value) -> anyhow::Result<Value> {
         Ok(self.client.issue_cmd(DevTools(json!({ "cmd": command, "params": parameters }))).await?)
+    }
+}
+
+// Not with the client's own command, which nobody waits for when a test has failed; and a driver that is killed leaves its
+// browser behind.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let end = |driver: &mut TcpStream| {
+            driver.set_read_timeout(Some(PATIENCE))?;
+            write!(
+                driver,
+                "DELETE /session/{} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                self.session
+            )?;
+            driver.read(&mut [0; 64])
+        };
+        let ended = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).and_then(|mut driver| end(&mut driver));
+        if let Err(error) = ended {
+            eprintln!("the browser of {} may have stayed: {error}", self.name);
+        }
     }
 }
 
