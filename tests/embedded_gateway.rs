@@ -264,7 +264,7 @@ async fn authorization_page_goes_back_to_nobody_but_the_registered_client() {
     assert_eq!(decide(&gateway, "decision=deny").await, "http://localhost/back?error=access_denied&state=s%26t");
     let wrong = format!("{ASKED}&decision=allow&username=%3Cb%3E&password=x");
     let wrong = send(&gateway, form("/oauth2/authorize"), &wrong).await;
-    assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(wrong.status(), StatusCode::FORBIDDEN);
     let wrong = text(wrong).await;
     assert!(
         wrong.contains("do not belong together") && wrong.contains("&lt;b&gt;") && !wrong.contains("<b>"),
@@ -281,7 +281,7 @@ async fn changed_password_ends_every_token_of_its_user_and_of_nobody_else() {
         let body = format!("username=bob&password={password}&new_password=new");
         send(&gateway, form("/account/password"), &body).await.status()
     };
-    assert_eq!((change("wrong").await, call(&gateway, &token).await), (StatusCode::UNAUTHORIZED, 0));
+    assert_eq!((change("wrong").await, call(&gateway, &token).await), (StatusCode::FORBIDDEN, 0));
     assert_eq!((change("pass%20word").await, call(&gateway, &token).await), (StatusCode::OK, 900_904));
     assert_eq!(refresh(&gateway, &refreshing).await.0, StatusCode::BAD_REQUEST);
     assert_eq!(ask(&gateway, LOGIN).await.0, StatusCode::BAD_REQUEST);

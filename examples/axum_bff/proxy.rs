@@ -62,6 +62,31 @@ pub(crate) async fn forward(
     answer
 }
 
+impl Allowed {
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn admits(&self, method: &Method, path: &str) -> bool {
+        let below = path.strip_prefix(&self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        below && self.methods.contains(method) && path.split('/').skip(1).all(is_plain)
+    }
+}
+
+impl FromStr for Allowed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (methods, path) = text.split_once(' ').ok_or("methods and a path, such as `GET,POST /orders`")?;
+        let methods = methods.split(',').map(|name| name.parse::<Method>().map_err(|error| error.to_string()));
+        let path = path.trim_end_matches('/');
+        if !path.starts_with('/') || !path.split('/').skip(1).all(is_plain) {
+            return Err("the path begins with a slash, and has plain names between its slashes".to_owned());
+        }
+        Ok(Self { methods: methods.collect::<Result<_, _>>()?, path: path.to_owned() })
+    }
+}
+
 fn to_gateway(api_url: &str, path: &str, account: &Account, request: Request) -> Result<Request, Problem> {
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     let uri: Uri = format!("{api_url}{path}{query}").parse().map_err(|_| Problem::NotAllowed)?;
@@ -83,17 +108,6 @@ fn to_browser(response: Response) -> Response {
     response
 }
 
-impl Allowed {
-    pub(crate) fn path(&self) -> &str {
-        &self.path
-    }
-
-    fn admits(&self, method: &Method, path: &str) -> bool {
-        let below = path.strip_prefix(&self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        below && self.methods.contains(method) && path.split('/').skip(1).all(is_plain)
-    }
-}
-
 /// Whether a segment is a name whoever reads it: some servers take `%2F` for a slash and go up at `..`.
 fn is_plain(segment: &str) -> bool {
     let Ok(name) = percent_decode_str(segment).decode_utf8() else { return false };
@@ -102,18 +116,4 @@ fn is_plain(segment: &str) -> bool {
         && name != ".."
         && !name.contains(['/', '\\', '%', ';'])
         && !name.contains(char::is_control)
-}
-
-impl FromStr for Allowed {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (methods, path) = text.split_once(' ').ok_or("methods and a path, such as `GET,POST /orders`")?;
-        let methods = methods.split(',').map(|name| name.parse::<Method>().map_err(|error| error.to_string()));
-        let path = path.trim_end_matches('/');
-        if !path.starts_with('/') || !path.split('/').skip(1).all(is_plain) {
-            return Err("the path begins with a slash, and has plain names between its slashes".to_owned());
-        }
-        Ok(Self { methods: methods.collect::<Result<_, _>>()?, path: path.to_owned() })
-    }
 }

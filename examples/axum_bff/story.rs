@@ -89,6 +89,7 @@ struct User {
 struct Device {
     user: String,
     number: u64,
+    session: Option<String>,
     stays: watch::Sender<()>,
 }
 
@@ -107,16 +108,17 @@ impl Story {
         let of_user = shelf.users.entry(user.to_owned()).or_insert_with(User::new);
         of_user.devices += 1;
         of_user.last_device += 1;
-        let device_of_user =
-            Device { user: user.to_owned(), number: of_user.last_device, stays: watch::Sender::new(()) };
-        shelf.devices.insert(device, device_of_user);
+        let (user, number, stays) = (user.to_owned(), of_user.last_device, watch::Sender::new(()));
+        shelf.devices.insert(device, Device { user, number, session: None, stays });
     }
 
     /// A device is logged out, or its session has ended.
     pub(crate) fn leaves(&self, device: DeviceId) {
         let mut shelf = self.shelf();
-        let Some(Device { user, .. }) = shelf.devices.remove(&device) else { return };
-        shelf.sessions.retain(|_, deed| deed.device != device);
+        let Some(Device { user, session, .. }) = shelf.devices.remove(&device) else { return };
+        if let Some(session) = session {
+            shelf.sessions.remove(&session);
+        }
         if let Some(of_user) = shelf.users.get_mut(&user) {
             of_user.devices -= 1;
             if of_user.devices == 0 {
@@ -140,15 +142,12 @@ impl Story {
 
     /// The deed that an event of a session belongs to: the one that it was seen in, or the session's last.
     pub(crate) fn deed_of(&self, session: &str, seen: Option<Deed>) -> Option<Deed> {
-        let mut shelf = self.shelf();
         match seen {
-            // Not of a login that may yet fail: nobody would ever leave.
-            Some(deed) if shelf.devices.contains_key(&deed.device) => {
-                shelf.sessions.insert(session.to_owned(), deed);
-                seen
+            Some(deed) => {
+                self.shelf().does(session, deed);
+                Some(deed)
             }
-            Some(_) => seen,
-            None => shelf.sessions.get(session).copied(),
+            None => self.shelf().sessions.get(session).copied(),
         }
     }
 
@@ -167,6 +166,14 @@ impl Shelf {
             && let Some(user) = self.users.get_mut(&device.user)
         {
             user.tell(line(device.number));
+        }
+    }
+
+    fn does(&mut self, session: &str, deed: Deed) {
+        // Nothing is noted of a login that may yet fail: nobody would ever leave.
+        if let Some(device) = self.devices.get_mut(&deed.device) {
+            device.session = Some(session.to_owned());
+            self.sessions.insert(session.to_owned(), deed);
         }
     }
 

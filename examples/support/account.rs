@@ -36,7 +36,7 @@ pub(super) async fn password_page() -> Response {
 pub(super) async fn change_password(State(gateway): State<Arc<Gateway>>, Form(form): Form<NewPassword>) -> Response {
     let user = &form.username;
     if !gateway.knows(user, &form.password) {
-        return pages::password(StatusCode::UNAUTHORIZED, user, Some("This name and password do not belong together."));
+        return pages::password(StatusCode::FORBIDDEN, user, Some("This name and password do not belong together."));
     }
     if form.new_password.is_empty() {
         return pages::password(StatusCode::UNPROCESSABLE_ENTITY, user, Some("A new password is missing."));

@@ -94,7 +94,7 @@ impl Refusal {
         match self {
             Self::Unregistered => pages::refusal("This application is not registered here, or not with this address."),
             Self::Back(code) => back(request, "error", code),
-            Self::WrongPassword(user) => pages::login(StatusCode::UNAUTHORIZED, request, Some(user)),
+            Self::WrongPassword(user) => pages::login(StatusCode::FORBIDDEN, request, Some(user)),
         }
     }
 }

@@ -118,6 +118,9 @@ async fn code_lets_in_the_browser_that_began_and_only_once() {
 
     assert_eq!(browser.get(&back).await.location(), "/");
     assert!(browser.get("/").await.text.contains("<strong>alice</strong>"));
+    let cookie = browser.cookie.clone();
+    assert_eq!(browser.log_in("", "").await.location(), "/", "the page was still open");
+    assert_eq!(browser.cookie, cookie);
     assert_eq!(browser.get(&back).await.status, StatusCode::FORBIDDEN);
     assert_eq!(bff.gateway.counters().token_requests("authorization_code"), 1);
     assert_eq!(browser.get("/api/orders").await.status, StatusCode::OK);

@@ -39,6 +39,10 @@ pub(crate) struct Callback {
 
 /// Sends the browser to the authorization server.
 pub(super) async fn begin(app: &App, visitor: &Visitor, authorization_url: &str) -> Result<Response, Problem> {
+    // From a page that was left open: what begins would shorten the login that there is.
+    if visitor.account().await?.is_some_and(|account| app.is_live(&account)) {
+        return Ok(Redirect::to("/").into_response());
+    }
     let pending = Pending { state: token(), verifier: token() };
     visitor.begin(&pending).await?;
 
