@@ -58,10 +58,7 @@ impl Browser {
     /// # Errors
     /// When Chromium or its driver is missing or does not start.
     pub async fn start(name: &str) -> anyhow::Result<Self> {
-        let mut driver = Process::start(Command::new("chromedriver").arg("--port=0"))?;
-        let port =
-            driver.line(|line| line.strip_prefix("ChromeDriver was started successfully on port ").map(str::to_owned));
-        let port = port.await?.trim_end_matches('.').parse()?;
+        let (driver, port) = driver().await?;
         let profile = TempDir::new()?;
         let arguments = [
             "--headless",
@@ -286,6 +283,21 @@ impl WebDriverCompatibleCommand for DevTools {
     fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
         (Method::POST, Some(self.0.to_string()))
     }
+}
+
+/// A driver, and the port that it took.
+async fn driver() -> anyhow::Result<(Process, u16)> {
+    const READY: &str = "ChromeDriver was started successfully on port ";
+    let mut last = None;
+    // It looks for a port that is free for IPv4, and ends when somebody else has the same one for IPv6.
+    for _ in 0..10 {
+        let mut driver = Process::start(Command::new("chromedriver").arg("--port=0"))?;
+        match driver.line(|line| line.strip_prefix(READY)?.trim_end_matches('.').parse().ok()).await {
+            Ok(port) => return Ok((driver, port)),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.context("ten attempts leave an error")?)
 }
 
 fn is_passing(error: &anyhow::Error) -> bool {
