@@ -38,6 +38,8 @@ pub(crate) struct Turn {
     /// How long each request took, shortest first; those that failed are not among them.
     pub(crate) times: Vec<Duration>,
     pub(crate) failures: Vec<String>,
+    /// What the gateway was asked, tokens included.
+    pub(crate) exchanges: u64,
     /// CPU time of the server.
     pub(crate) processor: Duration,
     /// Tokens that were renewed with their refresh token: they had expired.
@@ -103,6 +105,7 @@ pub(crate) async fn load(stand: &Stand, connections: u32, length: Duration) -> T
         all.failures.extend(failures);
     }
     all.times.sort_unstable();
+    let asked = |counters: &Counters| counters.accepted + counters.rejected + counters.all_token_requests();
     let refreshed = |counters: &Counters| counters.token_requests("refresh_token") - counters.refused_token_requests;
     let reissued = |counters: &Counters| counters.token_requests("password");
     Turn {
@@ -110,6 +113,7 @@ pub(crate) async fn load(stand: &Stand, connections: u32, length: Duration) -> T
         length,
         times: all.times,
         failures: all.failures,
+        exchanges: asked(&after) - asked(&before),
         processor: processor::time("server") - processor,
         refreshes: refreshed(&after) - refreshed(&before),
         reissues: reissued(&after) - reissued(&before),

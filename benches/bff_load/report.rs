@@ -23,11 +23,12 @@ struct Figure {
     of: fn(&Turn) -> f64,
 }
 
-const FIGURES: [Figure; 4] = [
+const FIGURES: [Figure; 5] = [
     Figure { name: "requests/s", digits: 0, of: Turn::rate },
     Figure { name: "p50 ms", digits: 1, of: |turn| turn.percentile(50) },
     Figure { name: "p99 ms", digits: 1, of: |turn| turn.percentile(99) },
     Figure { name: "server CPU us/request", digits: 0, of: Turn::processor_per_request },
+    Figure { name: "exchanges with the gateway/request", digits: 3, of: Turn::exchanges_per_request },
 ];
 
 /// What happened in the turns of the layer.
@@ -126,6 +127,10 @@ impl Turn {
 
     fn processor_per_request(&self) -> f64 {
         self.processor.as_secs_f64() * 1e6 / self.times.len() as f64
+    }
+
+    fn exchanges_per_request(&self) -> f64 {
+        self.exchanges as f64 / self.times.len() as f64
     }
 }
 
