@@ -1,9 +1,8 @@
 //! All users at once: they log in, and for the length of a turn they call the API.
 
 use std::{
-    collections::VecDeque,
     convert::Infallible,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -12,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::{StreamExt, stream};
 use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval},
@@ -26,7 +26,8 @@ use crate::{
 
 /// 127.1.0.0; a user's own address is as many further on as their number says.
 const ADDRESSES: u32 = 0x7f01_0000;
-/// One in so many users loses the tokens in each second: fewer times than the layer renews without asking why.
+/// One in so many users loses the tokens in each second: nobody as often as ten times a minute, which is when the layer would
+/// hold renewals back.
 const USERS_FOR_A_KILL: u32 = 100;
 /// Of an order, in bytes.
 const ORDER: usize = 256;
@@ -63,35 +64,22 @@ struct Outcome {
 ///
 /// # Panics
 /// When one can't.
-pub(crate) async fn log_in(stand: &Stand, connections: u32) {
-    let to = stand.address;
-    let mut waiting: VecDeque<_> = stand.users.iter().cloned().zip(ADDRESSES..).enumerate().collect();
-    let mut cookies = vec![None; waiting.len()];
-    let mut under_way = JoinSet::new();
-    loop {
-        while under_way.len() < connections as usize
-            && let Some((place, (user, from))) = waiting.pop_front()
-        {
-            under_way.spawn(async move {
-                let mut browser = Browser::connect(IpAddr::V4(Ipv4Addr::from_bits(from)), to).await.unwrap();
-                (place, browser.log_in(&user, PASSWORD).await.unwrap())
-            });
-        }
-        let Some(logged_in) = under_way.join_next().await else { break };
-        let (place, cookie) = logged_in.unwrap();
-        cookies[place] = Some(cookie);
-    }
-    *stand.cookies.lock().unwrap() = cookies.into_iter().flatten().collect();
+pub(crate) async fn log_in(stand: &Stand, connections: u32) -> Vec<Cookie> {
+    let users = stand.users.iter().zip(ADDRESSES..);
+    let cookies = stream::iter(users).map(async |(user, from)| {
+        let mut browser = Browser::connect(Ipv4Addr::from_bits(from).into(), stand.address).await.unwrap();
+        browser.log_in(user, PASSWORD).await.unwrap()
+    });
+    cookies.buffer_unordered(connections as usize).collect().await
 }
 
 /// Loads a server for a turn.
 pub(crate) async fn load(stand: &Stand, connections: u32, length: Duration) -> Turn {
-    let cookies: Arc<[Cookie]> = stand.cookies.lock().unwrap().clone().into();
     let (before, processor, kills) = (stand.gateway.counters(), processor::time("server"), AtomicU64::new(0));
     let began = Instant::now();
     let mut crowd = JoinSet::new();
     for _ in 0..connections {
-        crowd.spawn(connection(stand.address, cookies.clone(), began + length));
+        crowd.spawn(connection(stand.address, stand.cookies.clone(), began + length));
     }
     let outcomes = tokio::select! {
         outcomes = crowd.join_all() => outcomes,

@@ -107,8 +107,8 @@ fn main() -> ExitCode {
     rlimit::increase_nofile_limit(rlimit::INFINITY).unwrap();
     let driver = processor::runtime("driver");
     let stands = Way::ALL.map(|way| {
-        let stand = Stand::start(way, &load);
-        driver.block_on(crowd::log_in(&stand, load.connections));
+        let mut stand = Stand::start(way, &load);
+        stand.cookies = driver.block_on(crowd::log_in(&stand, load.connections)).into();
         println!("{}: {} users have logged in", way.name(), load.users);
         stand
     });

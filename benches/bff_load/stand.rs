@@ -2,7 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, atomic::AtomicUsize},
+    sync::{Arc, atomic::AtomicUsize},
 };
 
 use axum::body::Body;
@@ -44,8 +44,8 @@ pub(crate) struct Stand {
     pub(crate) address: SocketAddr,
     pub(crate) gateway: Running,
     pub(crate) users: Vec<String>,
-    /// Of each user, once they have logged in.
-    pub(crate) cookies: Mutex<Vec<Cookie>>,
+    /// Of the users, in no order, once they have logged in.
+    pub(crate) cookies: Arc<[Cookie]>,
     /// Whose tokens are killed next.
     pub(crate) next_victim: AtomicUsize,
     _runtimes: [Runtime; 2],
@@ -82,7 +82,7 @@ impl Stand {
             address,
             gateway,
             users,
-            cookies: Mutex::default(),
+            cookies: Arc::default(),
             next_victim: AtomicUsize::default(),
             _runtimes: [of_gateway, of_server],
         }
