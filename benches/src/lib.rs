@@ -3,6 +3,7 @@
 pub mod allocations;
 mod by_hand;
 pub mod callgrind;
+pub mod chart;
 pub mod figures;
 mod kind;
 mod once;

@@ -31,7 +31,7 @@ use crate::{
     request::{HEADERS, PAYLOAD, URI, write},
 };
 
-/// A token from a file, as programs in a cluster have it; a token that never changes costs what `AddAuthorization` does.
+/// A token from a file, as programs in a cluster have it; one that never changes costs what `AddAuthorization` does.
 pub fn kube(
     token: &str,
 ) -> impl Service<Request<Payload>, Response = Response<Payload>, Error = BoxError, Future: Send> + Clone + Send + use<>

@@ -1,0 +1,285 @@
+//! Runs the other benches, and writes what they measured to `report/` and into the README:
+//! `cargo bench --manifest-path benches/Cargo.toml --bench report`.
+//!
+//! It takes some minutes on a machine that does nothing else. With `-- --again` nothing is measured anew: what was
+//! measured last is written again.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+};
+
+use serde_json::Value;
+use tower_reauth_benches::{
+    Fixture,
+    chart::{Bar, Chart, Group},
+    figures::Figures,
+    targets::{self, Relation, Target, round},
+};
+
+/// Those that are run, and with which features. What depends on other crates changes with the features that they ask
+/// for: only their own figures come from the build with them.
+const BENCHES: [(&str, &str); 7] = [
+    ("cost", "peers"),
+    ("cost", ""),
+    ("threads", ""),
+    ("loopback", ""),
+    ("storm", ""),
+    ("memory", ""),
+    ("sessions", ""),
+];
+const KINDS: [&str; 9] = [
+    "bare",
+    "AddAuthorization",
+    "Retry by hand",
+    "kube-client",
+    "google-cloud-auth",
+    "azure_core",
+    "reauth",
+    "reauth, once",
+    "reauth, off",
+];
+const KINDS_ARE: &str = "*bare* has no layer; *Retry by hand* is tower's `Retry` with a token behind a lock; \
+    *kube-client*, *google-cloud-auth* and *azure_core* add a token and never send a request again; *reauth* is this \
+    crate, *once* with a body that can't be sent again, *off* with replay switched off.";
+const MEASURED: [&str; 10] = [
+    "azure_core",
+    "google-cloud-auth",
+    "http",
+    "hyper",
+    "hyper-util",
+    "kube-client",
+    "tokio",
+    "tower",
+    "tower-http",
+    "tower-reauth",
+];
+/// What is between these lines of the README is written by this program.
+const MARKERS: [&str; 2] = ["<!-- speed: written by benches/report.rs -->\n", "<!-- /speed -->\n"];
+
+fn main() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut figures = Figures::new();
+    for (bench, features) in BENCHES {
+        let file = folder.join(format!("target/figures-{bench}{features}.json"));
+        if !env::args().any(|argument| argument == "--again") {
+            measure(bench, features, &file);
+        }
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let measured: Figures = serde_json::from_str(&text).expect("benches write figures");
+        figures.extend(measured);
+    }
+    let report = folder.join("report");
+    fs::create_dir_all(&report).expect("the folder can be made");
+    let charts = [
+        ("call", call(&figures)),
+        ("loopback", loopback(&figures)),
+        ("threads", threads(&figures)),
+        ("storm", storm(&figures)),
+    ];
+    for (name, chart) in &charts {
+        fs::write(report.join(format!("{name}.svg")), chart.to_string()).expect("the chart can be written");
+    }
+    let (circumstances, targets) = (circumstances(), targets::of(&figures));
+    let pictures = |folder: &str| -> String {
+        charts.iter().map(|(name, chart)| format!("![{}]({folder}{name}.svg)\n\n", chart.title)).collect()
+    };
+    let page = format!(
+        "# What was measured\n\n{circumstances}\n\n{KINDS_ARE}\n\n{}## Targets\n\n{}\n\
+         ## A call with a good token\n\n{}",
+        pictures(""),
+        target_table(&targets),
+        cost_tables(&figures),
+    );
+    fs::write(report.join("README.md"), page).expect("the page can be written");
+    write_readme(
+        &folder.join("../README.md"),
+        &format!("{circumstances}\n\n{KINDS_ARE}\n\n{}{}", pictures("benches/report/"), verdict(&targets)),
+    );
+}
+
+fn measure(bench: &str, features: &str, file: &Path) {
+    println!("\n=== {bench}");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["bench", "--locked", "--bench", bench, "--features", features]);
+    let status = cargo.arg("--").arg("--json").arg(file).stdin(Stdio::null()).status().expect("cargo can be started");
+    assert!(status.success(), "{bench} failed");
+}
+
+fn call(figures: &Figures) -> Chart {
+    let group = |owned, name: &str| {
+        let fixture = Fixture { headers: 8, owned };
+        let bars = KINDS.map(|name| {
+            let figure = |what| figures[&format!("{name}: {fixture}, reused, 38 B token: {what}")];
+            let (length, allocations) = (figure("instructions"), figure("allocations"));
+            let label = format!("{length:.0}, {allocations} allocation{}", if allocations == 1.0 { "" } else { "s" });
+            bar(name, length, label)
+        });
+        Group { name: name.to_owned(), bars: bars.into() }
+    };
+    Chart {
+        title: "Instructions of a call with a good token".to_owned(),
+        note: "8 headers, 256 bytes of body, an inner service that answers at once".to_owned(),
+        groups: vec![
+            group(true, "values in memory of their own, as real traffic has them"),
+            group(false, "static values"),
+        ],
+    }
+}
+
+fn loopback(figures: &Figures) -> Chart {
+    let group = |protocol: &str| {
+        let bars = ["bare", "AddAuthorization", "Retry by hand", "reauth"].map(|name| {
+            let figure = |what| figures[&format!("{name}: {protocol}: {what}")];
+            let time = figure("client µs a request");
+            bar(name, time, format!("{time:.1} µs, {:.3} of bare", figure("client time against bare")))
+        });
+        Group { name: protocol.to_owned(), bars: bars.into() }
+    };
+    Chart {
+        title: "Processor time of the client for a request over loopback".to_owned(),
+        note: "hyper-util's client, 64 requests at a time, a server in another process".to_owned(),
+        groups: vec![group("HTTP/1.1"), group("HTTP/2")],
+    }
+}
+
+fn threads(figures: &Figures) -> Chart {
+    let group = |service: &str, name: &str| {
+        let bars = KINDS.iter().filter_map(|name| {
+            let times = *figures.get(&format!("{name}: two threads, {service}"))?;
+            Some(bar(name, times, format!("{times:.2} times the calls")))
+        });
+        Group { name: name.to_owned(), bars: bars.collect() }
+    };
+    Chart {
+        title: "Two threads against one".to_owned(),
+        note: "one session for all calls; 2 is ideal".to_owned(),
+        groups: vec![
+            group("reused", "a service of its own for each thread"),
+            group("cloned", "the service is cloned for each call"),
+            group("hyper-util's client cloned", "the same, with hyper-util's client in it"),
+        ],
+    }
+}
+
+fn storm(figures: &Figures) -> Chart {
+    let group = |calls: &str, storm: &str| {
+        let bars = [("tasks that sleep", "ms of sleepers"), ("bare calls", "ms of bare calls"), ("reauth", "ms")];
+        let bars = bars.map(|(name, what)| {
+            let milliseconds = figures[&format!("storm of {calls}, {storm}: {what}")];
+            bar(name, milliseconds, format!("{milliseconds:.0} ms"))
+        });
+        Group { name: format!("{calls} calls, {storm}"), bars: bars.into() }
+    };
+    let storms = ["10000", "100000"]
+        .into_iter()
+        .flat_map(|calls| ["plain", "late rejections", "half give up"].into_iter().map(move |storm| (calls, storm)));
+    Chart {
+        title: "One revoked token, many calls, one token request".to_owned(),
+        note: "until the last call is done; answers take 100 ms, the renewal 300 ms, late rejections 700 ms".to_owned(),
+        groups: storms.map(|(calls, storm)| group(calls, storm)).collect(),
+    }
+}
+
+fn bar(name: &str, length: f64, label: String) -> Bar {
+    Bar { name: name.to_owned(), length, label, is_ours: name.starts_with("reauth") }
+}
+
+fn target_table(targets: &[Target]) -> String {
+    let rows = targets.iter().map(|target| {
+        let reached = if target.is_reached() { "yes" } else { "**no**" };
+        format!("| {} | {} | {} | {reached} |\n", target.what, round(target.measured), bound(target))
+    });
+    format!("| what | measured | target | reached |\n| --- | --- | --- | --- |\n{}", rows.collect::<String>())
+}
+
+fn verdict(targets: &[Target]) -> String {
+    let missed: Vec<&Target> = targets.iter().filter(|target| !target.is_reached()).collect();
+    let list =
+        missed.iter().map(|target| format!("- {}: {}, to be {}\n", target.what, round(target.measured), bound(target)));
+    format!(
+        "{} of {} [targets](benches/report/README.md#targets) are reached. Missed:\n\n{}",
+        targets.len() - missed.len(),
+        targets.len(),
+        list.collect::<String>(),
+    )
+}
+
+fn bound(target: &Target) -> String {
+    let relation = if target.relation == Relation::AtMost { "at most" } else { "at least" };
+    format!("{relation} {}", round(target.bound))
+}
+
+fn cost_tables(figures: &Figures) -> String {
+    let mut tables = String::from(
+        "Instructions / allocations, by the number of headers; S: static values, O: values of their own. azure_core's \
+         requests are of another type.\n",
+    );
+    for size in ["38", "1024"] {
+        for service in ["reused", "cloned"] {
+            let heads: String = Fixture::ALL.iter().map(|fixture| format!(" {fixture} |")).collect();
+            tables += &format!(
+                "\n| token of {size} bytes, service {service} |{heads}\n|{}\n",
+                " --- |".repeat(1 + Fixture::ALL.len())
+            );
+            for name in KINDS {
+                let cells = Fixture::ALL.iter().map(|fixture| {
+                    let figure = |what| figures[&format!("{name}: {fixture}, {service}, {size} B token: {what}")];
+                    format!(" {:.0} / {} |", figure("instructions"), figure("allocations"))
+                });
+                tables += &format!("| {name} |{}\n", cells.collect::<String>());
+            }
+        }
+    }
+    tables
+}
+
+/// When, where and with what.
+fn circumstances() -> String {
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let processor = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("of unknown make");
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    format!(
+        "Measured on {} with {cores} cores ({}), {}, {}, {}.\n{}.",
+        output("date", &["-u", "+%F"]),
+        processor.trim_start_matches([' ', '\t', ':']),
+        output("rustc", &["--version"]),
+        output("getconf", &["GNU_LIBC_VERSION"]),
+        output("valgrind", &["--version"]),
+        versions(),
+    )
+}
+
+/// Of what this package depends on itself, so that of two versions of a crate the one that is measured is named.
+fn versions() -> String {
+    let metadata = output(env!("CARGO"), &["metadata", "--locked", "--all-features", "--format-version", "1"]);
+    let metadata: Value = serde_json::from_str(&metadata).expect("cargo writes JSON");
+    let find = |list: &str, id: &Value| {
+        metadata[list].as_array().into_iter().flatten().find(|one| one["id"] == *id).cloned().unwrap_or_default()
+    };
+    let root = &metadata["resolve"]["root"];
+    let nodes = metadata["resolve"]["nodes"].as_array().expect("a resolved workspace");
+    let dependencies = nodes.iter().find(|node| node["id"] == *root).expect("this package")["dependencies"].clone();
+    let packages = dependencies.as_array().expect("a list").iter().map(|id| find("packages", id));
+    let named = packages.filter_map(|package| {
+        let (name, version) = (package["name"].as_str()?, package["version"].as_str()?);
+        MEASURED.contains(&name).then(|| format!("{name} {version}"))
+    });
+    named.collect::<Vec<_>>().join(", ")
+}
+
+fn output(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn write_readme(file: &PathBuf, speed: &str) {
+    let readme = fs::read_to_string(file).expect("there is a README");
+    let (before, rest) = readme.split_once(MARKERS[0]).expect("the README has the first marker");
+    let (_, after) = rest.split_once(MARKERS[1]).expect("the README has the second marker");
+    let [begin, end] = MARKERS;
+    fs::write(file, format!("{before}{begin}{speed}{end}{after}")).expect("the README can be written");
+}
