@@ -138,7 +138,11 @@ SEEDS = {
             "    pub(super) parked: Option<Parked>,\n}",
             "    pub(super) parked: Option<Parked>,\n    pub(super) looked: Option<Authorization>,\n}",
         ),
-        ("recovery/mod.rs", "first: Some((request, first)),", "first: Some((request, first)),\n            looked: None,"),
+        (
+            "recovery/mod.rs",
+            "first: Some(Box::new((request, first))),",
+            "first: Some(Box::new((request, first))),\n            looked: None,",
+        ),
         ("recovery/mod.rs", "first: None,", "first: None,\n            looked: None,"),
         (
             "recovery/call.rs",

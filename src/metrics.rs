@@ -42,6 +42,7 @@ pub(crate) struct Renewal {
 /// One caller who waits for a renewal, counted from the first poll until it is dropped.
 #[derive(Default)]
 pub(crate) struct Waiter {
+    #[cfg(feature = "metrics")]
     waits: bool,
 }
 

@@ -74,9 +74,10 @@ impl<R: Body> ResponseBody<R> {
         }
     }
 
-    /// Gets ready to read ahead.
+    /// Gets ready to read ahead, where there is anything to read.
     pub(crate) fn into_looked(self) -> Self {
         let looked = match self.inside {
+            Inside::Plain { body } if body.is_end_stream() => return Self::plain(body),
             Inside::Plain { body } => Box::pin(Looked {
                 frames: VecDeque::new(),
                 failure: None,

@@ -38,8 +38,8 @@ pub(super) struct Call<S, B: Replay, R: Body> {
     // When this call began to wait.
     pub(super) since: Instant,
     pub(super) origin: usize,
-    // The request that was not sent yet, and why.
-    pub(super) first: Option<(Request<B>, First)>,
+    // The request that was not sent yet, and why. Boxed: a crowd that waits with rejected ones has none.
+    pub(super) first: Option<Box<(Request<B>, First)>>,
     pub(super) replay: bool,
     pub(super) kept: Option<Kept<B>>,
     // The response that the caller gets if there is no better one.
@@ -66,7 +66,7 @@ where
     /// Before the first send, or after a rejection: how to come by a token.
     pub(super) fn ask(&mut self) -> Next<S, S::Future, R> {
         let config = &self.cold.config;
-        let need = match &self.first {
+        let need = match self.first.as_deref() {
             Some((_, First::Token)) => Need::Token,
             Some((_, First::FreshToken)) => Need::FreshToken,
             Some((_, First::Renewal { since })) => Need::Renewal { since: *since },
@@ -143,7 +143,7 @@ where
     /// There will be no better answer than the one that is there, if there is one.
     fn give_up(&mut self, error: Error) -> Next<S, S::Future, R> {
         let session = &self.session;
-        match (self.response.take(), &self.first) {
+        match (self.response.take(), self.first.as_deref()) {
             (Some(mut response), _) => {
                 events::passed_on(session.id(), &error);
                 response.extensions_mut().insert(RenewalFailed::new(error));
@@ -230,7 +230,7 @@ where
             Ok(authorization) => authorization,
             Err(error) => return Err(self.end(error)),
         };
-        let request = match self.first.take() {
+        let request = match self.first.take().map(|first| *first) {
             Some((request, _)) if !self.replay => Some(request),
             Some((request, _)) => {
                 let (head, body) = request.into_parts();

@@ -110,7 +110,7 @@ where
             epoch,
             since: Instant::now(),
             origin,
-            first: Some((request, first)),
+            first: Some(Box::new((request, first))),
             replay,
             kept: None,
             response: None,

@@ -65,11 +65,18 @@ pin_project! {
     /// Waits for a flight, no longer than the waiting time.
     pub(crate) struct Waiting {
         place: Place,
-        // Made at the first poll, never under the session's lock: a runtime without a timer panics there.
         #[pin]
-        limit: Option<Sleep>,
-        time: Duration,
+        limit: Limit,
         waiter: metrics::Waiter,
+    }
+}
+
+pin_project! {
+    /// The timer is made at the first poll, never under the session's lock: a runtime without timers panics there.
+    #[project = LimitProjection]
+    enum Limit {
+        Of { time: Duration },
+        Until { #[pin] over: Sleep },
     }
 }
 
@@ -98,7 +105,7 @@ impl Flight {
     }
 
     pub(super) fn wait(&self, time: Duration) -> Waiting {
-        Waiting { place: self.landing(), limit: None, time, waiter: metrics::Waiter::default() }
+        Waiting { place: self.landing(), limit: Limit::Of { time }, waiter: metrics::Waiter::default() }
     }
 
     /// Tells a flight of a login that was logged out to revoke what it brings in (invariant 6).
@@ -217,11 +224,12 @@ impl Future for Waiting {
             return Poll::Ready(landing);
         }
         this.waiter.waits();
-        if this.limit.is_none() {
-            this.limit.set(Some(tokio::time::sleep(*this.time)));
+        if let LimitProjection::Of { time } = this.limit.as_mut().project() {
+            let over = tokio::time::sleep(*time);
+            this.limit.set(Limit::Until { over });
         }
-        if let Some(limit) = this.limit.as_pin_mut() {
-            ready!(limit.poll(cx));
+        if let LimitProjection::Until { over } = this.limit.project() {
+            ready!(over.poll(cx));
         }
         Poll::Ready(Err(Error::new(ErrorKind::WaitedTooLong, "there was no new token within the waiting time")))
     }

@@ -7,8 +7,9 @@
 //! 5. No waker is woken or dropped under the lock: it is somebody else's code.
 
 use std::{
-    collections::BTreeMap,
+    collections::VecDeque,
     future::Future,
+    num::NonZeroU64,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, PoisonError},
@@ -30,14 +31,15 @@ pub(super) struct Waiters {
 #[derive(Default)]
 struct Queue {
     landing: Option<Landing>,
-    next: u64,
-    wakers: BTreeMap<u64, Waker>,
+    // The places from number `gone` on. One that is left goes when all before it have: they don't wait for ever.
+    wakers: VecDeque<Option<Waker>>,
+    gone: u64,
 }
 
 /// Waits for the landing.
 pub(super) struct Place {
     waiters: Waiters,
-    number: Option<u64>,
+    number: Option<NonZeroU64>,
 }
 
 /// Wakes those who wait: all that are left when it is dropped.
@@ -88,14 +90,42 @@ impl WakeUp {
     /// Says whether somebody is left.
     fn wake_some(&self) -> bool {
         let (batch, more) = self.waiters.with(|queue| {
-            let batch: Vec<_> = std::iter::from_fn(|| queue.wakers.pop_first()).take(BATCH).collect();
+            let batch: Vec<_> = std::iter::from_fn(|| queue.pop()).take(BATCH).collect();
             (batch, !queue.wakers.is_empty())
         });
-        for (_, waker) in batch {
+        for waker in batch {
             // The panic hook has told of it, and the others are not to be lost.
             let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
         }
         more
+    }
+}
+
+impl Queue {
+    fn join(&mut self) -> NonZeroU64 {
+        self.wakers.push_back(None);
+        NonZeroU64::MIN.saturating_add(self.gone + self.wakers.len() as u64 - 1)
+    }
+
+    /// Puts a waker into a place, and hands out the one that was there.
+    fn replace(&mut self, number: NonZeroU64, waker: Option<Waker>) -> Option<Waker> {
+        let index = (number.get() - 1).checked_sub(self.gone)?;
+        let outdated = std::mem::replace(self.wakers.get_mut(usize::try_from(index).ok()?)?, waker);
+        while let Some(None) = self.wakers.front() {
+            self.wakers.pop_front();
+            self.gone += 1;
+        }
+        outdated
+    }
+
+    fn pop(&mut self) -> Option<Waker> {
+        loop {
+            let waker = self.wakers.pop_front()?;
+            self.gone += 1;
+            if waker.is_some() {
+                return waker;
+            }
+        }
     }
 }
 
@@ -113,16 +143,11 @@ impl Future for Place {
         let mut outdated = None;
         let landing = waiters.with(|queue| {
             if queue.landing.is_some() {
-                outdated = number.take().and_then(|number| queue.wakers.remove(&number));
+                outdated = number.take().and_then(|number| queue.replace(number, None));
                 return queue.landing.clone();
             }
-            let number = *number.get_or_insert_with(|| {
-                queue.next += 1;
-                queue.next
-            });
-            if !queue.wakers.get(&number).is_some_and(|waker| waker.will_wake(cx.waker())) {
-                outdated = queue.wakers.insert(number, cx.waker().clone());
-            }
+            let number = *number.get_or_insert_with(|| queue.join());
+            outdated = queue.replace(number, Some(cx.waker().clone()));
             None
         });
         drop(outdated);
@@ -133,7 +158,7 @@ impl Future for Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            let outdated = self.waiters.with(|queue| queue.wakers.remove(&number));
+            let outdated = self.waiters.with(|queue| queue.replace(number, None));
             drop(outdated);
         }
     }
