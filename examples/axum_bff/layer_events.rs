@@ -95,7 +95,7 @@ impl Fields {
             "request replayed" => return Some((Part::Replayed, "sends the same request again".to_owned())),
             "rejection passed on" => "can't put that right".to_owned(),
             "logged in" => return None,
-            "logged out" => "forgets tokens and credentials".to_owned(),
+            "logged out" => "forgets everything".to_owned(),
             "tokens revoked" => "has had the tokens revoked at the gateway".to_owned(),
             message => match text("error") {
                 "" => message.to_owned(),

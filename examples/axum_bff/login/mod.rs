@@ -104,7 +104,8 @@ async fn enter(
     app.story.joins(device, &account.story());
     let deed = app.story.deed(device);
     app.story.tell(deed, Part::Begins, "Log in");
-    app.story.tell(deed, Part::Layer, "keeps tokens and credentials in memory, until the logout");
+    let kept = if app.target.login == Login::Password { "password and tokens" } else { "tokens" };
+    app.story.tell(deed, Part::Layer, format!("keeps {kept} in memory, until the logout"));
     app.story.tell(deed, Part::Succeeds, "logged in");
     Ok(Redirect::to("/").into_response())
 }
