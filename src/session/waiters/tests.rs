@@ -110,6 +110,17 @@ async fn whoever_wakes_may_go_away_in_between() {
     assert_eq!(woken(&journal), (0..3 * BATCH).collect::<Vec<_>>());
 }
 
+#[tokio::test]
+async fn whoever_was_woken_leaves_without_touching_the_others() {
+    let (waiters, journal) = (Waiters::default(), Journal::default());
+    let mut places = crowd(&waiters, &journal, 3 * BATCH);
+    let mut waking = Box::pin(waiters.land(Ok(Generation::next())).unwrap().in_batches());
+    assert!(waking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    places.drain(..BATCH);
+    waking.await;
+    assert_eq!(woken(&journal), (0..3 * BATCH).collect::<Vec<_>>());
+}
+
 #[test]
 fn without_a_runtime_all_are_woken_at_once() {
     let (waiters, journal) = (Waiters::default(), Journal::default());
