@@ -85,11 +85,11 @@ struct Load {
     connections: u32,
 
     /// How often each server has its turn, after one that does not count
-    #[arg(long, default_value_t = 7, value_parser = value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 15, value_parser = value_parser!(u32).range(1..))]
     rounds: u32,
 
     /// How long a turn is, in seconds
-    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(1..))]
     seconds: u32,
 
     /// Writes the figures there
