@@ -127,8 +127,9 @@ async fn call(storm: Storm, calls: u64, api: Reauth<Resource>) -> (Duration, u64
     let began = Instant::now();
     let mut callers = JoinSet::new();
     for index in 0..calls {
-        let call = api.clone().oneshot(fixture.request::<Payload>());
+        let api = api.clone();
         callers.spawn(async move {
+            let call = api.oneshot(fixture.request::<Payload>());
             let outcome = if gives_up(storm, index) {
                 let Ok(outcome) = tokio::time::timeout(PATIENCE, call).await else { return true };
                 outcome
