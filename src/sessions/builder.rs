@@ -101,7 +101,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> SessionsBuilder<K> {
     }
 
     /// Is told of each session that was evicted, after it was forgotten. It is called in the middle of whatever found the
-    /// session to be too much or too old, calls included, so it must be quick.
+    /// session to be too much or too old, calls included, so it must be quick. It may use the sessions, but not put one in
+    /// place: that one may be too much again. A panic in it goes no further.
     pub fn on_eviction(mut self, notice: impl Fn(&K, Eviction) + Send + Sync + 'static) -> Self {
         self.settings.notice = Some(Arc::new(notice));
         self

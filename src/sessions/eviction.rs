@@ -2,6 +2,7 @@
 
 use std::{
     hash::Hash,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -59,7 +60,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
         }
         drop(session);
         if let Some(notice) = &self.settings.notice {
-            notice(&key, cause);
+            // The panic hook has told of it, and the others that are to go must not stay for it.
+            let _ = catch_unwind(AssertUnwindSafe(|| notice(&key, cause)));
         }
     }
 

@@ -244,3 +244,16 @@ async fn notice_may_use_the_sessions() {
     users.insert(key("b"), Session::logged_out());
     assert_eq!(users.len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn notice_that_panics_keeps_nobody_from_being_forgotten() {
+    let builder = Sessions::builder().capacity(500).on_eviction(|_: &Key, _| panic!("on purpose"));
+    let sessions = builder.build();
+    let held: Vec<_> = (0..501).map(|_| session_with_secret().0).collect();
+    for (number, session) in held.iter().enumerate() {
+        sessions.insert(key(&number.to_string()), session.clone());
+    }
+    tokio::time::sleep(32 * MINUTE).await;
+    assert!(held.iter().all(|session| session.status() == Status::LoggedOut));
+    assert!(sessions.is_empty());
+}
