@@ -1,9 +1,11 @@
 //! Where the sessions stand: found by key, and known by when they were used last.
 //!
 //! 1. A shelf is a map with a list in the order of use, behind a lock of its own that nobody holds for longer than one
-//!    look-up. User code that runs under it is the key's `Hash` and `Eq`, nothing else.
+//!    look-up. User code that runs under it is the key's own (`Hash`, `Eq`, `Clone`, `Drop`), nothing else.
 //! 2. Who is used last is known exactly, over all shelves: the least recently used session is the oldest head of a list.
 //! 3. A session that is taken from a shelf is dropped by whoever took it, without the lock.
+//! 4. Whoever changes a shelf counts under its lock, and room is made by one at a time: a count that lags behind, or that
+//!    two go by at once, would cost sessions that are not too many.
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},
@@ -26,6 +28,7 @@ pub(super) struct Shelves<K> {
     shelves: Box<[Mutex<Shelf<K>>]>,
     hasher: RandomState,
     count: AtomicUsize,
+    making_room: Mutex<()>,
     began: Instant,
     idle: Time,
     lifetime: Time,
@@ -61,6 +64,7 @@ impl<K: Eq + Hash + Clone> Shelves<K> {
             shelves: (0..SHELVES).map(|_| shelf()).collect(),
             hasher: RandomState::new(),
             count: AtomicUsize::new(0),
+            making_room: Mutex::default(),
             began: Instant::now(),
             idle: nanoseconds(idle),
             lifetime: nanoseconds(lifetime),
@@ -74,20 +78,16 @@ impl<K: Eq + Hash + Clone> Shelves<K> {
     /// The session of a key, which is used by that; or why there is none any more.
     pub(super) fn get(&self, key: &K) -> Result<Option<Session>, Evicted<K>> {
         let now = self.now();
-        let ended = self.with(key, |shelf| {
+        self.with(key, |shelf| {
             let Some(place) = shelf.places.get_mut(key) else { return Ok(None) };
             match self.end(place, now) {
                 None => {
                     place.used = now;
                     Ok(Some(place.session.clone()))
                 }
-                Some(cause) => Err((shelf.places.remove_entry(key), cause)),
+                Some(cause) => shelf.places.remove_entry(key).map_or(Ok(None), |taken| Err(self.evicted(taken, cause))),
             }
-        });
-        match ended {
-            Ok(found) => Ok(found),
-            Err((taken, cause)) => taken.map_or(Ok(None), |taken| Err(self.evicted(taken, cause))),
-        }
+        })
     }
 
     /// The session of a key, which is not used by that.
@@ -104,36 +104,39 @@ impl<K: Eq + Hash + Clone> Shelves<K> {
         let now = self.now();
         let older = self.with(&key.clone(), |shelf| {
             shelf.opened = shelf.opened.min(now);
-            shelf.places.insert(key, Place { session, opened: now, used: now })
+            let older = shelf.places.insert(key, Place { session, opened: now, used: now });
+            if older.is_none() {
+                self.count.fetch_add(1, Ordering::Relaxed);
+            }
+            older
         });
-        if older.is_none() {
-            self.count.fetch_add(1, Ordering::Relaxed);
-        }
         older.map(|place| place.session)
     }
 
     pub(super) fn remove(&self, key: &K) -> Option<Session> {
-        let taken = self.with(key, |shelf| shelf.places.remove(key));
-        taken.map(|place| {
-            self.count.fetch_sub(1, Ordering::Relaxed);
-            place.session
-        })
+        let taken = self.with(key, |shelf| {
+            shelf.places.remove(key).inspect(|_| {
+                self.count.fetch_sub(1, Ordering::Relaxed);
+            })
+        });
+        taken.map(|place| place.session)
     }
 
     /// Takes the session that was used least recently, while there are more than so many; never that of `newest`.
     pub(super) fn over(&self, capacity: usize, newest: &K) -> Option<Evicted<K>> {
+        let _alone = self.making_room.lock().unwrap_or_else(PoisonError::into_inner);
         if self.count() <= capacity {
             return None;
         }
         let heads =
             self.shelves.iter().filter_map(|shelf| lock(shelf).head(newest).map(|(_, place)| (place.used, shelf)));
         let (_, shelf) = heads.min_by_key(|(used, _)| *used)?;
-        let taken = {
-            let mut shelf = lock(shelf);
-            let key = shelf.head(newest)?.0.clone();
-            shelf.places.remove_entry(&key)
-        };
-        taken.map(|taken| self.evicted(taken, Eviction::Capacity))
+        let mut shelf = lock(shelf);
+        let key = shelf.head(newest)?.0.clone();
+        let taken = shelf.places.remove_entry(&key)?;
+        let evicted = self.evicted(taken, Eviction::Capacity);
+        drop(shelf);
+        Some(evicted)
     }
 
     /// Takes what has ended from one shelf; there are [`SHELVES`], and asking for more gives nothing.
@@ -145,7 +148,7 @@ impl<K: Eq + Hash + Clone> Shelves<K> {
             && let Some(cause) = self.end(place, now)
             && let Some(taken) = shelf.places.remove_lru()
         {
-            ended.push((taken, cause));
+            ended.push(self.evicted(taken, cause));
         }
         // Who has lived too long may have been used a moment ago: all are looked at, once the first can be so old.
         if shelf.opened.saturating_add(self.lifetime) <= now {
@@ -156,20 +159,23 @@ impl<K: Eq + Hash + Clone> Shelves<K> {
                 .map(|(key, _)| key.clone())
                 .collect();
             for key in old {
-                ended.extend(shelf.places.remove_entry(&key).map(|taken| (taken, Eviction::Lifetime)));
+                let taken = shelf.places.remove_entry(&key);
+                ended.extend(taken.map(|taken| self.evicted(taken, Eviction::Lifetime)));
             }
             shelf.opened = shelf.places.iter().map(|(_, place)| place.opened).min().unwrap_or(Time::MAX);
         }
         drop(shelf);
-        Some(ended.into_iter().map(|(taken, cause)| self.evicted(taken, cause)).collect())
+        Some(ended)
     }
 
     /// All sessions, which leave their shelves.
     pub(super) fn drain(&self) -> Vec<Session> {
         let mut all = Vec::new();
         for shelf in &self.shelves {
-            let taken = std::mem::replace(&mut lock(shelf).places, LruCache::new_unbounded());
+            let mut shelf = lock(shelf);
+            let taken = std::mem::replace(&mut shelf.places, LruCache::new_unbounded());
             self.count.fetch_sub(taken.len(), Ordering::Relaxed);
+            drop(shelf);
             all.extend(taken.into_iter().map(|(_, place)| place.session));
         }
         all
@@ -206,6 +212,7 @@ impl<K: Eq + Hash + Clone> Shelves<K> {
         }
     }
 
+    /// Under the lock of its shelf.
     fn evicted(&self, (key, place): (K, Place), cause: Eviction) -> Evicted<K> {
         self.count.fetch_sub(1, Ordering::Relaxed);
         Evicted { key, session: place.session, cause }

@@ -1,6 +1,6 @@
 //! Sessions that are too many, unused for too long, or too old.
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Barrier, Mutex, Weak};
 
 use tokio::time::advance;
 use tower_reauth::{ErrorKind, Eviction, SessionsBuilder, Status, TokenSet, grant_fn};
@@ -256,4 +256,36 @@ async fn notice_that_panics_keeps_nobody_from_being_forgotten() {
     tokio::time::sleep(32 * MINUTE).await;
     assert!(held.iter().all(|session| session.status() == Status::LoggedOut));
     assert!(sessions.is_empty());
+}
+
+/// A key that lets another thread go first whenever it is compared.
+#[expect(clippy::derived_hash_with_manual_eq, reason = "it compares as the derived one does")]
+#[derive(Clone, Eq, Hash)]
+struct Polite(u32);
+
+impl PartialEq for Polite {
+    fn eq(&self, other: &Self) -> bool {
+        std::thread::yield_now();
+        self.0 == other.0
+    }
+}
+
+#[test]
+fn inserts_side_by_side_take_away_just_what_is_too_much() {
+    let sessions = Sessions::<Polite>::builder().capacity(1).build();
+    let together = Barrier::new(2);
+    std::thread::scope(|scope| {
+        for thread in 0..2 {
+            let (sessions, together) = (&sessions, &together);
+            scope.spawn(move || {
+                let session = Session::logged_out();
+                for round in 0..1000 {
+                    together.wait();
+                    sessions.insert(Polite(2 * round + thread), session.clone());
+                    together.wait();
+                    assert_eq!((sessions.len(), sessions.statuses().count()), (1, 1));
+                }
+            });
+        }
+    });
 }
