@@ -108,6 +108,7 @@ async fn sweep<K: Clone + Eq + Hash + Send + Sync + 'static>(
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        // A swap, not a store: whoever put a session in place before, and saw that somebody runs, is seen by what follows.
+        self.0.swap(false, Ordering::AcqRel);
     }
 }
