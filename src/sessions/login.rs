@@ -129,10 +129,13 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> UnderWay<K> {
                 Ok(session)
             }
             None => {
-                // Invariant 6: what a login brings in after the logout is thrown away and revoked.
-                drop(session.logout());
-                let overtaken = || Error::new(ErrorKind::LoggedOut, "a logout overtook the login");
-                self.sessions.find(&self.key).ok_or_else(overtaken)
+                let placed = self.sessions.find(&self.key);
+                // It may be the same one: a login may put its session in place itself.
+                if placed.as_ref().is_none_or(|placed| placed.id() != session.id()) {
+                    // Invariant 6: what a login brings in after the logout is thrown away and revoked.
+                    drop(session.logout());
+                }
+                placed.ok_or_else(|| Error::new(ErrorKind::LoggedOut, "a logout overtook the login"))
             }
         }
     }

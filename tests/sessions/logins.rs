@@ -150,6 +150,24 @@ async fn session_that_is_put_in_place_overtakes_a_login_that_is_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn session_that_its_login_puts_in_place_itself_goes_on() {
+    for_every_credential(async |world| {
+        let users = Users::new(world, Sessions::new());
+        let session = users.sessions.get_or_login(key("alice"), || {
+            let users = users.clone();
+            async move {
+                let session = users.session("alice");
+                users.sessions.insert(key("alice"), session.clone());
+                Ok(session)
+            }
+        });
+        assert_eq!(session.await.unwrap().status(), Status::Idle);
+        assert_eq!(users.get("alice").await.unwrap().status(), 200);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn session_that_ended_is_logged_in_anew() {
     let sessions = Sessions::builder().idle_timeout(Duration::from_secs(60)).build();
     let fresh = || async { Ok(Session::new(grant_fn(|_context| async { TokenSet::new("token") }))) };
