@@ -2,11 +2,15 @@
 
 use std::{
     future::Future,
+    panic::AssertUnwindSafe,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use futures_util::stream::{self, StreamExt};
+use futures_util::{
+    future::FutureExt,
+    stream::{self, StreamExt},
+};
 use tokio::runtime::Handle;
 
 use crate::{Error, ErrorKind, Logout, Session};
@@ -34,7 +38,13 @@ impl LogoutAll {
             return Self { logout: Logout::done(Err(error)) };
         };
         let revoked = async {
-            let results = stream::iter(revocations).map(|revocation| revocation.run()).buffer_unordered(AT_A_TIME);
+            // One that panics takes no other along.
+            let run_all = stream::iter(revocations)
+                .map(|revocation| AssertUnwindSafe(revocation.run()).catch_unwind())
+                .buffer_unordered(AT_A_TIME);
+            let results = run_all.map(|result| {
+                result.unwrap_or_else(|_| Err(Error::new(ErrorKind::NotRevoked, "the revocation panicked")))
+            });
             // All are attempted; the first failure is reported.
             results.fold(Ok(()), async |all: Result<(), Error>, one| all.and(one)).await
         };

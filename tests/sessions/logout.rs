@@ -1,6 +1,12 @@
 //! Logging out among many.
 
-use tower_reauth::{ErrorKind, Status};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tower::service_fn;
+use tower_reauth::{ErrorKind, RefreshTokenGrant, Status, TokenEndpoint};
 
 use super::*;
 
@@ -76,6 +82,27 @@ async fn failure_of_one_revocation_is_reported_and_the_others_are_made() {
     assert_eq!(users.sessions.logout_all().await.unwrap_err().kind(), ErrorKind::NotRevoked);
     // A refresh token and an access token for each.
     assert_eq!(users.world.issuer.revocations().len(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn revocation_that_panics_is_reported_and_the_others_are_made() {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = requests.clone();
+    let service = service_fn(move |_: Request<Full<Bytes>>| {
+        let number = counted.fetch_add(1, Ordering::SeqCst);
+        async move {
+            assert_ne!(number, 0, "on purpose");
+            Ok::<_, Error>(Response::new(Full::<Bytes>::default()))
+        }
+    });
+    let endpoint = TokenEndpoint::new(service, "https://gw.example/token").unwrap();
+    let endpoint = endpoint.revocation("https://gw.example/revoke").unwrap();
+    let sessions = Sessions::new();
+    for name in ["a", "b", "c"] {
+        sessions.insert(key(name), Session::new(RefreshTokenGrant::new(endpoint.clone(), name)));
+    }
+    assert_eq!(sessions.logout_all().await.unwrap_err().kind(), ErrorKind::NotRevoked);
+    assert_eq!(requests.load(Ordering::SeqCst), 3);
 }
 
 #[test]
