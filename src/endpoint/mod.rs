@@ -35,9 +35,9 @@ const CONCURRENCY: usize = 64;
 /// The token endpoint of an authorization server, over any tower service
 /// ([RFC 6749 §3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)).
 ///
-/// Clones are cheap and share the service, and how many requests it is [sent at a time](TokenEndpoint::concurrency). They also share the pause that a 429 or a 503 asks for: until it is over,
-/// token requests fail at once with [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), and nothing is sent. The
-/// pause lasts as long as `Retry-After` says, five minutes at most; without one 1 s, doubling up to 60 s.
+/// Clones are cheap and share the service, and how many requests it is [sent at a time](TokenEndpoint::concurrency). They
+/// also share the pause that a 429 or a 503 asks for: until it is over, token requests fail at once with
+/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), and nothing is sent. The pause lasts as long as `Retry-After` says, five minutes at most; without one 1 s, doubling up to 60 s.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -193,6 +193,9 @@ impl TokenEndpoint {
     /// How many requests may be under way at a time, by all clones that are made of this endpoint from here on: many
     /// sessions that renew at once must not overrun the server. Further ones wait for their turn, and a pause that the server
     /// asks for meanwhile holds them as well. Default: 64. At least one is let through.
+    ///
+    /// Revocations count as well. A server that hangs keeps all turns until the [`timeout`](TokenEndpoint::timeout), and
+    /// whoever waits behind them may reach the limit of the renewal with nothing sent.
     #[must_use]
     pub fn concurrency(self, requests: usize) -> Self {
         let requests = requests.clamp(1, Semaphore::MAX_PERMITS);

@@ -29,8 +29,9 @@ use crate::{Error, ErrorKind, Logout, Session, Status};
 
 /// The sessions of many users, found by a key in the extensions of each request.
 ///
-/// `K` is a type of your own, since extensions are found by type: a newtype around the key of a user's login. All clones share
-/// one set of sessions. A request without a key fails with [`ErrorKind::NoKey`], and one whose key has no session with
+/// `K` is a type of your own, since extensions are found by type: a newtype around the key of a user's login. Its `Hash`,
+/// `Eq`, `Clone` and `Drop` run under locks, and must not use the sessions. All clones share one set of sessions.
+/// A request without a key fails with [`ErrorKind::NoKey`], and one whose key has no session with
 /// [`ErrorKind::LoggedOut`]: never does a request go out bare by accident.
 ///
 /// **The key decides whose token a request carries, and nothing checks it again.** Whoever puts the key of one user into
