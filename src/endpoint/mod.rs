@@ -192,10 +192,9 @@ impl TokenEndpoint {
 
     /// How many requests may be under way at a time, by all clones that are made of this endpoint from here on: many
     /// sessions that renew at once must not overrun the server. Further ones wait for their turn, and a pause that the server
-    /// asks for meanwhile holds them as well. Default: 64. At least one is let through.
-    ///
-    /// Revocations count as well. A server that hangs keeps all turns until the [`timeout`](TokenEndpoint::timeout), and
-    /// whoever waits behind them may reach the limit of the renewal with nothing sent.
+    /// asks for meanwhile holds them as well. After 30 s a token request fails with
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), and nothing was sent: a server that hangs keeps all turns until
+    /// the [`timeout`](TokenEndpoint::timeout). Revocations take turns, too. Default: 64. At least one is let through.
     #[must_use]
     pub fn concurrency(self, requests: usize) -> Self {
         let requests = requests.clamp(1, Semaphore::MAX_PERMITS);

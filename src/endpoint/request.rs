@@ -1,12 +1,14 @@
 //! Token requests (RFC 6749 §4 and §6): what is sent, and what becomes of the answer.
 
+use std::time::Duration;
+
 use http::{
     HeaderValue, Request, StatusCode,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
     response::Parts,
 };
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::SemaphorePermit;
+use tokio::{sync::SemaphorePermit, time::timeout_at};
 
 use super::{
     TokenEndpoint,
@@ -18,6 +20,9 @@ use super::{
     transport::{AnswerBody, Deadline, read},
 };
 use crate::{Error, ErrorKind, GrantContext, TokenSet, events, identity::SessionId};
+
+/// How long a token request waits for a place among those that are under way.
+const PLACE_TIME: Duration = Duration::from_secs(30);
 
 impl TokenEndpoint {
     /// Makes one token request, for grants written by users.
@@ -80,7 +85,7 @@ impl TokenEndpoint {
         parameters: &[(&str, &str)],
     ) -> Result<TokenSet, Error> {
         let step = Step::new(purpose, &self.settings.address);
-        let _place = self.place().await;
+        let _place = self.place(&step).await?;
         let turn = self.enter(&step)?;
         let form = self.form(context, parameters);
         let (parts, body, deadline) = self.post(&step, form, Some(context.session())).await?;
@@ -104,11 +109,21 @@ impl TokenEndpoint {
         self.enter(&Step::new(Purpose::Token(None), &self.settings.address)).map(|_| ())
     }
 
-    /// A place among the requests that may be under way. A renewal's limit bounds the wait, and each request ahead has its
-    /// time-out.
-    pub(super) async fn place(&self) -> Option<SemaphorePermit<'_>> {
-        // Never closed.
-        self.settings.turns.acquire().await.ok()
+    /// A place among the requests that may be under way. Whoever waits longer for one than callers wait for a token is not
+    /// sent, and must not count as sent: the requests ahead may hang for as long as they may take.
+    async fn place(&self, step: &Step<'_>) -> Result<SemaphorePermit<'_>, Error> {
+        let turns = &self.settings.turns;
+        if let Ok(place) = turns.try_acquire() {
+            return Ok(place);
+        }
+        let deadline = Deadline::after(step, PLACE_TIME)?;
+        match timeout_at(deadline.at, turns.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => {
+                let why = format_args!("not sent, since the requests before it took longer than {PLACE_TIME:?}");
+                Err(step.error(ErrorKind::Unavailable, why).with_nothing_sent())
+            }
+        }
     }
 
     fn enter(&self, step: &Step<'_>) -> Result<Turn, Error> {

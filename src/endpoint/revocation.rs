@@ -57,7 +57,8 @@ impl TokenEndpoint {
         let mut form = Form::default();
         form.append("token", token.expose_secret());
         form.append("token_type_hint", kind.hint());
-        let _place = self.place().await;
+        // Waits as long as it takes: nobody would try again. Never closed.
+        let _place = self.settings.turns.acquire().await;
         let (parts, body, deadline) = self.post(step, form, None).await?;
         let limit = self.settings.response_limit;
         if parts.status != StatusCode::OK {

@@ -32,7 +32,7 @@ pub(super) struct Transport {
 /// The time until which an exchange may run.
 #[derive(Clone, Copy)]
 pub(super) struct Deadline {
-    at: Instant,
+    pub(super) at: Instant,
     limit: Duration,
 }
 

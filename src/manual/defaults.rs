@@ -11,7 +11,7 @@
 //! | wait for a token | 30 s; the renewal itself goes on | [`SessionBuilder::waiting_time`] |
 //! | one renewal in all | 120 s | [`SessionBuilder::renewal_limit`] |
 //! | one exchange with the token endpoint | 120 s | [`TokenEndpoint::timeout`] |
-//! | requests to one token endpoint at a time | 64, of all sessions; further ones wait for their turn | [`TokenEndpoint::concurrency`] |
+//! | requests to one token endpoint at a time | 64, of all sessions; further ones wait for their turn, up to 30 s | [`TokenEndpoint::concurrency`] |
 //! | answer of the token endpoint | 1 MiB | [`TokenEndpoint::response_limit`] |
 //! | redirects of the token endpoint | never followed | |
 //! | `token_type` | missing or `Bearer` in any case; anything else is an error | |

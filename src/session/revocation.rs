@@ -38,7 +38,9 @@ impl Session {
     pub(super) fn start_logout(&self) -> Logout {
         let Some(revocation) = self.end() else { return Logout::done(Ok(())) };
         let Ok(runtime) = Handle::try_current() else {
-            return Logout::done(Err(Error::new(ErrorKind::NoRuntime, "a revocation needs a tokio runtime")));
+            let result = Err(Error::new(ErrorKind::NoRuntime, "a revocation needs a tokio runtime"));
+            events::revoked(self.inner.id, &result);
+            return Logout::done(result);
         };
         Logout::under_way(runtime.spawn(revocation.run()))
     }

@@ -18,7 +18,10 @@ fn crowd(world: &World, count: usize, limit: Option<usize>) -> Users {
             Kind::RefreshToken => {
                 Session::new(RefreshTokenGrant::new(endpoint.clone(), world.issuer.mint_refresh_token(&owner)))
             }
-            _ => Session::new(PasswordGrant::new(endpoint.clone(), &*owner, PASSWORD)),
+            // Longer than a request waits for its turn.
+            _ => Session::builder(PasswordGrant::new(endpoint.clone(), &*owner, PASSWORD))
+                .waiting_time(Duration::from_secs(31))
+                .build(),
         };
         users.sessions.insert(key(&owner), session);
     }
@@ -83,6 +86,25 @@ async fn password_that_waited_for_its_turn_in_vain_was_not_sent() {
         tokio::time::advance(Duration::from_secs(31)).await;
     }
     assert_eq!(users.get("user-1").await.unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn password_that_waited_behind_a_server_that_hangs_was_not_sent() {
+    let world = World::new(Kind::Password);
+    let users = crowd(&world, 5, Some(1));
+    for number in 0..4 {
+        world.issuer.next(Answer::never());
+        let hanging = tokio::spawn({
+            let users = users.clone();
+            async move { users.get(&format!("user-{number}")).await }
+        });
+        settle().await;
+        assert_eq!(users.get("user-4").await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(hanging.await.unwrap().unwrap_err().kind(), ErrorKind::WaitedTooLong);
+        // Until the exchange that hangs has ended, and the pauses after it.
+        tokio::time::sleep(Duration::from_secs(200)).await;
+    }
+    assert_eq!(users.get("user-4").await.unwrap().status(), 200);
 }
 
 #[tokio::test(start_paused = true)]
