@@ -167,7 +167,7 @@ where
                 let config = &self.cold.config;
                 let replayed = self.replays > 0 || !self.free_replay;
                 if let (true, Some(origin)) = (replayed, config.origins.get(self.origin)) {
-                    self.session.productive(self.epoch, origin);
+                    self.session.productive(self.epoch, origin, self.sent);
                 }
                 Err(Ok(response))
             }

@@ -161,15 +161,17 @@ impl Session {
         })
     }
 
-    /// Notes that an origin accepted a replay.
-    pub(crate) fn productive(&self, epoch: Generation, origin: &Origin) {
-        let known =
-            self.inner.read(|state| state.login.as_ref().is_some_and(|login| !login.rare().cool_downs.is_empty()));
-        if known {
+    /// Notes that an origin accepted a replay with this token.
+    pub(crate) fn productive(&self, epoch: Generation, origin: &Origin, generation: Generation) {
+        let known = self.inner.read(|state| {
+            let login = state.login.as_ref().filter(|login| login.epoch == epoch);
+            login.is_none_or(|login| login.rare().cool_downs.has_accepted(origin, generation))
+        });
+        if !known {
+            let now = Instant::now();
             self.inner.change(|state| {
                 if let Some(login) = state.login.as_mut().filter(|login| login.epoch == epoch) {
-                    login.rare_mut().cool_downs.productive(origin);
-                    login.tidy(Instant::now());
+                    login.rare_mut().cool_downs.productive(now, origin, generation);
                 }
             });
         }

@@ -26,6 +26,8 @@ struct CoolDown {
     generation: Generation,
     // A token that was issued for this origin, and not tried there at once since the request could not be replayed.
     untried: Option<(Generation, Instant)>,
+    // The newest token that the origin took in a replay, since it last rejected one.
+    accepted: Generation,
 }
 
 impl CoolDowns {
@@ -45,6 +47,7 @@ impl CoolDowns {
             return None;
         }
         found.generation = generation;
+        found.accepted = Generation::NONE;
         // Said once: when the pause is over, the next rejection renews again. A healthy origin whose tokens somebody
         // else revokes must not be left alone for longer than its pauses.
         found.untried = None;
@@ -55,7 +58,11 @@ impl CoolDowns {
 
     /// Notes a token that was issued because of a rejection whose request is not sent again.
     pub(super) fn untried(&mut self, now: Instant, origin: &Origin, generation: Generation) {
-        self.entry(now, origin).untried = Some((generation, now));
+        let found = self.entry(now, origin);
+        // In a crowd, some whose requests are sent again may be faster than those whose are not.
+        if found.accepted.number() < generation.number() {
+            found.untried = Some((generation, now));
+        }
     }
 
     /// Whether this token is such a one, or came after it, for another origin perhaps, and the origin took none of them: where
@@ -78,19 +85,32 @@ impl CoolDowns {
                 pause: Duration::ZERO,
                 generation: Generation::NONE,
                 untried: None,
+                accepted: Generation::NONE,
             });
             self.origins.len() - 1
         });
         &mut self.origins[index]
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.origins.is_empty()
+    /// Whether there is nothing that still matters: no pause, and no crowd that may still be on its way.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.origins.iter().all(|one| one.pause.is_zero() && one.untried.is_none() && one.until + LONGEST <= now)
     }
 
-    /// Notes that a renewal helped: the origin accepted the replay.
-    pub(super) fn productive(&mut self, origin: &Origin) {
-        self.origins.retain(|one| one.origin != *origin);
+    /// Whether it is known that the origin took this token.
+    pub(super) fn has_accepted(&self, origin: &Origin, generation: Generation) -> bool {
+        let accepted = |one: &CoolDown| one.origin == *origin && one.accepted.number() >= generation.number();
+        self.origins.iter().any(accepted)
+    }
+
+    /// Notes that a renewal helped: the origin accepted the replay with this token.
+    pub(super) fn productive(&mut self, now: Instant, origin: &Origin, generation: Generation) {
+        let found = self.entry(now, origin);
+        found.until = now;
+        found.pause = Duration::ZERO;
+        found.generation = Generation::NONE;
+        found.untried = None;
+        found.accepted = generation;
     }
 }
 
@@ -113,8 +133,29 @@ mod tests {
             now += Duration::from_secs(expected);
             assert_eq!(cool_downs.check(now, &origin), None);
         }
-        cool_downs.productive(&origin);
+        cool_downs.productive(now, &origin, Generation::next());
         assert_eq!(cool_downs.unproductive(now, &origin, Generation::next()), Some(FIRST));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn token_that_a_replay_brought_through_is_not_untried_for_those_who_come_later() {
+        let mut cool_downs = CoolDowns::NONE;
+        let origin: Origin = "https://api.example".parse().unwrap();
+        let (now, token) = (Instant::now(), Generation::next());
+        cool_downs.productive(now, &origin, token);
+        assert!(cool_downs.has_accepted(&origin, token));
+        cool_downs.untried(now, &origin, token);
+        assert!(!cool_downs.is_untried(now, &origin, token));
+        // The next one is, until it was taken.
+        let next = Generation::next();
+        cool_downs.untried(now, &origin, next);
+        assert!(cool_downs.is_untried(now, &origin, next) && !cool_downs.has_accepted(&origin, next));
+        cool_downs.productive(now, &origin, next);
+        assert!(!cool_downs.is_untried(now, &origin, next));
+        assert!(!cool_downs.is_over(now) && cool_downs.is_over(now + LONGEST));
+        // One that is rejected after all counts anew.
+        cool_downs.unproductive(now, &origin, next);
+        assert!(!cool_downs.has_accepted(&origin, next));
     }
 
     #[tokio::test(start_paused = true)]

@@ -44,7 +44,7 @@ impl Rare {
             && self.backoff.is_over()
             && self.refusals.is_over()
             && self.damping.is_over(now)
-            && self.cool_downs.is_empty()
+            && self.cool_downs.is_over(now)
     }
 }
 
