@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use futures::future::join_all;
+use tokio::task::JoinHandle;
 use tower_reauth::{ErrorKind, Status, TokenSet, grant_fn};
 
 use super::*;
@@ -16,6 +17,18 @@ async fn log_in(users: Users, owner: &'static str, logins: Arc<AtomicUsize>) -> 
     let session = users.session(owner);
     session.token().await?;
     Ok(session)
+}
+
+/// A login of alice that waits behind a gate for the answer of the server, which has logged her in already.
+async fn under_way(users: &Users, logins: &Arc<AtomicUsize>) -> (Gate, JoinHandle<Result<Session, Error>>) {
+    let gate = Gate::closed();
+    users.world.issuer.next(Answer::tokens().delivered_behind(&gate));
+    let (users, logins) = (users.clone(), logins.clone());
+    let login = tokio::spawn(async move {
+        users.sessions.get_or_login(key("alice"), || log_in(users.clone(), "alice", logins)).await
+    });
+    gate.arrived(1).await;
+    (gate, login)
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,13 +54,7 @@ async fn logins_of_two_keys_do_not_wait_for_each_other() {
     for_every_credential(async |world| {
         let users = Users::new(world, Sessions::new());
         let logins = Arc::new(AtomicUsize::new(0));
-        let gate = Gate::closed();
-        users.world.issuer.next(Answer::tokens().behind(&gate));
-        let alice = tokio::spawn({
-            let (users, logins) = (users.clone(), logins.clone());
-            async move { users.sessions.get_or_login(key("alice"), || log_in(users.clone(), "alice", logins)).await }
-        });
-        gate.arrived(1).await;
+        let (gate, alice) = under_way(&users, &logins).await;
         users.sessions.get_or_login(key("bob"), || log_in(users.clone(), "bob", logins.clone())).await.unwrap();
         gate.open();
         alice.await.unwrap().unwrap();
@@ -109,14 +116,7 @@ async fn logout_overtakes_a_login_that_is_under_way() {
     for_every_credential(async |world| {
         let revocable = world.kind != Kind::Custom;
         let users = Users::new(world, Sessions::new());
-        let logins = Arc::new(AtomicUsize::new(0));
-        let gate = Gate::closed();
-        users.world.issuer.next(Answer::tokens().delivered_behind(&gate));
-        let waiting = tokio::spawn({
-            let (users, logins) = (users.clone(), logins.clone());
-            async move { users.sessions.get_or_login(key("alice"), || log_in(users.clone(), "alice", logins)).await }
-        });
-        gate.arrived(1).await;
+        let (gate, waiting) = under_way(&users, &Arc::default()).await;
         users.sessions.logout(&key("alice")).await.unwrap();
         gate.open();
         assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::LoggedOut);
@@ -131,14 +131,7 @@ async fn logout_overtakes_a_login_that_is_under_way() {
 async fn session_that_is_put_in_place_overtakes_a_login_that_is_under_way() {
     for_every_credential(async |world| {
         let users = Users::new(world, Sessions::new());
-        let logins = Arc::new(AtomicUsize::new(0));
-        let gate = Gate::closed();
-        users.world.issuer.next(Answer::tokens().delivered_behind(&gate));
-        let waiting = tokio::spawn({
-            let (users, logins) = (users.clone(), logins.clone());
-            async move { users.sessions.get_or_login(key("alice"), || log_in(users.clone(), "alice", logins)).await }
-        });
-        gate.arrived(1).await;
+        let (gate, waiting) = under_way(&users, &Arc::default()).await;
         users.sessions.insert(key("alice"), users.session("bob"));
         gate.open();
         let session = waiting.await.unwrap().unwrap();
