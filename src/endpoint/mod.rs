@@ -37,7 +37,8 @@ const CONCURRENCY: usize = 64;
 ///
 /// Clones are cheap and share the service, and how many requests it is [sent at a time](TokenEndpoint::concurrency). They
 /// also share the pause that a 429 or a 503 asks for: until it is over, token requests fail at once with
-/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), and nothing is sent. The pause lasts as long as `Retry-After` says, five minutes at most; without one 1 s, doubling up to 60 s.
+/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), and nothing is sent. The pause lasts as long as `Retry-After`
+/// says, five minutes at most; without one 1 s, doubling up to 60 s.
 ///
 /// ```
 /// use std::convert::Infallible;
