@@ -1,31 +1,55 @@
 //! Everything that this crate says to `tracing`, in one place; [`manual::events`](crate::manual::events) is the list for users.
 //!
-//! No field ever holds a secret (invariant 9), and none of these functions is called under a lock: a subscriber may call
-//! back into the session.
+//! 1. No field ever holds a secret (invariant 9), and none of these functions is called under a lock: a subscriber may call
+//!    back into the session.
+//! 2. From INFO on, an event names its session by itself, since the spans around it may be switched off, and says why.
+//! 3. From INFO on, there is one line for a crowd. What each caller meets is told at DEBUG.
 
 use std::{fmt, time::Duration};
 
 use http::{StatusCode, uri::Authority};
-use tracing::{debug, info, warn};
+use tracing::{Span, debug, debug_span, field::display, info, warn};
 
 use crate::{
-    Error, Origin,
-    identity::{Generation, SessionId},
+    Credential, Error, ErrorKind, Origin, Origins,
+    identity::{Generation, SessionName},
 };
 
-pub(crate) const TARGET: &str = "tower_reauth";
+const TARGET: &str = "tower_reauth";
 
-pub(crate) fn renewal_started() {
-    debug!(target: TARGET, "renewal started");
+/// The span of a renewal. It is no child of the call's that started it: it may outlive that one, and is everybody's.
+pub(crate) fn renewal(name: SessionName, reason: &'static str, credential: Credential) -> Span {
+    let (session, key) = (name.id.0, name.key.map(display));
+    let span = debug_span!(target: TARGET, parent: None, "renewal", session, key, reason, ?credential);
+    span.follows_from(Span::current());
+    span
 }
 
-pub(crate) fn token_acquired(generation: Generation, lifetime: Option<Duration>) {
+pub(crate) fn renewal_started(name: SessionName, reason: &'static str) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    debug!(target: TARGET, session, key, reason, "renewal started");
+}
+
+pub(crate) fn token_acquired(
+    name: SessionName,
+    reason: &'static str,
+    generation: Generation,
+    lifetime: Option<Duration>,
+) {
+    let (session, key) = (name.id.0, name.key.map(display));
     let lifetime_s = lifetime.map_or(0, |lifetime| lifetime.as_secs());
-    info!(target: TARGET, generation = generation.number(), lifetime_s, "token acquired");
+    info!(target: TARGET, session, key, reason, generation = generation.number(), lifetime_s, "token acquired");
 }
 
-pub(crate) fn renewal_failed(error: &Error) {
-    warn!(target: TARGET, kind = ?error.kind(), status = code_of(error), %error, "renewal failed");
+pub(crate) fn renewal_failed(name: SessionName, error: &Error) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    let (kind, status) = (error.kind(), code_of(error));
+    if kind == ErrorKind::LoggedOut {
+        // Somebody's wish: its own event told it.
+        debug!(target: TARGET, session, key, ?kind, status, %error, "renewal failed");
+    } else {
+        warn!(target: TARGET, session, key, ?kind, status, %error, "renewal failed");
+    }
 }
 
 pub(crate) fn requests_paused(endpoint: Option<&Authority>, status: StatusCode, retry_after: Option<Duration>) {
@@ -34,64 +58,90 @@ pub(crate) fn requests_paused(endpoint: Option<&Authority>, status: StatusCode, 
     debug!(target: TARGET, endpoint, status = status.as_u16(), retry_after_s, "token requests paused");
 }
 
-pub(crate) fn refresh_token_refused(error: &Error) {
-    info!(target: TARGET, status = code_of(error), code = error.oauth_code(), "refresh token refused");
+pub(crate) fn refresh_token_refused(name: SessionName, error: &Error) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    let (status, code) = (code_of(error), error.oauth_code());
+    info!(target: TARGET, session, key, status, code, %error, "refresh token refused");
 }
 
-pub(crate) fn credentials_refused(error: &Error) {
-    warn!(
-        target: TARGET, kind = ?error.kind(), status = code_of(error), code = error.oauth_code(), "credentials refused"
-    );
+pub(crate) fn credentials_refused(name: SessionName, error: &Error) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    let (kind, status, code) = (error.kind(), code_of(error), error.oauth_code());
+    warn!(target: TARGET, session, key, ?kind, status, code, %error, "credentials refused");
 }
 
-pub(crate) fn rejected(session: SessionId, generation: Generation, status: StatusCode, origin: &Origin) {
-    info!(
-        target: TARGET, session = session.0, generation = generation.number(), status = status.as_u16(), %origin,
-        "token rejected"
-    );
+pub(crate) fn rejected(name: SessionName, generation: Generation, status: StatusCode, origin: &Origin) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    let (generation, status) = (generation.number(), status.as_u16());
+    debug!(target: TARGET, session, key, generation, status, %origin, "token rejected");
 }
 
-pub(crate) fn replayed(session: SessionId, generation: Generation, attempt: u32) {
-    debug!(target: TARGET, session = session.0, generation = generation.number(), attempt, "request replayed");
+pub(crate) fn replayed(name: SessionName, generation: Generation, attempt: u32) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    debug!(target: TARGET, session, key, generation = generation.number(), attempt, "request replayed");
 }
 
-pub(crate) fn passed_on(session: SessionId, error: &Error) {
-    info!(target: TARGET, session = session.0, kind = ?error.kind(), %error, "rejection passed on");
+pub(crate) fn passed_on(name: SessionName, error: &Error) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    debug!(target: TARGET, session, key, kind = ?error.kind(), %error, "rejection passed on");
 }
 
 pub(crate) fn withheld(reason: &'static str) {
     debug!(target: TARGET, reason, "token withheld");
 }
 
-pub(crate) fn damped(session: SessionId, error: &Error) {
-    warn!(target: TARGET, session = session.0, %error, "renewals damped");
-}
-
-pub(crate) fn origin_cools_down(session: SessionId, origin: &Origin, pause: Duration) {
-    warn!(target: TARGET, session = session.0, %origin, seconds = pause.as_secs(), "origin cools down");
-}
-
-pub(crate) fn stronger_login_asked() {
-    info!(target: TARGET, "stronger login asked for");
-}
-
-pub(crate) fn logged_in(session: SessionId, credential: impl fmt::Debug) {
-    info!(target: TARGET, session = session.0, ?credential, "logged in");
-}
-
-pub(crate) fn logged_out(session: SessionId) {
-    info!(target: TARGET, session = session.0, "logged out");
-}
-
-pub(crate) fn revoked(session: SessionId, result: &Result<(), Error>) {
-    match result {
-        Ok(()) => info!(target: TARGET, session = session.0, "tokens revoked"),
-        Err(error) => warn!(target: TARGET, session = session.0, %error, "revocation failed"),
+/// A request that goes bare because of where it goes. `session` is that of a layer that has only one.
+pub(crate) fn strayed(first: bool, session: Option<SessionName>, origin: &str, listed: &Origins, reason: &'static str) {
+    let (session, key) = (session.map(|name| name.id.0), session.and_then(|name| name.key).map(display));
+    if first {
+        warn!(target: TARGET, session, key, origin, %listed, reason, "token withheld");
+    } else {
+        debug!(target: TARGET, session, key, origin, %listed, reason, "token withheld");
     }
 }
 
-pub(crate) fn evicted(session: SessionId, cause: impl fmt::Debug) {
-    debug!(target: TARGET, session = session.0, ?cause, "session evicted");
+/// `first`: nobody was told so of this token.
+pub(crate) fn damped(name: SessionName, error: &Error, first: bool) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    if first {
+        warn!(target: TARGET, session, key, %error, "renewals damped");
+    } else {
+        debug!(target: TARGET, session, key, %error, "renewals damped");
+    }
+}
+
+pub(crate) fn origin_cools_down(name: SessionName, origin: &Origin, pause: Duration) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    let reason = "it rejects tokens that were just issued";
+    warn!(target: TARGET, session, key, %origin, seconds = pause.as_secs(), reason, "origin cools down");
+}
+
+/// At DEBUG: a classifier does not know whose response it reads, and the caller gets that response.
+pub(crate) fn stronger_login_asked() {
+    debug!(target: TARGET, "stronger login asked for");
+}
+
+pub(crate) fn logged_in(name: SessionName, credential: impl fmt::Debug) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    info!(target: TARGET, session, key, ?credential, "logged in");
+}
+
+pub(crate) fn logged_out(name: SessionName) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    info!(target: TARGET, session, key, "logged out");
+}
+
+pub(crate) fn revoked(name: SessionName, result: &Result<(), Error>) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    match result {
+        Ok(()) => info!(target: TARGET, session, key, "tokens revoked"),
+        Err(error) => warn!(target: TARGET, session, key, %error, "revocation failed"),
+    }
+}
+
+pub(crate) fn evicted(name: SessionName, cause: impl fmt::Debug) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    debug!(target: TARGET, session, key, ?cause, "session evicted");
 }
 
 fn code_of(error: &Error) -> Option<u16> {

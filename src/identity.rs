@@ -1,6 +1,10 @@
 //! The process-wide count that tells sessions, logins and token sets apart (invariant 2).
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    fmt,
+    num::NonZeroU64,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// Names one token set of one login of one session.
 ///
@@ -14,9 +18,26 @@ pub struct Generation(u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct SessionId(pub(crate) u64);
 
+/// A session as people read of it: its number and, among many, a hash of its key.
+#[derive(Clone, Copy)]
+pub(crate) struct SessionName {
+    pub(crate) id: SessionId,
+    pub(crate) key: Option<KeyHash>,
+}
+
+/// Tells one key from another, and nothing of what is in it: the hash function is keyed at random by each process.
+#[derive(Clone, Copy)]
+pub(crate) struct KeyHash(pub(crate) NonZeroU64);
+
 impl SessionId {
     pub(crate) fn next() -> Self {
         Self(Generation::next().0)
+    }
+}
+
+impl fmt::Display for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
     }
 }
 

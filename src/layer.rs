@@ -11,7 +11,7 @@ use std::{
 use http::{HeaderName, header::AUTHORIZATION};
 use tower_layer::Layer;
 
-use crate::{BearerClassifier, Classify, Origins, Reauth, Selector};
+use crate::{BearerClassifier, Classify, Origins, Reauth, Selector, stray::Strays};
 
 /// Per request: what is buffered for a replay.
 const REPLAY_LIMIT: usize = 64 * 1024;
@@ -80,6 +80,7 @@ pub(crate) struct Config {
     pub(crate) replay_limit: usize,
     pub(crate) drain_limit: usize,
     pub(crate) passed: crate::metrics::Passed,
+    pub(crate) strays: Arc<Strays>,
     parked: Arc<AtomicUsize>,
 }
 
@@ -105,6 +106,7 @@ impl ReauthLayer {
                 replay_limit: REPLAY_LIMIT,
                 drain_limit: DRAIN_LIMIT,
                 passed: crate::metrics::Passed::default(),
+                strays: Arc::default(),
                 parked: Arc::default(),
             },
         }

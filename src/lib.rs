@@ -135,6 +135,7 @@ mod response_body;
 mod service;
 mod session;
 mod sessions;
+mod stray;
 mod token;
 
 pub use self::{

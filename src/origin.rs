@@ -216,6 +216,20 @@ impl Origins {
     }
 }
 
+/// For people, so not more of them than one can read.
+impl fmt::Display for Origins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const READABLE: usize = 8;
+        for (index, origin) in self.allowed.iter().take(READABLE).enumerate() {
+            write!(f, "{}{origin}", if index == 0 { "" } else { ", " })?;
+        }
+        match self.allowed.len().saturating_sub(READABLE) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
 fn encrypted_or_local(text: &str) -> Result<Origin, Error> {
     let origin: Origin = text.parse()?;
     if origin.is_encrypted_or_local() {

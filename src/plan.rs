@@ -49,7 +49,7 @@ impl Config {
         let origin = self.origins.find(&head.method, &head.uri);
         let origin = origin.filter(|origin| !has_host || self.origins.agree(*origin, &head.headers));
         let Some(origin) = origin else {
-            events::withheld("the request goes to an origin that is not allowed, or does not say where it goes");
+            self.strays.tell(head, &self.origins, self.selector.the_one().map(Session::name));
             return Plan::Bare;
         };
         if has_own {

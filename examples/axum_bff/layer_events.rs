@@ -12,14 +12,14 @@ use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
 use crate::story::{Deed, DeviceId, Part, Story};
 
-/// Passes on the events of `tower_reauth`, each to the deed in whose span it happens. A revocation goes on by itself, outside of
-/// every span: it is known by its session.
+/// Passes on the events of `tower_reauth`, each to the deed in whose span it happens, or from which its span follows: a
+/// renewal's does. A revocation goes on by itself, outside of every span: it is known by its session.
 pub(crate) struct LayerEvents {
     story: Arc<Story>,
 }
 
 /// The fields of a span or an event, as text; `message` is one of them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Fields(BTreeMap<&'static str, String>);
 
 /// The span of a deed.
@@ -39,6 +39,16 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LayerEvents {
             let mut fields = Fields::default();
             attributes.record(&mut fields);
             span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_follows_from(&self, id: &Id, follows: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        for before in context.span_scope(follows).into_iter().flatten() {
+            let deed = before.extensions().get::<Fields>().filter(|fields| fields.deed().is_some()).cloned();
+            if let (Some(deed), Some(fields)) = (deed, span.extensions_mut().get_mut::<Fields>()) {
+                fields.inherit(&deed);
+            }
         }
     }
 

@@ -17,8 +17,8 @@ use crate::timeline::Timeline;
 
 /// Passes on the events of `tower_reauth`, each to the device that it concerns.
 ///
-/// What happens inside a device's call stands in the span that the device opened, the renewal that the call started
-/// included. A revocation goes on by itself, outside of every call: it is known by its session.
+/// What happens inside a device's call stands in the span that the device opened; a renewal's span follows from it. A
+/// revocation goes on by itself, outside of every call: it is known by its session.
 pub(crate) struct LayerEvents {
     timeline: Timeline,
     /// Sessions that were seen inside a device's span.
@@ -51,6 +51,17 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LayerEvents {
             let mut fields = Fields::default();
             attributes.record(&mut fields);
             span.extensions_mut().insert(fields);
+        }
+    }
+
+    /// A renewal is no part of the call that started it, but is told of the same device.
+    fn on_follows_from(&self, id: &Id, follows: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        for before in context.span_scope(follows).into_iter().flatten() {
+            let device = before.extensions().get::<Fields>().and_then(|fields| fields.0.get("device").cloned());
+            if let (Some(device), Some(fields)) = (device, span.extensions_mut().get_mut::<Fields>()) {
+                fields.0.entry("device").or_insert(device);
+            }
         }
     }
 

@@ -128,7 +128,7 @@ impl TokenEndpoint {
 
     fn enter(&self, step: &Step<'_>) -> Result<Turn, Error> {
         self.shared.hold.enter().map_err(|held| {
-            let why = format_args!("not sent, since the server answered with {} just before", held.status.as_u16());
+            let why = format!("not sent, since the server answered with {} just before", held.status.as_u16());
             step.error(ErrorKind::Unavailable, why).with_retry_after(held.remaining).with_nothing_sent()
         })
     }

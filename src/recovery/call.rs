@@ -145,7 +145,7 @@ where
         let session = &self.session;
         match (self.response.take(), self.first.as_deref()) {
             (Some(mut response), _) => {
-                events::passed_on(session.id(), &error);
+                events::passed_on(session.name(), &error);
                 response.extensions_mut().insert(RenewalFailed::new(error));
                 Err(Ok(response))
             }
@@ -188,7 +188,7 @@ where
         let config = &self.cold.config;
         self.claims = challenge.claims().map(Into::into);
         if let (Some(response), Some(origin)) = (&self.response, config.origins.get(self.origin)) {
-            events::rejected(self.session.id(), self.sent, response.status(), origin);
+            events::rejected(self.session.name(), self.sent, response.status(), origin);
             if self.session.is_untried(self.epoch, origin, self.sent) {
                 self.unproductive();
             }
@@ -244,7 +244,7 @@ where
             return Err(self.end(Error::new(ErrorKind::NotReplayable, "the request's body can't be had again")));
         };
         if self.response.take().is_some() {
-            events::replayed(self.session.id(), generation, self.replays);
+            events::replayed(self.session.name(), generation, self.replays);
         }
         self.parked = None;
         self.sent = generation;

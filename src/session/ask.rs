@@ -116,10 +116,19 @@ impl Session {
         if let Answer::Failed(error) = &answer
             && error.kind() == ErrorKind::Damped
         {
-            events::damped(self.inner.id, error);
+            events::damped(self.inner.name(), error, self.is_first_damped(epoch));
             crate::metrics::damped();
         }
         answer
+    }
+
+    /// Whether nobody was told yet that the renewals of this token are damped.
+    fn is_first_damped(&self, epoch: Generation) -> bool {
+        self.inner.change(|state| {
+            let token = state.generation();
+            let login = state.login.as_mut().filter(|login| login.epoch == epoch);
+            login.is_some_and(|login| std::mem::replace(&mut login.rare_mut().damped, token) != token)
+        })
     }
 
     /// Whether a caller that waits since then asks again after this failure. Not after a flight that died: no pause
@@ -136,7 +145,7 @@ impl Session {
             login.rare_mut().cool_downs.unproductive(now, origin, generation)
         });
         if let Some(pause) = pause {
-            events::origin_cools_down(self.inner.id, origin, pause);
+            events::origin_cools_down(self.inner.name(), origin, pause);
         }
     }
 

@@ -30,7 +30,12 @@ use super::{
     sync::AtomicBool,
     waiters::{Place, Waiters},
 };
-use crate::{Error, ErrorKind, TokenSet, events, grant::SharedGrant, identity::Generation, metrics};
+use crate::{
+    Error, ErrorKind, TokenSet, events,
+    grant::SharedGrant,
+    identity::{Generation, SessionName},
+    metrics,
+};
 
 /// How a flight ended: the generation that is current now, or why there is no new one.
 pub(super) type Landing = Result<Generation, Error>;
@@ -82,6 +87,7 @@ pin_project! {
 
 struct Guard {
     session: Weak<Inner>,
+    name: SessionName,
     epoch: Generation,
     id: Generation,
     waiters: Waiters,
@@ -95,6 +101,7 @@ impl Flight {
         let revoke = Arc::new(AtomicBool::new(false));
         let landing = Guard {
             session: Arc::downgrade(session),
+            name: session.name(),
             epoch: order.epoch,
             id,
             waiters: waiters.clone(),
@@ -129,9 +136,8 @@ impl Departure {
     pub(super) fn launch(self, runtime: &Handle) {
         let Self { order, landing, limit, reason } = self;
         let Some(session) = landing.session.upgrade() else { return };
-        let span = tracing::debug_span!(
-            target: events::TARGET, "renewal", session = session.id.0, reason, credential = ?order.grant.credential(),
-        );
+        let name = landing.name;
+        let span = events::renewal(name, reason, order.grant.credential());
         let task = session.track();
         let renewal = metrics::Renewal::started(reason);
         drop(session);
@@ -139,12 +145,12 @@ impl Departure {
         runtime.spawn(
             async move {
                 let _task = task;
-                events::renewal_started();
+                events::renewal_started(name, reason);
                 let answer = match tokio::time::timeout(limit, ladder::climb(&landing.session, &order)).await {
                     Ok(answer) => answer,
                     Err(_) => Err(Error::new(ErrorKind::TimedOut, "the renewal did not end within its limit")),
                 };
-                landing.land(answer, order, renewal).await;
+                landing.land(answer, order, reason, renewal).await;
             }
             .instrument(span),
         );
@@ -153,7 +159,13 @@ impl Departure {
 
 impl Guard {
     /// Puts the answer into the state, then wakes the waiters.
-    async fn land(self, answer: Result<TokenSet, Error>, order: Order, renewal: metrics::Renewal) {
+    async fn land(
+        self,
+        answer: Result<TokenSet, Error>,
+        order: Order,
+        reason: &'static str,
+        renewal: metrics::Renewal,
+    ) {
         let Some(session) = self.session.upgrade() else { return };
         let now = Instant::now();
         let mut stray = None;
@@ -178,8 +190,8 @@ impl Guard {
             landing
         });
         match &landing {
-            Ok(generation) => events::token_acquired(*generation, lifetime),
-            Err(error) => events::renewal_failed(error),
+            Ok(generation) => events::token_acquired(self.name, reason, *generation, lifetime),
+            Err(error) => events::renewal_failed(self.name, error),
         }
         renewal.landed(&landing);
         if let Some(wake_up) = self.waiters.land(landing) {
@@ -209,7 +221,9 @@ impl Drop for Guard {
             });
         }
         let why = "the renewal died: its grant panicked, or the runtime that ran it went away";
-        if let Some(wake_up) = self.waiters.land(Err(Error::new(ErrorKind::RenewalLost, why))) {
+        let error = Error::new(ErrorKind::RenewalLost, why);
+        events::renewal_failed(self.name, &error);
+        if let Some(wake_up) = self.waiters.land(Err(error)) {
             wake_up.detach();
         }
     }

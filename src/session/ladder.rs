@@ -7,18 +7,18 @@ use std::{error::Error as _, sync::Weak};
 use tokio::time::Instant;
 
 use super::{Inner, flight::Order, state::Login};
-use crate::{Error, ErrorKind, GrantContext, TokenSet, events, metrics};
+use crate::{Error, ErrorKind, GrantContext, TokenSet, events, identity::SessionName, metrics};
 
 pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenSet, Error> {
-    let (id, refresh_token) = with_login(session, order, |inner, login| (inner.id, login.refresh_token.clone()))?;
+    let (name, refresh_token) = with_login(session, order, |inner, login| (inner.name(), login.refresh_token.clone()))?;
     let mut refused = None;
     if let (Some(endpoint), Some(refresh_token)) = (order.grant.endpoint(), &refresh_token) {
-        let context = GrantContext::new(id, order.claims.clone(), None);
+        let context = GrantContext::new(name.id, order.claims.clone(), None);
         match endpoint.refresh(&context, refresh_token).await {
             // Invariant 4: only a server that refused this very refresh token makes us forget it.
             Err(error) if error.kind() == ErrorKind::Refused => {
                 with_login(session, order, |_, login| login.refresh_token = None)?;
-                events::refresh_token_refused(&error);
+                events::refresh_token_refused(name, &error);
                 refused = Some(error);
                 metrics::refresh_token_refused();
             }
@@ -35,7 +35,7 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
                     }
                     Err(_) => false,
                 });
-                tell(noted, &answer);
+                tell(name, noted, &answer);
                 return answer;
             }
         }
@@ -49,7 +49,7 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
         login.rare().refusals.check(now).inspect(|()| login.rare_mut().refusals.sent(now))
     })??;
     let own = refresh_token.filter(|_| order.grant.endpoint().is_none());
-    let mut answer = order.grant.fetch(GrantContext::new(id, order.claims.clone(), own)).await;
+    let mut answer = order.grant.fetch(GrantContext::new(name.id, order.claims.clone(), own)).await;
     // A grant that had nothing left to send: what the server said of the refresh token is the cause.
     if let (Err(error), Some(cause)) = (&answer, refused)
         && (error.kind(), error.status()) == (ErrorKind::Refused, None)
@@ -70,14 +70,14 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
             login.rare_mut().refusals.failed(Instant::now(), error, left)
         }
     });
-    tell(noted, &answer);
+    tell(name, noted, &answer);
     answer
 }
 
 /// Where nothing could be noted, the login ended while the answer was on its way: the landing decides what becomes of it.
-fn tell(noted: Result<bool, Error>, answer: &Result<TokenSet, Error>) {
+fn tell(name: SessionName, noted: Result<bool, Error>, answer: &Result<TokenSet, Error>) {
     if let (Ok(true), Err(error)) = (noted, answer) {
-        events::credentials_refused(error);
+        events::credentials_refused(name, error);
         metrics::credentials_refused();
     }
 }

@@ -25,7 +25,11 @@ mod watchers;
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError, atomic::Ordering},
+    num::NonZeroU64,
+    sync::{
+        Arc, PoisonError,
+        atomic::{self, Ordering},
+    },
     time::Duration,
 };
 
@@ -48,7 +52,7 @@ pub use self::{
 use crate::{
     Error, ErrorKind, Grant, TokenSet, events,
     grant::SharedGrant,
-    identity::{Generation, SessionId},
+    identity::{Generation, KeyHash, SessionId, SessionName},
 };
 
 /// One owner of credentials: a user's login, or a service's own identity.
@@ -75,6 +79,8 @@ pub struct Session {
 
 struct Inner {
     id: SessionId,
+    // A hash of the key that finds this session among many; 0 where none does. Only people read it.
+    key: atomic::AtomicU64,
     // Generation::NONE while there is no token. Written under the lock, read without it.
     generation: AtomicU64,
     state: RwLock<State>,
@@ -107,6 +113,7 @@ impl Session {
     fn with_settings(settings: Settings) -> Self {
         let inner = Inner {
             id: SessionId::next(),
+            key: atomic::AtomicU64::new(0),
             generation: AtomicU64::new(Generation::NONE.number()),
             state: RwLock::default(),
             settings: settings.shared(),
@@ -123,7 +130,7 @@ impl Session {
         // Made, and the older one dropped, without the lock: a grant is the user's code.
         let (grant, refresh_token) = SharedGrant::new(grant);
         let login = Login::new(grant, refresh_token, &self.inner.settings);
-        events::logged_in(self.inner.id, login.credential);
+        events::logged_in(self.inner.name(), login.credential);
         let _older = self.inner.change(|state| state.login.replace(login));
     }
 
@@ -147,7 +154,7 @@ impl Session {
     pub fn forget(&self) {
         let login = self.inner.change(|state| state.login.take());
         if login.is_some() {
-            events::logged_out(self.inner.id);
+            events::logged_out(self.inner.name());
         }
     }
 
@@ -242,6 +249,15 @@ impl Session {
         self.inner.id
     }
 
+    pub(crate) fn name(&self) -> SessionName {
+        self.inner.name()
+    }
+
+    /// Notes the hash of the key that finds this session from now on.
+    pub(crate) fn found_by(&self, key: u64) {
+        self.inner.key.store(key, Ordering::Relaxed);
+    }
+
     /// The generation of the current token, without the lock.
     pub(crate) fn generation(&self) -> Generation {
         // Acquire: whoever sees a logout's or a renewal's number also sees what was done before it.
@@ -262,6 +278,10 @@ impl Token {
 }
 
 impl Inner {
+    fn name(&self) -> SessionName {
+        SessionName { id: self.id, key: NonZeroU64::new(self.key.load(Ordering::Relaxed)).map(KeyHash) }
+    }
+
     // Nothing that runs under the lock leaves the state half changed when it panics: poison means nothing here.
     fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.state.read().unwrap_or_else(PoisonError::into_inner))

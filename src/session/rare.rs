@@ -8,7 +8,7 @@ use super::{
     cool_down::CoolDowns, damping::Damping, flight::Flight, keeper::Keeper, refusal::Refusals, schedule::Backoff,
     state::Login,
 };
-use crate::Credential;
+use crate::{Credential, identity::Generation};
 
 pub(super) struct Rare {
     pub(super) flight: Option<Flight>,
@@ -18,6 +18,8 @@ pub(super) struct Rare {
     pub(super) backoff: Backoff,
     pub(super) refusals: Refusals,
     pub(super) damping: Damping,
+    /// The token that people were told is damped.
+    pub(super) damped: Generation,
     pub(super) cool_downs: CoolDowns,
 }
 
@@ -33,6 +35,7 @@ impl Rare {
             backoff: Backoff::NONE,
             refusals: Refusals::new(credential, worked),
             damping: Damping::NONE,
+            damped: Generation::NONE,
             cool_downs: CoolDowns::NONE,
         }
     }

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use tokio::{runtime::Handle, task::JoinHandle};
 
 use super::{Inner, Session, state::Login, watchers::Task};
-use crate::{Error, ErrorKind, TokenEndpoint, TokenSet, endpoint::TokenKind, events, identity::SessionId};
+use crate::{Error, ErrorKind, TokenEndpoint, TokenSet, endpoint::TokenKind, events, identity::SessionName};
 
 /// The future of [`Session::logout`]. The secrets were gone before it was handed out, and the revocation runs on a task
 /// of its own: dropping the future changes nothing.
@@ -28,7 +28,7 @@ enum Revoking {
 
 /// What is to be done at the server after a logout.
 pub(crate) struct Revocation {
-    session: SessionId,
+    session: SessionName,
     task: Task,
     endpoint: TokenEndpoint,
     tokens: Revocable,
@@ -39,7 +39,7 @@ impl Session {
         let Some(revocation) = self.end() else { return Logout::done(Ok(())) };
         let Ok(runtime) = Handle::try_current() else {
             let result = Err(Error::new(ErrorKind::NoRuntime, "a revocation needs a tokio runtime"));
-            events::revoked(self.inner.id, &result);
+            events::revoked(self.inner.name(), &result);
             return Logout::done(result);
         };
         Logout::under_way(runtime.spawn(revocation.run()))
@@ -55,9 +55,9 @@ impl Session {
             }
             Some(login)
         })?;
-        events::logged_out(self.inner.id);
+        events::logged_out(self.inner.name());
         let (endpoint, tokens) = login.revocable()?;
-        Some(Revocation { session: self.inner.id, task: self.inner.track(), endpoint, tokens })
+        Some(Revocation { session: self.inner.name(), task: self.inner.track(), endpoint, tokens })
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn revoke_stray(session: &Inner, endpoint: &TokenEndpoint, toke
     });
     if !is_held_again {
         let result = revoke(endpoint, tokens.refresh_token(), Some(tokens.access_token())).await;
-        events::revoked(session.id, &result);
+        events::revoked(session.name(), &result);
     }
 }
 

@@ -51,7 +51,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
     /// Invariant 9: what is evicted is wiped now, whoever else holds the session.
     pub(super) fn let_go(&self, evicted: Evicted<K>) {
         let Evicted { key, session, cause } = evicted;
-        events::evicted(session.id(), cause);
+        events::evicted(session.name(), cause);
         if self.settings.revoke_evicted {
             // Carried through by itself; whether the server was told is said in an event.
             drop(session.logout());

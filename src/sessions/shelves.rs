@@ -102,6 +102,7 @@ impl<K: Eq + Hash + Clone> Shelves<K> {
     /// Puts a session in its place, and gives back the one that stood there.
     pub(super) fn insert(&self, key: K, session: Session) -> Option<Session> {
         let now = self.now();
+        session.found_by(self.hasher.hash_one(&key));
         let older = self.with(&key.clone(), |shelf| {
             shelf.opened = shelf.opened.min(now);
             let older = shelf.places.insert(key, Place { session, opened: now, used: now });

@@ -36,7 +36,8 @@ impl Trace {
         Self { lines, _guard: guard }
     }
 
-    /// One line for each event and each span: level, target, name of a span, and all fields.
+    /// One line for each event and each span: level, target, name of a span, all fields, and the span that it is a child of.
+    /// One more for each span that follows from another.
     pub fn lines(&self) -> Vec<String> {
         self.lines.0.lock().expect("nothing panics under the lock").clone()
     }
@@ -45,6 +46,14 @@ impl Trace {
     pub fn events(&self, message: &str) -> Vec<String> {
         let wanted = format!("tower_reauth message={message} ");
         self.lines().into_iter().filter(|line| line.contains(&wanted)).collect()
+    }
+
+    /// The events of the crate that people see who switch on INFO.
+    pub fn told(&self) -> Vec<String> {
+        let is_told = |line: &String| {
+            ["INFO", "WARN", "ERROR"].iter().any(|level| line.starts_with(&format!("{level} tower_reauth message=")))
+        };
+        self.lines().into_iter().filter(is_told).collect()
     }
 }
 
@@ -61,9 +70,20 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
         self.write(event.metadata(), "", |line| event.record(line));
     }
 
-    fn on_new_span(&self, attributes: &Attributes<'_>, _id: &Id, _context: Context<'_, S>) {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let metadata = attributes.metadata();
-        self.write(metadata, &format!(" span {}", metadata.name()), |line| attributes.record(line));
+        self.write(metadata, &format!(" span {}", metadata.name()), |line| {
+            attributes.record(line);
+            if let Some(parent) = context.span(id).and_then(|span| span.parent()) {
+                write!(line.0, "in {}", parent.name()).expect("a string takes everything");
+            }
+        });
+    }
+
+    fn on_follows_from(&self, id: &Id, follows: &Id, context: Context<'_, S>) {
+        if let (Some(span), Some(before)) = (context.span(id), context.span(follows)) {
+            self.write(span.metadata(), &format!(" span {} follows from {}", span.name(), before.name()), |_| {});
+        }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
