@@ -4,6 +4,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt, io, sync::Arc, time::Durat
 
 use http::StatusCode;
 
+mod causes;
 #[cfg(feature = "tonic")]
 mod grpc_status;
 
@@ -13,8 +14,10 @@ mod grpc_status;
 /// endpoint where there was one, [`source`](StdError::source) what lay below. A clone shares its parts with the
 /// original, so that every waiter of one renewal can hold the same error.
 ///
-/// `Display` says what failed, at which step, and what can be done about it. Neither `Display` nor `Debug` ever holds a
-/// secret or the text of a token response.
+/// `Display` says what failed, at which step, why, and what can be done about it, in one line: the texts of the sources are
+/// in it, so `{error}` is enough, and whoever prints the chain of sources as well (as anyhow's `{:#}` does) reads them twice.
+/// Neither `Display` nor `Debug` ever holds a secret of this crate's or the text of a token response. What other crates' errors
+/// say is theirs; `Display` leaves out the queries and user names of URIs in it.
 ///
 /// With the feature `tonic`, where a call has tonic's body, a `tonic::Status` lies between the error and its cause, so that
 /// generated clients show `Unavailable` where another attempt may work, and `Unauthenticated` otherwise. An error of the
@@ -49,7 +52,7 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The inner service failed; its error is the [`source`](StdError::source).
+    /// The inner service failed; its error is the [`source`](StdError::source), and `Display` tells its causes.
     Service,
     /// The session has no login: none yet, or `logout()` or `forget()` was called.
     LoggedOut,
@@ -252,10 +255,13 @@ impl fmt::Display for Error {
                 None => f.write_str(")")?,
             }
         }
+        let causes = causes::causes(&inner.message, self.source());
+        f.write_str(&causes)?;
         if let Some(wait) = inner.retry_after {
             write!(f, "; next attempt in {:.1} s", wait.as_secs_f64())?;
         }
-        if let Some(advice) = inner.kind.advice() {
+        // A cause of ours may have given it already.
+        if let Some(advice) = inner.kind.advice().filter(|advice| !causes.contains(advice)) {
             write!(f, "; {advice}")?;
         }
         Ok(())

@@ -4,12 +4,17 @@ mod support;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::join_all;
 use http::header::HOST;
+use http_body_util::Full;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use support::*;
 use tokio::time::advance;
 use tower::{Layer, ServiceExt};
-use tower_reauth::{Origins, ReauthLayer, Session, Sessions};
+use tower_reauth::{
+    ClientCredentialsGrant, Origins, ReauthLayer, Session, Sessions, TokenEndpoint, TokenSet, grant_fn,
+};
 use tracing::Instrument;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -184,6 +189,26 @@ async fn thousand_callers_who_fail_with_one_flight_are_one_line() {
     })
     .await;
     assert!(trace.events("rejection passed on").len() >= 1000);
+}
+
+#[tokio::test]
+async fn refused_connection_is_told_in_one_line_by_the_error_and_by_the_event() {
+    let trace = Trace::start();
+    // Nobody listens at a port that was given back.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let endpoint = TokenEndpoint::new(client.clone(), &format!("http://{address}/token")).unwrap();
+    let no_token = Session::new(ClientCredentialsGrant::new(endpoint));
+    let no_api = Session::new(grant_fn(async |_| TokenSet::new("a-token")));
+    for session in [no_token, no_api] {
+        let layer = ReauthLayer::new(session, Origins::only(&format!("http://{address}")).unwrap());
+        let error = layer.layer(client.clone()).oneshot(get(&format!("http://{address}/orders"))).await.unwrap_err();
+        let told = error.to_string();
+        assert_eq!(told.matches("Connection refused").count(), 1, "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+    let failed = trace.events("renewal failed");
+    assert!(failed.len() == 1 && failed[0].contains("Connection refused"), "{failed:?}");
 }
 
 #[tokio::test(start_paused = true)]
