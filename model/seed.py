@@ -212,18 +212,24 @@ SEEDS = {
     "flight_learns_of_the_logout_after_the_lock": [
         (
             "session/revocation.rs",
-            "if let Some(flight) = login.flight() {",
-            "if let Some(flight) = login.flight().filter(|_| !SEEDED) {",
-        ),
-        (
-            "session/revocation.rs",
-            "        events::logged_out(self.inner.id);\n        let (endpoint",
-            """        events::logged_out(self.inner.id);
-        if let Some(flight) = login.flight().filter(|_| SEEDED) {
-            flight.revoke_on_landing();
+            """            if let Some(flight) = login.flight() {
+                flight.part(parting);
+            }
+            Some(login)
+        })?;
+""",
+            """            let mut late = Some(parting);
+            if let Some(flight) = login.flight().filter(|_| !SEEDED) {
+                flight.part(late.take().unwrap_or_default());
+            }
+            Some((login, late))
+        });
+        let (login, late) = login?;
+        if let Some(flight) = login.flight() {
+            late.map(|parting| flight.part(parting));
         }
-        let (endpoint""",
-        ),
+""",
+        )
     ],
 }
 

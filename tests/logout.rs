@@ -121,6 +121,119 @@ async fn logout_whose_future_is_dropped_at_once_does_the_same() {
     .await;
 }
 
+// Case 68
+
+/// Ends the login while the flight is under way, lets go of every handle of the session, and lets the flight land.
+async fn with_no_handle_left(world: World, end: impl FnOnce(&Session)) -> Issuer {
+    let gate = Gate::closed();
+    world.issuer.next(Answer::tokens().access_token("stray").with_refresh_token().delivered_behind(&gate));
+    let session = world.session.clone();
+    let waiting = tokio::spawn(async move { session.token().await.map(|_| ()) });
+    gate.arrived(1).await;
+    end(&world.session);
+    waiting.abort();
+    let World { issuer, session, .. } = world;
+    drop(session);
+    settle().await;
+    gate.open();
+    settle().await;
+    issuer
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_flight_brings_in_after_a_logout_is_revoked_even_if_no_handle_is_left() {
+    for_every_credential(async |world| {
+        let revocable = has_endpoint(&world);
+        let issuer = with_no_handle_left(world, |session| drop(session.logout())).await;
+        assert_eq!(issuer.is_alive("stray"), !revocable);
+        assert_eq!(issuer.is_redeemable(&issuer.last_refresh_token()), !revocable);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_flight_brings_in_after_a_forget_is_not_revoked_when_no_handle_is_left() {
+    let ends: [fn(&Session); 3] = [
+        Session::forget,
+        |_| {},
+        |session| {
+            // A login in place of another is no logout.
+            session.login(grant_with((), async |_, _| TokenSet::new("another")));
+        },
+    ];
+    for end in ends {
+        for_every_credential(async |world| {
+            let issuer = with_no_handle_left(world, end).await;
+            assert!(issuer.is_alive("stray"));
+            assert!(issuer.revocations().is_empty());
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn flight_of_a_session_that_has_gone_sends_nothing_more() {
+    let world = World::new(Kind::Password);
+    world.issuer.next(Answer::tokens().with_refresh_token());
+    world.get("/orders").await.unwrap();
+    let gate = Gate::closed();
+    world.issuer.next(Answer::error(400, "invalid_grant").delivered_behind(&gate));
+    let token = world.session.token().await.unwrap();
+    let session = world.session.clone();
+    let waiting = tokio::spawn(async move { session.renew(token.generation()).await.map(|_| ()) });
+    gate.arrived(1).await;
+    drop(world.session.logout());
+    waiting.abort();
+    let World { issuer, session, .. } = world;
+    drop(session);
+    gate.open();
+    settle().await;
+    // The refresh token was refused: the password would be next.
+    assert_eq!((issuer.token_requests_of("refresh_token"), issuer.token_requests_of("password")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn login_after_the_logout_goes_with_the_last_handle_whatever_is_left_to_do_for_the_older_one() {
+    for landed in [false, true] {
+        let world = World::new(Kind::Password);
+        let (landing, revocation) = (Gate::closed(), Gate::closed());
+        world.issuer.next(Answer::tokens().delivered_behind(&landing));
+        world.issuer.next_revocation(Answer::tokens().behind(&revocation));
+        let waiting = start(&world, "/orders");
+        landing.arrived(1).await;
+        drop(world.session.logout());
+        assert_eq!(kind(waiting.await.unwrap()), ErrorKind::LoggedOut);
+        let secret = Arc::new(());
+        world.session.login(grant_with(secret.clone(), async |_, _| TokenSet::new("token")));
+        assert!(Arc::strong_count(&secret) > 1);
+        if landed {
+            landing.open();
+            revocation.arrived(1).await;
+        }
+        drop(world);
+        assert_eq!(Arc::strong_count(&secret), 1, "{landed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_waits_for_the_revocation_of_what_a_flight_brings_in_after_the_logout() {
+    let world = World::new(Kind::Password);
+    let (landing, revocation) = (Gate::closed(), Gate::closed());
+    world.issuer.next(Answer::tokens().access_token("stray").delivered_behind(&landing));
+    world.issuer.next_revocation(Answer::tokens().behind(&revocation));
+    let waiting = start(&world, "/orders");
+    landing.arrived(1).await;
+    // There is nothing to revoke yet.
+    world.session.logout().await.unwrap();
+    assert_eq!(kind(waiting.await.unwrap()), ErrorKind::LoggedOut);
+    landing.open();
+    revocation.arrived(1).await;
+    assert!(!world.session.shutdown(SECOND).await);
+    revocation.open();
+    assert!(world.session.shutdown(SECOND).await);
+    assert!(!world.issuer.is_alive("stray"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn forget_during_a_flight_throws_its_answer_away_and_revokes_nothing() {
     for_every_credential(async |world| {

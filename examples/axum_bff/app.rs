@@ -106,10 +106,12 @@ impl App {
 
     /// Revokes what the server leaves behind. No login outlives this process: what it held would live on at the gateway for nobody.
     pub(crate) async fn log_everybody_out(&self) {
-        match timeout(DEADLINE, self.sessions.logout_all()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "some tokens were not revoked"),
-            Err(_) => tracing::warn!("the gateway is slow to revoke tokens; some live on until they expire"),
+        let revoked = self.sessions.logout_all();
+        // With what is still under way for those who left before.
+        if !self.sessions.shutdown(DEADLINE).await {
+            tracing::warn!("the gateway is slow to revoke tokens; some live on until they expire");
+        } else if let Err(error) = revoked.await {
+            tracing::warn!(%error, "some tokens were not revoked");
         }
     }
 }

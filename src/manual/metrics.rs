@@ -34,8 +34,8 @@
 //! | `tower_reauth_renewals_total` | `outcome` | `renewed` | there is a token |
 //! | `tower_reauth_renewals_total` | `outcome` | `refused` | the authorization server will not have the credentials or the client, or would not the last time |
 //! | `tower_reauth_renewals_total` | `outcome` | `failed` | anything that another attempt may heal |
-//! | `tower_reauth_renewals_total` | `outcome` | `discarded` | the session was logged out, or logged in anew, meanwhile |
-//! | `tower_reauth_renewals_total` | `outcome` | `lost` | it died: the grant panicked, or the runtime or the session went away |
+//! | `tower_reauth_renewals_total` | `outcome` | `discarded` | the session was logged out, logged in anew or dropped meanwhile |
+//! | `tower_reauth_renewals_total` | `outcome` | `lost` | it died: the grant panicked, or the runtime went away |
 //! | `tower_reauth_renewal_duration_seconds` | `outcome` | as above | |
 //! | `tower_reauth_refused_total` | `what` | `refresh token` | a refresh token; what the session falls back on may heal it |
 //! | `tower_reauth_refused_total` | `what` | `credentials` | what the session was logged in with: see [`Status::Refused`] |

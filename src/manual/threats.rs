@@ -40,7 +40,7 @@
 //! | refuses on a bad day, so that the user is logged out | only a refusal of that very token or password is final, and never one with a 5xx status | `ladder` |
 //! | locks the account after too many attempts | a refused password is not sent again; never more than 3 sends in 15 min without a success | `refusal`, `ladder` |
 //! | a rotated refresh token is lost with a caller that left | the request is carried through on a task of its own | `single_flight` |
-//! | an answer that comes after the logout | thrown away and revoked | `logout` |
+//! | an answer that comes after the logout | thrown away and revoked, even if nobody holds the session any more | `logout`, `sessions` |
 //!
 //! Not defended: a token endpoint is trusted to say who the user is.
 //!
@@ -77,15 +77,16 @@
 //!
 //! # At the end of a program
 //! A runtime that goes down takes renewals and revocations with it: a refresh token that was on the wire may be spent without
-//! its successor being known, and a logout may not reach the server. [`Session::shutdown`](crate::Session::shutdown) waits for both:
+//! its successor being known, and a logout may not reach the server. [`Session::shutdown`](crate::Session::shutdown) waits for both,
+//! and [`Sessions::shutdown`](crate::Sessions::shutdown) does so for everybody, those who have left included:
 //!
 //! ```
 //! # use std::time::Duration;
-//! # async fn serve(listener: tokio::net::TcpListener, app: axum::Router, session: tower_reauth::Session) -> std::io::Result<()> {
+//! # async fn serve(listener: tokio::net::TcpListener, app: axum::Router, sessions: tower_reauth::Sessions<u128>) -> std::io::Result<()> {
 //! axum::serve(listener, app)
 //!     .with_graceful_shutdown(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
 //!     .await?;
-//! if !session.shutdown(Duration::from_secs(10)).await {
+//! if !sessions.shutdown(Duration::from_secs(10)).await {
 //!     eprintln!("a renewal or a revocation was cut off");
 //! }
 //! # Ok(()) }

@@ -8,7 +8,7 @@ use tokio::{runtime::Handle, time::Instant};
 use super::{
     Inner, Session,
     damping::Turn,
-    flight::{Departure, Flight, Order, Waiting},
+    flight::{Departure, Flight, Waiting},
     logged_out,
     state::{Held, Login},
 };
@@ -233,8 +233,8 @@ impl Login {
             Err(Obstacle::Until(turn)) => return Answer::At(turn),
             Err(Obstacle::Stop(error)) => return Answer::Failed(error),
         }
-        let order = Order { epoch: self.epoch, grant: self.grant.clone(), claims: claims.map(Into::into) };
-        let (flight, leaves) = Flight::prepare(session, order, matches!(need, Need::Ahead), need.reason());
+        let ahead = matches!(need, Need::Ahead);
+        let (flight, leaves) = Flight::prepare(session, self, claims, ahead, need.reason());
         let waiting = flight.wait(session.settings.waiting_time);
         self.rare_mut().flight = Some(flight);
         *departure = Some(leaves);

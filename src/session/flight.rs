@@ -2,16 +2,17 @@
 //!
 //! 1. A login has at most one flight: it is put in place and taken away under the session's write lock.
 //! 2. The flight is a task of its own. It holds the session weakly, so callers may come and go and the last `Session`
-//!    may be dropped while it runs.
+//!    may be dropped while it runs; nor does it hold the grant, but for as long as it asks it for a token.
 //! 3. Its answer is in the state before anybody is woken.
 //! 4. However the task ends, its guard takes the flight out of the state; a guard that never saw a landing tells the
 //!    waiters that the flight died.
-//! 5. A login that ends tells the waiters so at once, and the flight finds nobody left to tell.
+//! 5. A login that ends tells the waiters so at once, and the flight finds nobody left to tell. What it is to do with its
+//!    answer it finds in its [`Parting`], whether the session is still there or not.
 
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Weak, atomic::Ordering},
+    sync::{Arc, PoisonError, Weak},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -25,13 +26,15 @@ use tracing::Instrument;
 
 use super::{
     Inner,
+    errand::Errand,
     keeper::Keeper,
     ladder, revocation,
-    sync::AtomicBool,
+    state::Login,
+    sync::Mutex,
     waiters::{Place, Waiters},
 };
 use crate::{
-    Error, ErrorKind, TokenSet, events,
+    Error, ErrorKind, TokenEndpoint, TokenSet, events,
     grant::SharedGrant,
     identity::{Generation, SessionName},
     metrics,
@@ -47,20 +50,31 @@ pub(super) struct Flight {
     pub(super) claims: Option<Box<str>>,
     /// Started ahead of time: the present token is still good.
     pub(super) ahead: bool,
-    revoke: Arc<AtomicBool>,
+    parting: Arc<Mutex<Parting>>,
 }
 
 /// What a flight sets out with.
 pub(super) struct Order {
+    pub(super) session: SessionName,
     pub(super) epoch: Generation,
-    pub(super) grant: SharedGrant,
     pub(super) claims: Option<Box<str>>,
+    pub(super) endpoint: Option<TokenEndpoint>,
+}
+
+/// What a login that ends leaves to the flight that is under way for it.
+#[derive(Default)]
+pub(super) struct Parting {
+    /// Whether what the flight brings in is revoked (invariant 6).
+    pub(super) revoke: bool,
+    /// Held until the flight has ended.
+    pub(super) errand: Option<Errand>,
 }
 
 /// A flight that is in the state and not yet under way: it is launched once the lock is released, since a runtime that
 /// is shutting down drops the task, and with it the guard, on the spot.
 pub(super) struct Departure {
-    order: Order,
+    grant: SharedGrant,
+    claims: Option<Box<str>>,
     landing: Guard,
     limit: Duration,
     reason: &'static str,
@@ -91,33 +105,42 @@ struct Guard {
     epoch: Generation,
     id: Generation,
     waiters: Waiters,
-    revoke: Arc<AtomicBool>,
+    parting: Arc<Mutex<Parting>>,
 }
 
 impl Flight {
-    pub(super) fn prepare(session: &Arc<Inner>, order: Order, ahead: bool, reason: &'static str) -> (Self, Departure) {
-        let waiters = Waiters::default();
-        let id = Generation::next();
-        let revoke = Arc::new(AtomicBool::new(false));
+    pub(super) fn prepare(
+        session: &Arc<Inner>,
+        login: &Login,
+        claims: Option<&str>,
+        ahead: bool,
+        reason: &'static str,
+    ) -> (Self, Departure) {
+        let flight = Self {
+            id: Generation::next(),
+            waiters: Waiters::default(),
+            claims: claims.map(Into::into),
+            ahead,
+            parting: Arc::default(),
+        };
         let landing = Guard {
             session: Arc::downgrade(session),
             name: session.name(),
-            epoch: order.epoch,
-            id,
-            waiters: waiters.clone(),
-            revoke: revoke.clone(),
+            epoch: login.epoch,
+            id: flight.id,
+            waiters: flight.waiters.clone(),
+            parting: flight.parting.clone(),
         };
-        let flight = Self { id, waiters, claims: order.claims.clone(), ahead, revoke };
-        (flight, Departure { order, landing, limit: session.settings.flight_limit, reason })
+        let (grant, claims) = (login.grant.clone(), flight.claims.clone());
+        (flight, Departure { grant, claims, landing, limit: session.settings.flight_limit, reason })
     }
 
     pub(super) fn wait(&self, time: Duration) -> Waiting {
         Waiting { place: self.landing(), limit: Limit::Of { time }, waiter: metrics::Waiter::default() }
     }
 
-    /// Tells a flight of a login that was logged out to revoke what it brings in (invariant 6).
-    pub(super) fn revoke_on_landing(&self) {
-        self.revoke.store(true, Ordering::Release);
+    pub(super) fn part(&self, parting: Parting) {
+        *self.parting.lock().unwrap_or_else(PoisonError::into_inner) = parting;
     }
 
     /// Tells the waiters that their login has ended: what the flight still brings in is not for them.
@@ -134,10 +157,13 @@ impl Flight {
 
 impl Departure {
     pub(super) fn launch(self, runtime: &Handle) {
-        let Self { order, landing, limit, reason } = self;
+        let Self { grant, claims, landing, limit, reason } = self;
         let Some(session) = landing.session.upgrade() else { return };
         let name = landing.name;
-        let span = events::renewal(name, reason, order.grant.credential());
+        let span = events::renewal(name, reason, grant.credential());
+        let endpoint = grant.endpoint().cloned();
+        drop(grant);
+        let order = Order { session: name, epoch: landing.epoch, claims, endpoint };
         let task = session.track();
         let renewal = metrics::Renewal::started(reason);
         drop(session);
@@ -166,41 +192,52 @@ impl Guard {
         reason: &'static str,
         renewal: metrics::Renewal,
     ) {
-        let Some(session) = self.session.upgrade() else { return };
-        let now = Instant::now();
         let mut stray = None;
-        let lifetime = answer.as_ref().ok().and_then(TokenSet::lifetime);
-        let landing = session.change(|state| {
-            let Some(login) = state.login.as_mut().filter(|login| login.epoch == order.epoch) else {
-                // Invariant 6: logged out, or logged in anew, while the flight was under way.
-                stray = answer.ok();
-                return Err(super::logged_out());
-            };
-            login.rare_mut().flight = None;
-            let landing = match answer {
-                Ok(tokens) => Ok(login.keep(now, tokens, order.claims)),
-                Err(error) => {
-                    login.failed(now, &error);
-                    Err(error)
+        let landing = match self.session.upgrade() {
+            Some(session) => {
+                let now = Instant::now();
+                let lifetime = answer.as_ref().ok().and_then(TokenSet::lifetime);
+                let landing = session.change(|state| {
+                    let Some(login) = state.login.as_mut().filter(|login| login.epoch == order.epoch) else {
+                        // Invariant 6: logged out, or logged in anew, while the flight was under way.
+                        stray = answer.ok();
+                        return Err(super::logged_out());
+                    };
+                    login.rare_mut().flight = None;
+                    let landing = match answer {
+                        Ok(tokens) => Ok(login.keep(now, tokens, order.claims)),
+                        Err(error) => {
+                            login.failed(now, &error);
+                            Err(error)
+                        }
+                    };
+                    let keeper = login.next_renewal(now).and_then(|at| Keeper::start(&session, order.epoch, at));
+                    login.rare_mut().keeper = keeper;
+                    login.tidy(now);
+                    landing
+                });
+                match &landing {
+                    Ok(generation) => events::token_acquired(self.name, reason, *generation, lifetime),
+                    Err(error) => events::renewal_failed(self.name, error),
                 }
-            };
-            let keeper = login.next_renewal(now).and_then(|at| Keeper::start(&session, order.epoch, at));
-            login.rare_mut().keeper = keeper;
-            login.tidy(now);
-            landing
-        });
-        match &landing {
-            Ok(generation) => events::token_acquired(self.name, reason, *generation, lifetime),
-            Err(error) => events::renewal_failed(self.name, error),
-        }
+                landing
+            }
+            // Dropped, logged out before or not.
+            None => {
+                stray = answer.ok();
+                Err(super::logged_out())
+            }
+        };
+        // From here on the session is not held: what is left to do must not keep a login that followed.
         renewal.landed(&landing);
         if let Some(wake_up) = self.waiters.land(landing) {
             wake_up.in_batches().await;
         }
-        if let (Some(tokens), Some(endpoint), true) =
-            (stray, order.grant.endpoint(), self.revoke.load(Ordering::Acquire))
-        {
-            revocation::revoke_stray(&session, endpoint, &tokens).await;
+        // After the look at the session: whoever ended the login has left this word by then.
+        let parting = std::mem::take(&mut *self.parting.lock().unwrap_or_else(PoisonError::into_inner));
+        let Parting { revoke, errand: _errand } = parting;
+        if let (Some(tokens), Some(endpoint), true) = (stray, &order.endpoint, revoke) {
+            revocation::revoke_stray(&self.session, order.session, endpoint, &tokens).await;
         }
     }
 }

@@ -10,21 +10,22 @@ use super::{Inner, flight::Order, state::Login};
 use crate::{Error, ErrorKind, GrantContext, TokenSet, events, identity::SessionName, metrics};
 
 pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenSet, Error> {
-    let (name, refresh_token) = with_login(session, order, |inner, login| (inner.name(), login.refresh_token.clone()))?;
+    let refresh_token = with_login(session, order, |login| login.refresh_token.clone())?;
     let mut refused = None;
-    if let (Some(endpoint), Some(refresh_token)) = (order.grant.endpoint(), &refresh_token) {
-        let context = GrantContext::new(name.id, order.claims.clone(), None);
+    if let (Some(endpoint), Some(refresh_token)) = (&order.endpoint, &refresh_token) {
+        let context = GrantContext::new(order.session.id, order.claims.clone(), None);
         match endpoint.refresh(&context, refresh_token).await {
             // Invariant 4: only a server that refused this very refresh token makes us forget it.
             Err(error) if error.kind() == ErrorKind::Refused => {
-                with_login(session, order, |_, login| login.refresh_token = None)?;
-                events::refresh_token_refused(name, &error);
+                with_login(session, order, |login| login.refresh_token = None)?;
+                events::refresh_token_refused(order.session, &error);
                 refused = Some(error);
                 metrics::refresh_token_refused();
             }
             answer => {
-                let left = order.grant.credential();
-                let noted = with_login(session, order, |_, login| match &answer {
+                let Ok(grant) = with_login(session, order, |login| login.grant.clone()) else { return answer };
+                let left = grant.credential();
+                let noted = with_login(session, order, |login| match &answer {
                     Ok(_) => {
                         login.reached();
                         false
@@ -35,21 +36,22 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
                     }
                     Err(_) => false,
                 });
-                tell(name, noted, &answer);
+                tell(order.session, noted, &answer);
                 return answer;
             }
         }
     }
-    if let Some(endpoint) = order.grant.endpoint() {
+    if let Some(endpoint) = &order.endpoint {
         // What is stopped here was not sent, and must not count as a send.
         endpoint.check_pause()?;
     }
-    with_login(session, order, |_, login| {
+    let grant = with_login(session, order, |login| {
         let now = Instant::now();
-        login.rare().refusals.check(now).inspect(|()| login.rare_mut().refusals.sent(now))
+        login.rare().refusals.check(now).inspect(|()| login.rare_mut().refusals.sent(now))?;
+        Ok(login.grant.clone())
     })??;
-    let own = refresh_token.filter(|_| order.grant.endpoint().is_none());
-    let mut answer = order.grant.fetch(GrantContext::new(name.id, order.claims.clone(), own)).await;
+    let own = refresh_token.filter(|_| order.endpoint.is_none());
+    let mut answer = grant.fetch(GrantContext::new(order.session.id, order.claims.clone(), own)).await;
     // A grant that had nothing left to send: what the server said of the refresh token is the cause.
     if let (Err(error), Some(cause)) = (&answer, refused)
         && (error.kind(), error.status()) == (ErrorKind::Refused, None)
@@ -57,8 +59,8 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
     {
         answer = Err(error.clone().with_source(cause));
     }
-    let left = order.grant.credential();
-    let noted = with_login(session, order, |_, login| match &answer {
+    let left = grant.credential();
+    let noted = with_login(session, order, |login| match &answer {
         Ok(_) => {
             login.worked();
             false
@@ -70,7 +72,7 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
             login.rare_mut().refusals.failed(Instant::now(), error, left)
         }
     });
-    tell(name, noted, &answer);
+    tell(order.session, noted, &answer);
     answer
 }
 
@@ -82,10 +84,10 @@ fn tell(name: SessionName, noted: Result<bool, Error>, answer: &Result<TokenSet,
     }
 }
 
-fn with_login<T>(session: &Weak<Inner>, order: &Order, act: impl FnOnce(&Inner, &mut Login) -> T) -> Result<T, Error> {
+fn with_login<T>(session: &Weak<Inner>, order: &Order, act: impl FnOnce(&mut Login) -> T) -> Result<T, Error> {
     let inner = session.upgrade().ok_or_else(super::logged_out)?;
     inner.change(|state| {
         let login = state.login.as_mut().filter(|login| login.epoch == order.epoch);
-        login.map(|login| act(&inner, login)).ok_or_else(super::logged_out)
+        login.map(act).ok_or_else(super::logged_out)
     })
 }

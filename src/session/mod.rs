@@ -10,6 +10,7 @@ mod ask;
 mod builder;
 mod cool_down;
 mod damping;
+mod errand;
 mod flight;
 mod keeper;
 mod ladder;
@@ -37,7 +38,9 @@ use tokio::{sync::watch, time::Instant};
 
 pub(crate) use self::{
     ask::{Answer, Authorization, Need},
+    errand::{Errand, Errands},
     flight::Waiting,
+    revocation::Revocation,
 };
 use self::{
     builder::Settings,
@@ -138,7 +141,8 @@ impl Session {
     /// ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)), where the grant's endpoint has an address for that.
     ///
     /// When this function has returned, before the future is first polled, no new call carries a token of this login,
-    /// no replay does, and a token that a renewal still brings in will be thrown away and revoked.
+    /// no replay does, and a token that a renewal still brings in will be thrown away and revoked, even if the session is
+    /// dropped meanwhile. The future does not wait for that one: [`shutdown`](Session::shutdown) does.
     ///
     /// # Errors
     /// [`ErrorKind::NotRevoked`] when the server did not confirm, [`ErrorKind::NoRuntime`] when there was no runtime to
@@ -147,15 +151,12 @@ impl Session {
     /// # Cancel safety
     /// The revocation runs on a task of its own. Dropping the future changes nothing but that nobody learns its result.
     pub fn logout(&self) -> Logout {
-        self.start_logout()
+        self.start_logout(None)
     }
 
     /// Forgets everything, and tells nobody: for a token that others share.
     pub fn forget(&self) {
-        let login = self.inner.change(|state| state.login.take());
-        if login.is_some() {
-            events::logged_out(self.inner.name());
-        }
+        self.forget_with(None);
     }
 
     /// The current token; fetched first if there is none, or if it is about to expire.
@@ -218,7 +219,12 @@ impl Session {
     /// # Cancel safety
     /// Safe: it only waits.
     pub async fn shutdown(&self, deadline: Duration) -> bool {
-        tokio::time::timeout(deadline, self.inner.idle()).await.is_ok()
+        tokio::time::timeout(deadline, self.idle()).await.is_ok()
+    }
+
+    /// Until no renewal and no revocation is under way.
+    pub(crate) async fn idle(&self) {
+        self.inner.idle().await;
     }
 
     async fn obtain(&self, need: Need<'_>) -> Result<(), Error> {

@@ -3,13 +3,14 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Weak,
     task::{Context, Poll},
 };
 
 use secrecy::SecretString;
 use tokio::{runtime::Handle, task::JoinHandle};
 
-use super::{Inner, Session, state::Login, watchers::Task};
+use super::{Inner, Session, errand::Errand, flight::Parting, state::Login, watchers::Task};
 use crate::{Error, ErrorKind, TokenEndpoint, TokenSet, endpoint::TokenKind, events, identity::SessionName};
 
 /// The future of [`Session::logout`]. The secrets were gone before it was handed out, and the revocation runs on a task
@@ -30,63 +31,90 @@ enum Revoking {
 pub(crate) struct Revocation {
     session: SessionName,
     task: Task,
+    errand: Option<Errand>,
     endpoint: TokenEndpoint,
     tokens: Revocable,
 }
 
 impl Session {
-    pub(super) fn start_logout(&self) -> Logout {
-        let Some(revocation) = self.end() else { return Logout::done(Ok(())) };
-        let Ok(runtime) = Handle::try_current() else {
-            let result = Err(Error::new(ErrorKind::NoRuntime, "a revocation needs a tokio runtime"));
-            events::revoked(self.inner.name(), &result);
-            return Logout::done(result);
-        };
-        Logout::under_way(runtime.spawn(revocation.run()))
+    /// Logs out; `errand` is held until nothing is left to do for it.
+    pub(crate) fn start_logout(&self, errand: Option<Errand>) -> Logout {
+        let Some(revocation) = self.end(errand) else { return Logout::done(Ok(())) };
+        match Handle::try_current() {
+            Ok(runtime) => Logout::under_way(runtime.spawn(revocation.run())),
+            Err(_) => Logout::done(revocation.fail()),
+        }
     }
 
     /// Forgets everything at once, and tells what there is to revoke.
-    pub(crate) fn end(&self) -> Option<Revocation> {
+    pub(crate) fn end(&self, errand: Option<Errand>) -> Option<Revocation> {
+        let login = self.leave(Parting { revoke: true, errand: errand.clone() })?;
+        let (endpoint, tokens) = login.revocable()?;
+        Some(Revocation { session: self.inner.name(), task: self.inner.track(), errand, endpoint, tokens })
+    }
+
+    /// Forgets everything, and revokes nothing.
+    pub(crate) fn forget_with(&self, errand: Option<Errand>) {
+        drop(self.leave(Parting { revoke: false, errand }));
+    }
+
+    fn leave(&self, parting: Parting) -> Option<Login> {
         let login = self.inner.change(|state| {
             let login = state.login.take()?;
             // Under the lock: a flight that lands from here on must find both, the login gone and this word.
             if let Some(flight) = login.flight() {
-                flight.revoke_on_landing();
+                flight.part(parting);
             }
             Some(login)
         })?;
         events::logged_out(self.inner.name());
-        let (endpoint, tokens) = login.revocable()?;
-        Some(Revocation { session: self.inner.name(), task: self.inner.track(), endpoint, tokens })
+        Some(login)
     }
 }
 
 impl Revocation {
     pub(crate) async fn run(self) -> Result<(), Error> {
-        let Self { session, task: _task, endpoint, tokens } = self;
+        let Self { session, task: _task, errand: _errand, endpoint, tokens } = self;
         let result = revoke(&endpoint, tokens.refresh.as_ref(), tokens.access.as_ref()).await;
         events::revoked(session, &result);
+        result
+    }
+
+    /// Where there is no runtime to run it on.
+    pub(crate) fn fail(self) -> Result<(), Error> {
+        let result = Err(Error::new(ErrorKind::NoRuntime, "a revocation needs a tokio runtime"));
+        events::revoked(self.session, &result);
         result
     }
 }
 
 /// Revokes what a flight brought in after its login was logged out, unless the login that followed holds the same token.
-pub(super) async fn revoke_stray(session: &Inner, endpoint: &TokenEndpoint, tokens: &TokenSet) {
+/// A session that has gone has no login any more.
+pub(super) async fn revoke_stray(
+    session: &Weak<Inner>,
+    name: SessionName,
+    endpoint: &TokenEndpoint,
+    tokens: &TokenSet,
+) {
     if !endpoint.revokes() {
         return;
     }
     // The login that followed may be about to get the very same token.
-    let next = session.read(|state| state.login.as_ref()?.flight().map(|flight| flight.landing()));
+    let next = session
+        .upgrade()
+        .and_then(|session| session.read(|state| state.login.as_ref()?.flight().map(|flight| flight.landing())));
     if let Some(landing) = next {
         let _ = landing.await;
     }
-    let is_held_again = session.read(|state| {
-        let held = state.login.as_ref().and_then(|login| login.held.as_ref());
-        held.is_some_and(|held| tokens.is_carried_by(&held.header))
+    let is_held_again = session.upgrade().is_some_and(|session| {
+        session.read(|state| {
+            let held = state.login.as_ref().and_then(|login| login.held.as_ref());
+            held.is_some_and(|held| tokens.is_carried_by(&held.header))
+        })
     });
     if !is_held_again {
         let result = revoke(endpoint, tokens.refresh_token(), Some(tokens.access_token())).await;
-        events::revoked(session.name(), &result);
+        events::revoked(name, &result);
     }
 }
 

@@ -50,13 +50,13 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
 
     /// Invariant 9: what is evicted is wiped now, whoever else holds the session.
     pub(super) fn let_go(&self, evicted: Evicted<K>) {
-        let Evicted { key, session, cause } = evicted;
+        let Evicted { key, session, cause, errand } = evicted;
         events::evicted(session.name(), cause);
         if self.settings.revoke_evicted {
             // Carried through by itself; whether the server was told is said in an event.
-            drop(session.logout());
+            drop(session.start_logout(Some(errand)));
         } else {
-            session.forget();
+            session.forget_with(Some(errand));
         }
         drop(session);
         if let Some(notice) = &self.settings.notice {

@@ -15,7 +15,7 @@ use futures_util::future::{FutureExt, Shared as SharedFuture};
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{Sessions, Shared};
-use crate::{Error, ErrorKind, Session, identity::Generation};
+use crate::{Error, ErrorKind, Session, identity::Generation, session::Errand};
 
 type Outcome = Result<Session, Error>;
 
@@ -39,6 +39,7 @@ struct UnderWay<K: Eq + Hash> {
     sessions: Arc<Shared<K>>,
     key: K,
     id: Generation,
+    errand: Errand,
 }
 
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
@@ -76,7 +77,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
             Ok(outcome) => outcome,
             Err(found) => return Ok(found),
         };
-        let under_way = UnderWay { sessions: self.shared.clone(), key, id };
+        let errand = self.shared.shelves.errands().begin();
+        let under_way = UnderWay { sessions: self.shared.clone(), key, id, errand };
         let login = login();
         // Detached: a password may be on the wire already when everybody leaves.
         runtime.spawn(async move {
@@ -133,7 +135,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> UnderWay<K> {
                 // It may be the same one: a login may put its session in place itself.
                 if placed.as_ref().is_none_or(|placed| placed.id() != session.id()) {
                     // Invariant 6: what a login brings in after the logout is thrown away and revoked.
-                    drop(session.logout());
+                    drop(session.start_logout(Some(self.errand.clone())));
                 }
                 placed.ok_or_else(|| Error::new(ErrorKind::LoggedOut, "a logout overtook the login"))
             }

@@ -13,7 +13,10 @@ use futures_util::{
 };
 use tokio::runtime::Handle;
 
-use crate::{Error, ErrorKind, Logout, Session};
+use crate::{
+    Error, ErrorKind, Logout, Session,
+    session::{Errand, Revocation},
+};
 
 /// Sessions whose tokens are revoked side by side.
 const AT_A_TIME: usize = 16;
@@ -27,15 +30,16 @@ pub struct LogoutAll {
 }
 
 impl LogoutAll {
-    pub(super) fn start(sessions: Vec<Session>) -> Self {
-        let revocations: Vec<_> = sessions.iter().filter_map(Session::end).collect();
-        drop(sessions);
-        if revocations.is_empty() {
-            return Self { logout: Logout::done(Ok(())) };
-        }
-        let Ok(runtime) = Handle::try_current() else {
-            let error = Error::new(ErrorKind::NoRuntime, "revocations need a tokio runtime");
-            return Self { logout: Logout::done(Err(error)) };
+    /// Ends these sessions; `errand` is held until nothing is left to do for them.
+    pub(super) fn start(sessions: Vec<Session>, errand: Errand) -> Self {
+        let revocations: Vec<_> = sessions.iter().filter_map(|session| session.end(Some(errand.clone()))).collect();
+        drop((sessions, errand));
+        let runtime = match Handle::try_current() {
+            Ok(runtime) if !revocations.is_empty() => runtime,
+            _ => {
+                let failed = revocations.into_iter().map(Revocation::fail);
+                return Self { logout: Logout::done(failed.fold(Ok(()), Result::and)) };
+            }
         };
         let revoked = async {
             // One that panics takes no other along.

@@ -13,7 +13,7 @@ mod logout;
 mod selector;
 mod shelves;
 
-use std::{any::type_name, fmt, future::Future, hash::Hash, sync::Arc};
+use std::{any::type_name, fmt, future::Future, hash::Hash, sync::Arc, time::Duration};
 
 use http::Extensions;
 
@@ -156,8 +156,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     /// As [`Session::logout`]: all is done before the future is first polled, but for the revocation, which runs on a task
     /// of its own.
     pub fn logout(&self, key: &K) -> Logout {
+        let errand = self.shared.shelves.errands().begin();
         let session = self.shared.logins.overtake(key, || self.shared.shelves.remove(key));
-        session.map_or_else(|| Logout::done(Ok(())), |session| session.logout())
+        session.map_or_else(|| Logout::done(Ok(())), |session| session.start_logout(Some(errand)))
     }
 
     /// Ends all sessions: when this function has returned, none of them has a token. The tokens are then revoked, 16
@@ -170,7 +171,33 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     /// # Cancel safety
     /// The revocations run on a task of their own.
     pub fn logout_all(&self) -> LogoutAll {
-        LogoutAll::start(self.shared.logins.overtake_all(|| self.shared.shelves.drain()))
+        let errand = self.shared.shelves.errands().begin();
+        LogoutAll::start(self.shared.logins.overtake_all(|| self.shared.shelves.drain()), errand)
+    }
+
+    /// Waits until no login, no renewal and no revocation is under way, no longer than `deadline`; says whether that was reached.
+    /// For the end of a program, after [`logout_all`](Sessions::logout_all) where nobody is to stay logged in.
+    ///
+    /// Sessions that have left count as well: a token that a renewal brings in after the logout is revoked yet. Those that
+    /// [`insert`](Sessions::insert) gave back do not, since they are the caller's.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # async fn end(sessions: tower_reauth::Sessions<u128>) {
+    /// drop(sessions.logout_all());
+    /// if !sessions.shutdown(Duration::from_secs(10)).await {
+    ///     eprintln!("a renewal or a revocation was cut off");
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, or on one without timers.
+    ///
+    /// # Cancel safety
+    /// Safe: it only waits.
+    pub async fn shutdown(&self, deadline: Duration) -> bool {
+        tokio::time::timeout(deadline, self.shared.idle()).await.is_ok()
     }
 
     /// All keys, with what can be said of their sessions at the moment; nobody is used by that. Sessions that come or go
@@ -199,6 +226,23 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
             Err(ended) => {
                 self.let_go(ended);
                 None
+            }
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Shared<K> {
+    /// Until nothing that is under way now, for anybody, is so any more.
+    async fn idle(&self) {
+        loop {
+            // First of all the logins, which put sessions on the shelves.
+            self.shelves.errands().done().await;
+            for session in self.shelves.sessions() {
+                session.idle().await;
+            }
+            // Who left meanwhile may have taken something along.
+            if self.shelves.errands().are_done() {
+                return;
             }
         }
     }

@@ -20,7 +20,10 @@ use hashlink::LruCache;
 use tokio::time::Instant;
 
 use super::Eviction;
-use crate::Session;
+use crate::{
+    Session,
+    session::{Errand, Errands},
+};
 
 const SHELVES: usize = 64;
 
@@ -28,6 +31,7 @@ pub(super) struct Shelves<K> {
     shelves: Box<[Mutex<Shelf<K>>]>,
     hasher: RandomState,
     count: AtomicUsize,
+    errands: Errands,
     making_room: Mutex<()>,
     began: Instant,
     idle: Time,
@@ -55,6 +59,7 @@ pub(super) struct Evicted<K> {
     pub(super) key: K,
     pub(super) session: Session,
     pub(super) cause: Eviction,
+    pub(super) errand: Errand,
 }
 
 impl<K: Eq + Hash + Clone> Shelves<K> {
@@ -64,6 +69,7 @@ impl<K: Eq + Hash + Clone> Shelves<K> {
             shelves: (0..SHELVES).map(|_| shelf()).collect(),
             hasher: RandomState::new(),
             count: AtomicUsize::new(0),
+            errands: Errands::default(),
             making_room: Mutex::default(),
             began: Instant::now(),
             idle: nanoseconds(idle),
@@ -73,6 +79,12 @@ impl<K: Eq + Hash + Clone> Shelves<K> {
 
     pub(super) fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// What is under way for sessions that are not on a shelf. It begins before a session leaves its shelf, so that whoever looks
+    /// at all shelves and then here misses nobody.
+    pub(super) fn errands(&self) -> &Errands {
+        &self.errands
     }
 
     /// The session of a key, which is used by that; or why there is none any more.
@@ -182,6 +194,13 @@ impl<K: Eq + Hash + Clone> Shelves<K> {
         all
     }
 
+    /// All sessions, those that have ended too, one shelf after the other.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = Session> {
+        self.shelves
+            .iter()
+            .flat_map(|shelf| lock(shelf).places.iter().map(|(_, place)| place.session.clone()).collect::<Vec<_>>())
+    }
+
     /// What stands on the shelves, one of them after the other.
     pub(super) fn iter(&self) -> impl Iterator<Item = (K, Session)> {
         self.shelves.iter().flat_map(|shelf| {
@@ -216,7 +235,7 @@ impl<K: Eq + Hash + Clone> Shelves<K> {
     /// Under the lock of its shelf.
     fn evicted(&self, (key, place): (K, Place), cause: Eviction) -> Evicted<K> {
         self.count.fetch_sub(1, Ordering::Relaxed);
-        Evicted { key, session: place.session, cause }
+        Evicted { key, session: place.session, cause, errand: self.errands.begin() }
     }
 }
 

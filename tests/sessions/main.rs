@@ -9,6 +9,7 @@ mod eviction;
 mod keys;
 mod logins;
 mod logout;
+mod shutdown;
 mod token_endpoint;
 
 use std::time::Duration;

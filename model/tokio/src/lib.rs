@@ -51,6 +51,14 @@ pub mod sync {
             pub fn subscribe(&self) -> Receiver<T> {
                 self.channel.subscribe()
             }
+
+            pub fn is_closed(&self) -> bool {
+                self.channel.is_closed()
+            }
+
+            pub async fn closed(&self) {
+                self.channel.closed().await;
+            }
         }
 
         impl<T> Clone for Sender<T> {
