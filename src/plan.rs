@@ -31,14 +31,6 @@ impl Config {
     // Inlined: its answer would go through memory, which costs as much as most of the questions.
     #[inline(always)]
     pub(crate) fn plan(&self, head: &mut Parts) -> Plan {
-        let mut wishes = Wishes { chosen: None, renewal: false, replay: self.max_replays > 0 };
-        if !head.extensions.is_empty() || self.selector.the_one().is_none() {
-            match self.read(&head.extensions, &mut wishes) {
-                Ok(true) => {}
-                Ok(false) => return Plan::Bare,
-                Err(error) => return Plan::Fail(error),
-            }
-        }
         // One look at each name: for as many headers as most requests have, that costs half of two look-ups.
         let (mut has_host, mut has_own) = (false, false);
         for name in head.headers.keys() {
@@ -48,10 +40,16 @@ impl Config {
         // Invariant 7: tokens stay home.
         let origin = self.origins.find(&head.method, &head.uri);
         let origin = origin.filter(|origin| !has_host || self.origins.agree(*origin, &head.headers));
-        let Some(origin) = origin else {
-            self.strays.tell(head, &self.origins, self.selector.the_one().map(Session::name));
-            return Plan::Bare;
-        };
+        let Some(origin) = origin else { return self.withhold(head).map_or(Plan::Bare, Plan::Fail) };
+        // Not before: a request that goes elsewhere is nobody's, and no use of a session.
+        let mut wishes = Wishes { chosen: None, renewal: false, replay: self.max_replays > 0 };
+        if !head.extensions.is_empty() || self.selector.the_one().is_none() {
+            match self.read(&head.extensions, &mut wishes) {
+                Ok(true) => {}
+                Ok(false) => return Plan::Bare,
+                Err(error) => return Plan::Fail(error),
+            }
+        }
         if has_own {
             match self.own_authorization {
                 OwnAuthorization::Keep => return Plan::Bare,
@@ -65,6 +63,22 @@ impl Config {
             }
         }
         Plan::Authorize { wishes, origin }
+    }
+
+    /// For a request that no token may go with, whatever its key; an error where it is a session's own token request.
+    #[cold]
+    fn withhold(&self, head: &Parts) -> Option<Error> {
+        if head.extensions.get::<WithoutAuth>().is_some() {
+            return None;
+        }
+        if head.extensions.get::<SessionId>().is_some() {
+            let mut wishes = Wishes { chosen: None, renewal: false, replay: false };
+            if let Err(error) = self.read(&head.extensions, &mut wishes) {
+                return Some(error);
+            }
+        }
+        self.strays.tell(head, &self.origins, self.selector.the_one().map(Session::name));
+        None
     }
 
     /// Reads what the request wants; false where it wants to go bare.

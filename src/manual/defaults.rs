@@ -30,7 +30,7 @@
 //! | session among many that is not used | ends after 30 min | [`SessionsBuilder::idle_timeout`] |
 //! | session among many in all | ends after 12 h | [`SessionsBuilder::max_lifetime`] |
 //! | session that was evicted | forgotten, not revoked | [`SessionsBuilder::revoke_evicted`] |
-//! | request without a key, among many sessions | an error, nothing is sent | [`SessionsBuilder::without_key`] |
+//! | request without a key to one of the layer's origins, among many sessions | an error, nothing is sent | [`SessionsBuilder::without_key`] |
 //! | logout of all sessions | revokes 16 at a time | |
 //! | revocation | sent up to 3 times, again only after 429 or 503 | |
 //!

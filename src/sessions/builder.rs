@@ -31,7 +31,7 @@ pub struct SessionsBuilder<K> {
     pub(super) settings: Settings<K>,
 }
 
-/// What becomes of a request whose extensions hold no key.
+/// What becomes of a request to one of the layer's origins whose extensions hold no key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WithoutKey {

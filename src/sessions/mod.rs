@@ -32,7 +32,8 @@ use crate::{Error, ErrorKind, Logout, Session, Status};
 /// `K` is a type of your own, since extensions are found by type: a newtype around the key of a user's login. Its `Hash`,
 /// `Eq`, `Clone` and `Drop` run under locks, and must not use the sessions. All clones share one set of sessions.
 /// A request without a key fails with [`ErrorKind::NoKey`], and one whose key has no session with
-/// [`ErrorKind::LoggedOut`]: never does a request go out bare by accident.
+/// [`ErrorKind::LoggedOut`]: never does a request go out bare by accident. One to an origin that is not the layer's, or with
+/// [`WithoutAuth`](crate::WithoutAuth), goes bare whatever its key, and is no use of a session.
 ///
 /// **The key decides whose token a request carries, and nothing checks it again.** Whoever puts the key of one user into
 /// the request of another sends that user's data to the wrong person, and nobody will notice. So take the key from what the

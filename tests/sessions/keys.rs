@@ -104,6 +104,69 @@ async fn what_a_request_asks_of_the_layer_holds_among_many_sessions() {
     .await;
 }
 
+/// Of a request that needs no session: to another origin, or one that wants no token.
+fn without_a_session(owner: Option<&str>) -> [Request<Full<Bytes>>; 2] {
+    ["https://elsewhere.example/public", "/public"].map(|uri| {
+        let mut request = get(uri);
+        owner.map(|owner| request.extensions_mut().insert(key(owner)));
+        if uri == "/public" {
+            request.extensions_mut().insert(WithoutAuth);
+        }
+        request
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_to_a_foreign_origin_goes_bare_whatever_its_key() {
+    for_every_credential(async |world| {
+        world.resource.answer("/public", 200);
+        for sessions in [Sessions::new(), Sessions::builder().without_key(WithoutKey::Bare).build()] {
+            let users = Users::new(world.clone(), sessions);
+            users.insert("alice");
+            for owner in [None, Some("mallory"), Some("alice")] {
+                for request in without_a_session(owner) {
+                    assert_eq!(users.api().oneshot(request).await.unwrap().status(), 200);
+                    assert_eq!(users.world.resource.last().token(), None);
+                }
+            }
+        }
+        assert_eq!(world.issuer.token_requests(), 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_to_a_foreign_origin_is_no_use_of_a_session() {
+    for_every_credential(async |world| {
+        world.resource.answer("/public", 200);
+        let users = Users::new(world, Sessions::builder().capacity(2).idle_timeout(Duration::from_secs(60)).build());
+        for (number, owner) in ["alice", "bob"].into_iter().enumerate() {
+            users.insert(owner);
+            tokio::time::advance(Duration::from_secs(1)).await;
+            assert_eq!(users.sessions.len(), number + 1);
+        }
+        for request in without_a_session(Some("alice")) {
+            users.api().oneshot(request).await.unwrap();
+        }
+        // The least recently used one is still alice's.
+        users.insert("carol");
+        let users_left = |users: &Users| {
+            let mut keys: Vec<_> = users.sessions.statuses().map(|(key, _)| key.0).collect();
+            keys.sort();
+            keys
+        };
+        assert_eq!(users_left(&users), ["bob", "carol"]);
+        // And its idle time goes on.
+        tokio::time::advance(Duration::from_secs(58)).await;
+        for request in without_a_session(Some("bob")) {
+            users.api().oneshot(request).await.unwrap();
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(users_left(&users), ["carol"]);
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn header_that_came_in_is_replaced_by_the_token_of_the_key() {
     for_every_credential(async |world| {
