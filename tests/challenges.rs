@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::future::poll_immediate;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use tower::{ServiceBuilder, ServiceExt, service_fn};
+use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_reauth::{BearerClassifier, Classify, ErrorKind, GrpcClassifier, Session, Wso2Classifier};
 
 use self::http_support::{Body, answer, feed::fed, is_live, layer, session, session_that_fails_to_renew, why};
@@ -109,7 +109,7 @@ async fn outcome(classifier: impl Classify + Clone, refusal: &Refusal) -> Outcom
 
 #[tokio::test(start_paused = true)]
 async fn challenges_decide_whether_the_token_is_renewed() {
-    let cases: [(&[&[u8]], Outcome); 32] = [
+    let cases: [(&[&[u8]], Outcome); 35] = [
         // Several, in one line and in several.
         (&[br#"Basic realm="x", Bearer error="invalid_token""#], Renewed),
         (&[b"Negotiate", b"Basic realm=x", br#"Bearer realm="api""#], Renewed),
@@ -120,8 +120,8 @@ async fn challenges_decide_whether_the_token_is_renewed() {
         // Commas, escapes and challenges inside quotes.
         (&[br#"Bearer realm="a, b", error="invalid_token""#], Renewed),
         (&[br#"Bearer realm="say \"Basic\", error=\"x\"", error="insufficient_scope""#], Passed),
-        (&[br#"Basic realm="Bearer error=\"invalid_token\"""#], Passed),
-        (&[br#"Basic realm=", Bearer ""#], Passed),
+        (&[br#"Digest realm="Bearer error=\"invalid_token\"""#], Passed),
+        (&[br#"Digest realm=", Bearer ""#], Passed),
         // The errors.
         (&[br#"Bearer error="invalid_token""#], Renewed),
         (&[br#"Bearer error="Invalid_TOKEN""#], Renewed),
@@ -135,7 +135,10 @@ async fn challenges_decide_whether_the_token_is_renewed() {
         // The schemes.
         (&[br#"OAuth2 realm="WSO2 API Manager""#], Renewed),
         (&[br#"oauth2 error="insufficient_scope""#], Passed),
-        (&[b"Basic"], Passed),
+        (&[b"Basic"], Renewed),
+        (&[br#"Token realm="api""#], Renewed),
+        (&[br#"OAuth realm="api""#], Renewed),
+        (&[br#"DPoP error="invalid_token""#], Passed),
         (&[b"Negotiate"], Passed),
         (&[b"NTLM TlRMTVNTUAAC=="], Passed),
         // Nothing, and garbage: never a panic, and a 401 is a 401.
@@ -154,6 +157,23 @@ async fn challenges_decide_whether_the_token_is_renewed() {
     }
 }
 
+/// A server that takes names and passwords only says `Basic` of a good token, too.
+#[tokio::test(start_paused = true)]
+async fn server_that_wants_something_else_costs_one_renewal() {
+    let inner = service_fn(|_: Request<Full<Bytes>>| {
+        let response = Refusal::challenges(&[br#"Basic realm="x""#]).response();
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let (session, fetched) = session();
+    let mut api = ServiceBuilder::new().layer(layer(&session, ORIGIN)).service(inner);
+    for _ in 0..20 {
+        let request = Request::post(ORIGIN).body(Full::from("question")).expect("a valid request");
+        let response = api.ready().await.expect("always").call(request).await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(fetched.load(Ordering::SeqCst), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn challenges_of_absurd_length_are_borne() {
     let endless = b"Bearer error=".repeat(10_000);
@@ -161,7 +181,7 @@ async fn challenges_of_absurd_length_are_borne() {
     for line in [&endless[..], &quotes] {
         outcome(BearerClassifier::new(), &Refusal::challenges(&[line])).await;
     }
-    let many: Vec<_> = (0..1000).map(|_| &b"Basic realm=x"[..]).collect();
+    let many: Vec<_> = (0..1000).map(|_| &b"Digest realm=x"[..]).collect();
     assert_eq!(outcome(BearerClassifier::new(), &Refusal::challenges(&many)).await, Passed);
 }
 

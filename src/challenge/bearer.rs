@@ -12,16 +12,22 @@ const HEALED_OTHERWISE: [&str; 3] = ["insufficient_scope", "invalid_request", ST
 
 /// Rejects a 401 whose challenges say, or don't deny, that the token is not good; the default.
 ///
-/// 1. Only the status 401 counts. Everything else passes, 403 included: see [`Classify`] for how to add it.
-/// 2. `Bearer`, `OAuth2` (older WSO2 gateways) and `DPoP` are challenges for a token, in any letter case. Where there
-///    are only others (`Basic`, `Negotiate`), the 401 passes: no token would help.
-/// 3. `error="invalid_token"` rejects. `insufficient_scope`, `invalid_request` (RFC 6750 §3.1) and
+/// 1. Only the status 401 counts, and those that [`reject_status`](BearerClassifier::reject_status) adds. Everything else
+///    passes, 403 included.
+/// 2. `Bearer`, `OAuth2` (older WSO2 gateways) and `OAuth` are challenges for our token, in any letter case. So is a 401
+///    that names nothing but `Basic`, `Token` or `JWT`: Artifactory and Django REST framework name what they take besides. Such
+///    a 401 passes with [`strict`](BearerClassifier::strict).
+/// 3. Where there are only other schemes (`Negotiate`, `Digest`), the 401 passes: no token would help. `DPoP` alone passes
+///    as well: another bearer token would not do.
+/// 4. `error="invalid_token"` rejects. `insufficient_scope`, `invalid_request` (RFC 6750 §3.1) and
 ///    `insufficient_user_authentication` (RFC 9470 §3) pass: another token of the same kind would meet the same
 ///    answer. The last one is told in an event, since only a stronger login heals it.
-/// 4. A challenge without an error, or with an unknown one, rejects unless another challenge passes by rule 3.
-/// 5. No header, or one that can't be understood, rejects: many servers send a 401 and nothing else.
-/// 6. `claims` in a challenge that rejects (base64, base64url or JSON text, an object of at most 4 KiB) reach the grant
+/// 5. A challenge without an error, or with an unknown one, rejects unless another challenge passes by rule 4.
+/// 6. No header, or one that can't be understood, rejects: many servers send a 401 and nothing else.
+/// 7. `claims` in a challenge that rejects (base64, base64url or JSON text, an object of at most 4 KiB) reach the grant
 ///    through [`Challenge::claims`]. The OpenID Connect "claims challenge" of Entra ID is such a one.
+///
+/// A rejection that a new token does not heal costs one renewal, and then the origin's cool-down holds.
 ///
 /// All `WWW-Authenticate` lines are read, 8 KiB and 16 challenges in all; the rest is ignored.
 ///
@@ -36,31 +42,71 @@ const HEALED_OTHERWISE: [&str; 3] = ["insufficient_scope", "invalid_request", ST
 /// assert!(matches!(BearerClassifier::new().head(&Head::of(&response)), Verdict::Reject(_)));
 /// # Ok::<(), http::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct BearerClassifier;
+#[derive(Clone, Debug, Default)]
+pub struct BearerClassifier {
+    strict: bool,
+    statuses: Vec<StatusCode>,
+}
 
 impl BearerClassifier {
     /// The classifier.
     pub fn new() -> Self {
-        Self
+        Self::default()
+    }
+
+    /// Lets a 401 pass that names other schemes only, `Basic`, `Token` and `JWT` among them.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// Judges answers with this status as a 401 is judged: for servers that answer a dead token with 403, 419 or 498.
+    /// May be called more than once. Statuses below 400 are never rejections.
+    ///
+    /// ```
+    /// use http::{Response, StatusCode};
+    /// use tower_reauth::{BearerClassifier, Classify, Head, Verdict};
+    ///
+    /// let classifier = BearerClassifier::new().reject_status(StatusCode::FORBIDDEN);
+    /// let response = Response::builder().status(StatusCode::FORBIDDEN).body(())?;
+    /// assert!(matches!(classifier.head(&Head::of(&response)), Verdict::Reject(_)));
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    ///
+    /// A server that says 403 where the user may not do something as well makes one renewal of each, bounded by the
+    /// origin's cool-down, unless the challenge tells the two apart.
+    #[must_use]
+    pub fn reject_status(mut self, status: StatusCode) -> Self {
+        self.statuses.push(status);
+        self
+    }
+
+    #[cold]
+    fn judge(&self, head: &Head<'_>) -> Verdict {
+        if head.status() != StatusCode::UNAUTHORIZED && !self.statuses.contains(&head.status()) {
+            return Verdict::Pass;
+        }
+        let challenges = Challenges::of(head.headers());
+        if challenges.only_foreign() && (self.strict || !challenges.only_beside()) {
+            return Verdict::Pass;
+        }
+        decide(&challenges)
     }
 }
 
 impl Classify for BearerClassifier {
     fn head(&self, head: &Head<'_>) -> Verdict {
-        if head.status() != StatusCode::UNAUTHORIZED {
+        // One comparison for a good call, whatever is configured.
+        if head.status().as_u16() < 400 {
             return Verdict::Pass;
         }
-        decide(&Challenges::of(head.headers()))
+        self.judge(head)
     }
 }
 
-/// What the challenges of a 401 say.
+/// What challenges say that our token can answer.
 pub(super) fn decide(challenges: &Challenges) -> Verdict {
-    if challenges.only_foreign() {
-        return Verdict::Pass;
-    }
     let (healed_otherwise, ours): (Vec<_>, Vec<_>) =
         challenges.ours.iter().partition(|challenge| HEALED_OTHERWISE.iter().any(|error| challenge.has_error(error)));
     let claims = ours.iter().find_map(|challenge| claims::decode(challenge.claims.as_deref()?));

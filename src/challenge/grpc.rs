@@ -133,7 +133,7 @@ mod tests {
     fn an_http_401_is_decided_as_by_the_bearer_classifier() {
         let verdict = |response| GrpcClassifier::new().head(&Head::of(&response));
         assert!(matches!(verdict(head(401, &[])), Verdict::Reject(_)));
-        assert!(matches!(verdict(head(401, &[("www-authenticate", "Basic")])), Verdict::Pass));
+        assert!(matches!(verdict(head(401, &[("www-authenticate", "Negotiate")])), Verdict::Pass));
         assert!(matches!(verdict(head(401, &[GRPC, (GRPC_STATUS, "7")])), Verdict::Reject(_)));
         for status in [403, 500, 503] {
             assert!(matches!(verdict(head(status, &[GRPC, (GRPC_STATUS, "16")])), Verdict::Pass), "{status}");

@@ -17,13 +17,22 @@ const MAX_BYTES: usize = 8 * 1024;
 /// How many challenges are read.
 const MAX_CHALLENGES: usize = 16;
 
+/// The names of the scheme that we send.
+const BEARER: [&str; 3] = ["Bearer", "OAuth2", "OAuth"];
+
+/// Schemes that servers name although they take bearer tokens: Artifactory names `Basic`, Django REST framework whatever
+/// comes first among its authenticators.
+const BESIDE: [&str; 3] = ["Basic", "Token", "JWT"];
+
 /// What all `WWW-Authenticate` lines of a response say.
 #[derive(Debug, Default)]
 pub(super) struct Challenges {
-    /// The challenges that a token can answer: `Bearer`, `OAuth2`, `DPoP`.
+    /// The challenges that are about a token: `Bearer`, `OAuth2`, `OAuth`, `DPoP`.
     pub(super) ours: Vec<Parameters>,
-    /// How many challenges of all schemes there are.
+    /// How many challenges there are of each kind.
     count: usize,
+    bearer: usize,
+    beside: usize,
 }
 
 /// The parameters that matter of one challenge; of repeated ones the first.
@@ -50,9 +59,14 @@ impl Challenges {
         challenges
     }
 
-    /// Whether there are challenges, and a token answers none of them.
+    /// Whether there are challenges, and a bearer token answers none of them.
     pub(super) fn only_foreign(&self) -> bool {
-        self.ours.is_empty() && self.count > 0
+        self.bearer == 0 && self.count > 0
+    }
+
+    /// Whether there are challenges, and all are of schemes that servers name although they take bearer tokens.
+    pub(super) fn only_beside(&self) -> bool {
+        self.beside == self.count && self.count > 0
     }
 
     fn take(&mut self, parsed: Vec<http_auth::ChallengeRef<'_>>) {
@@ -74,7 +88,10 @@ impl Challenges {
             return false;
         }
         self.count += 1;
-        let ours = ["bearer", "oauth2", "dpop"].iter().any(|ours| scheme.eq_ignore_ascii_case(ours));
+        let is_one_of = |names: &[&str]| names.iter().any(|name| scheme.eq_ignore_ascii_case(name));
+        self.bearer += usize::from(is_one_of(&BEARER));
+        self.beside += usize::from(is_one_of(&BESIDE));
+        let ours = is_one_of(&BEARER) || is_one_of(&["DPoP"]);
         if ours {
             self.ours.push(Parameters::default());
         }

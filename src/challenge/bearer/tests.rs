@@ -46,7 +46,7 @@ fn passes(line: &str) {
 fn other_statuses_than_401_pass_whatever_they_say() {
     for status in [200, 400, 402, 403, 404, 407, 500, 503] {
         let response = response(status, &[br#"Bearer error="invalid_token""#]);
-        assert!(matches!(BearerClassifier.head(&Head::of(&response)), Verdict::Pass), "{status}");
+        assert!(matches!(BearerClassifier::new().head(&Head::of(&response)), Verdict::Pass), "{status}");
     }
 }
 
@@ -133,17 +133,63 @@ fn an_unknown_error_or_none_renews() {
 #[test]
 fn only_foreign_schemes_pass() {
     for line in [
-        r#"Basic realm="simple""#,
         "Negotiate",
         "Negotiate YII/abc+def==",
         "NTLM TlRMTVNTUAACAAAA",
         r#"Digest realm="a, Bearer b", qop="auth,auth-int", nonce="x", opaque="y""#,
-        r#"Basic realm="quoted \" Bearer, error=\"invalid_token\" ""#,
+        r#"Digest realm="quoted \" Bearer, error=\"invalid_token\" ""#,
         r#"Negotiate, Basic realm="a""#,
+        r#"Basic realm="a", Digest realm="b", Token"#,
     ] {
         passes(line);
     }
     assert!(rejection(&[b"Negotiate", br#"Basic realm="a""#]).is_none());
+}
+
+#[test]
+fn a_401_that_names_only_schemes_beside_ours_renews_unless_strict() {
+    for line in [
+        r#"Basic realm="Artifactory Realm""#,
+        "Token",
+        r#"Token realm="api""#,
+        r#"token, BASIC realm="api""#,
+        r#"JWT realm="api""#,
+        r#"Basic realm="quoted \" Bearer, error=\"insufficient_scope\" ""#,
+    ] {
+        renews(line);
+        let response = response(401, &[line.as_bytes()]);
+        assert!(matches!(BearerClassifier::new().strict().head(&Head::of(&response)), Verdict::Pass), "{line}");
+    }
+    // What names our scheme, and what names nothing, is no matter of strictness.
+    for line in [r#"OAuth realm="api""#, r#"OAuth error="invalid_token""#, "Basic, Bearer", ""] {
+        renews(line);
+        let response = response(401, &[line.as_bytes()]);
+        assert!(matches!(BearerClassifier::new().strict().head(&Head::of(&response)), Verdict::Reject(_)), "{line}");
+    }
+    passes(r#"OAuth error="insufficient_scope""#);
+}
+
+#[test]
+fn a_challenge_for_dpop_alone_renews_no_bearer_token() {
+    for line in ["DPoP", r#"DPoP error="invalid_token""#, r#"DPoP error="use_dpop_nonce""#, "DPoP, Basic realm=x"] {
+        passes(line);
+    }
+}
+
+#[test]
+fn statuses_that_were_added_are_judged_as_a_401_is() {
+    let added = [403, 419, 498].map(|status| StatusCode::from_u16(status).unwrap());
+    let classifier = added.into_iter().fold(BearerClassifier::new(), BearerClassifier::reject_status);
+    let rejects =
+        |status, lines: &[&[u8]]| matches!(classifier.head(&Head::of(&response(status, lines))), Verdict::Reject(_));
+    for status in [401, 403, 419, 498] {
+        assert!(rejects(status, &[]), "{status}");
+        assert!(!rejects(status, &[br#"Bearer error="insufficient_scope""#]), "{status}");
+        assert!(!rejects(status, &[b"Negotiate"]), "{status}");
+    }
+    for status in [200, 302, 400, 404, 407, 418, 500] {
+        assert!(!rejects(status, &[]), "{status}");
+    }
 }
 
 #[test]
@@ -166,7 +212,7 @@ fn invalid_token_wins_over_errors_that_pass_and_those_over_none() {
 #[test]
 fn a_parameter_of_a_foreign_challenge_says_nothing_about_ours() {
     renews(r#"Bearer realm="a", Basic realm="b", error="insufficient_scope""#);
-    passes(r#"Basic realm="b", error="invalid_token""#);
+    passes(r#"Digest realm="b", error="invalid_token""#);
 }
 
 #[test]
@@ -209,8 +255,8 @@ fn the_first_of_repeated_parameters_counts() {
 #[test]
 fn what_lies_beyond_8_kib_or_16_challenges_is_ignored() {
     let filler = format!(r#"Basic realm="{}""#, "x".repeat(8 * 1024));
-    assert!(rejection(&[b"Basic realm=\"a\"", filler.as_bytes(), b"Bearer"]).is_none());
-    let schemes = |count: usize| format!("{}Bearer", "Basic, ".repeat(count));
+    assert!(rejection(&[b"Negotiate", filler.as_bytes(), b"Bearer"]).is_none());
+    let schemes = |count: usize| format!("{}Bearer", "Digest, ".repeat(count));
     passes(&schemes(16));
     renews(&schemes(15));
 }
