@@ -92,6 +92,26 @@ async fn two_devices_at_work_with_a_scope_each_do_not_disturb_each_other() {
     assert_eq!(world.resource.count_of(401), 0);
 }
 
+/// WSO2's newest default: whatever the one asks for, the other's tokens live.
+#[tokio::test(start_paused = true)]
+async fn two_devices_where_nothing_is_revoked_do_not_disturb_each_other() {
+    let world = World::new(Kind::Password);
+    world.issuer.regime(Regime::Unpersisted);
+    let devices = [Device::new(&world, "tablet", false), Device::new(&world, "desktop", false)];
+    for number in 0..1_000 {
+        for device in &devices {
+            assert_eq!(device.world.get("/orders").await.unwrap().status(), 200);
+        }
+        if number % 100 == 99 {
+            let session = &devices[0].world.session;
+            session.renew(session.token().await.unwrap().generation()).await.unwrap();
+        }
+        advance(SECOND / 5).await;
+    }
+    assert_eq!(devices[1].token_requests().len(), 1);
+    assert_eq!((world.resource.count_of(401), world.issuer.dead_refresh_tokens()), (0, 0));
+}
+
 /// Renews `count` times, because somebody revoked the token each time.
 async fn revoked(world: &World, count: usize) {
     for _ in 0..count {

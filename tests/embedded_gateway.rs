@@ -131,6 +131,29 @@ async fn refresh_ends_the_old_pair_and_its_refresh_token_works_once() {
 }
 
 #[tokio::test]
+async fn unpersisted_regime_ends_nothing_but_the_token_that_is_revoked() {
+    let gateway = Gateway::new(options(Regime::Unpersisted));
+    let first = log_in(&gateway, "orders").await;
+    let second = log_in(&gateway, "orders").await;
+    let third = pair(refresh(&gateway, &first.1).await);
+    assert_eq!(refresh(&gateway, &first.1).await.0, StatusCode::OK, "a refresh token is good for more than one");
+    for (access, _) in [&first, &second, &third] {
+        assert_eq!(call(&gateway, access).await, 0);
+    }
+    let app = "client_id=app&client_secret=s%2B+cret";
+    let answer = revoke(&gateway, app, &first.1).await;
+    assert_eq!(answer.headers()["RevokedRefreshToken"], first.1);
+    assert!(!answer.headers().contains_key("RevokedAccessToken"));
+    assert_eq!((call(&gateway, &first.0).await, refresh(&gateway, &first.1).await.0), (0, StatusCode::BAD_REQUEST));
+    revoke(&gateway, app, &first.0).await;
+    revoke(&gateway, app, &second.0).await;
+    assert_eq!((call(&gateway, &first.0).await, call(&gateway, &second.0).await), (900_904, 900_904));
+    assert_eq!((call(&gateway, &third.0).await, refresh(&gateway, &second.1).await.0), (0, StatusCode::OK));
+    assert_eq!(revoke(&gateway, app, &first.0).await.status(), StatusCode::OK);
+    assert_eq!(gateway.counters().revocations, 3);
+}
+
+#[tokio::test]
 async fn revoking_either_token_ends_both_and_names_them_in_the_answer() {
     let app = "client_id=app&client_secret=s%2B%20cret";
     for which in [0, 1] {

@@ -20,7 +20,7 @@ use tower_reauth::{
 };
 use tracing_subscriber::prelude::*;
 
-const REGIMES: [Regime; 3] = [Regime::Opaque, Regime::Jwt, Regime::Beside];
+const REGIMES: [Regime; 4] = [Regime::Opaque, Regime::Jwt, Regime::Beside, Regime::Unpersisted];
 
 type Http = Client<HttpConnector, Full<Bytes>>;
 
@@ -140,11 +140,11 @@ async fn tablet_goes_on_when_the_desktop_logs_out_and_in_again() {
     .await;
 }
 
-/// The three regimes do differ, and the tablet notices what its gateway's rules say: else the tests above show nothing.
+/// The regimes do differ, and the tablet notices what its gateway's rules say: else the tests above show nothing.
 #[tokio::test]
 async fn what_the_desktop_does_costs_the_tablet_what_the_regime_says() {
     for (regime, rejected_by_login, rejected_by_logout) in
-        [(Regime::Opaque, 0, 1), (Regime::Jwt, 1, 0), (Regime::Beside, 0, 0)]
+        [(Regime::Opaque, 0, 1), (Regime::Jwt, 1, 0), (Regime::Beside, 0, 0), (Regime::Unpersisted, 0, 0)]
     {
         let gateway = start(regime).await;
         let mut desktop = Device::new("desktop", &gateway, "orders");

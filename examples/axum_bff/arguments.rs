@@ -82,7 +82,7 @@ pub(crate) enum LoginKind {
     Password,
 }
 
-/// WSO2's three ways.
+/// WSO2's four ways.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Regime {
     /// The same token comes again
@@ -91,6 +91,8 @@ pub(crate) enum Regime {
     Jwt,
     /// A new token comes beside the old one
     Beside,
+    /// A new token comes, by a refresh too, and no old one dies
+    Unpersisted,
 }
 
 /// Which answers count as rejections.
@@ -122,6 +124,7 @@ impl From<Regime> for support::Regime {
             Regime::Opaque => Self::Opaque,
             Regime::Jwt => Self::Jwt,
             Regime::Beside => Self::Beside,
+            Regime::Unpersisted => Self::Unpersisted,
         }
     }
 }

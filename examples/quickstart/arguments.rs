@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     pub(crate) no_color: bool,
 }
 
-/// WSO2's three ways.
+/// WSO2's four ways.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Regime {
     /// The same token comes again
@@ -61,6 +61,8 @@ pub(crate) enum Regime {
     Jwt,
     /// A new token comes beside the old one
     Beside,
+    /// A new token comes, by a refresh too, and no old one dies
+    Unpersisted,
 }
 
 /// Which answers count as rejections.
@@ -78,6 +80,7 @@ impl From<Regime> for support::Regime {
             Regime::Opaque => Self::Opaque,
             Regime::Jwt => Self::Jwt,
             Regime::Beside => Self::Beside,
+            Regime::Unpersisted => Self::Unpersisted,
         }
     }
 }

@@ -43,8 +43,10 @@ pub(crate) enum What {
     Issued { grant_type: &'static str, number: u64, again: bool, ended: Vec<u64> },
     /// A token request was refused with an OAuth error code (RFC 6749 §5.2).
     Refused { grant_type: &'static str, code: &'static str },
-    /// A pair of tokens was revoked; `None` when there was nothing to revoke.
-    Revoked { number: Option<u64> },
+    /// Tokens of a pair were revoked: both where neither is alone.
+    Revoked { number: u64, access: bool, refresh: bool },
+    /// There was nothing to revoke.
+    NothingRevoked,
     /// An API call was let through, for the second time if it is `again`.
     Accepted { method: Method, path: String, number: u64, again: bool },
     /// An API call was rejected.
@@ -119,7 +121,8 @@ impl Book {
                 *self.counters.token_requests.entry(grant_type).or_default() += 1;
                 self.counters.refused_token_requests += 1;
             }
-            What::Revoked { number } => self.counters.revocations += u64::from(number.is_some()),
+            What::Revoked { .. } => self.counters.revocations += 1,
+            What::NothingRevoked => {}
             What::Accepted { .. } => {
                 self.counters.accepted += 1;
                 if let Some(id) = text(headers, "x-request-id") {
@@ -153,8 +156,10 @@ impl fmt::Display for Seen {
                 Ok(())
             }
             What::Refused { grant_type, code } => write!(f, "hands out no token: {code} ({grant_type})"),
-            What::Revoked { number: Some(number) } => write!(f, "revokes token {number} with its refresh token"),
-            What::Revoked { number: None } => f.write_str("has nothing to revoke: that token is dead already"),
+            What::Revoked { number, access: false, .. } => write!(f, "revokes the refresh token of token {number}"),
+            What::Revoked { number, refresh: false, .. } => write!(f, "revokes token {number}"),
+            What::Revoked { number, .. } => write!(f, "revokes token {number} with its refresh token"),
+            What::NothingRevoked => f.write_str("has nothing to revoke: that token is dead already"),
             What::Accepted { number, again, .. } => {
                 write!(f, "takes token {number}{}", if *again { ", and the call that it had rejected" } else { "" })
             }

@@ -11,10 +11,13 @@ const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) enum Regime {
     /// The same token comes again while it is valid, with the lifetime that is left of it.
     Opaque,
-    /// A new token comes and the old one is revoked: WSO2's default since version 4.
+    /// A new token comes and the old one is revoked: WSO2's default from version 4 on, until tokens were no longer kept.
     Jwt,
     /// A new token comes and the old one lives on (`renew_token_without_revoking_existing`).
     Beside,
+    /// A new token comes and nothing ends, by a refresh neither: WSO2's default for JWT tokens that are not persisted (4.7).
+    /// A revocation names one token by its id, and ends that one only.
+    Unpersisted,
 }
 
 /// Who is known to the gateway and what it does.
@@ -94,6 +97,7 @@ impl fmt::Display for Regime {
             Self::Opaque => "Who asks again gets the same token",
             Self::Jwt => "Who asks again gets a new token, and the old one dies",
             Self::Beside => "Who asks again gets a new token beside the old one",
+            Self::Unpersisted => "Who asks again gets a new token, who refreshes too, and no old one dies",
         })
     }
 }

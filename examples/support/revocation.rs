@@ -36,13 +36,18 @@ pub(super) async fn revoke(
 
     let mut tokens = gateway.tokens();
     let ended = tokens.revoke(&client, &request.token);
-    gateway.journal.write(&headers, What::Revoked { number: ended.as_ref().map(|pair| pair.number) });
+    let what = ended.as_ref().map_or(What::NothingRevoked, |ended| What::Revoked {
+        number: ended.number,
+        access: ended.access_token.is_some(),
+        refresh: ended.refresh_token.is_some(),
+    });
+    gateway.journal.write(&headers, what);
     drop(tokens);
 
     // RFC 7009 §2.2: a token that is not known is no error.
     let mut response = ().into_response();
-    if let Some(pair) = ended {
-        let names = [("revokedaccesstoken", Some(pair.access_token)), ("revokedrefreshtoken", pair.refresh_token)];
+    if let Some(ended) = ended {
+        let names = [("revokedaccesstoken", ended.access_token), ("revokedrefreshtoken", ended.refresh_token)];
         for (name, token) in names {
             if let Some(Ok(token)) = token.map(HeaderValue::try_from) {
                 response.headers_mut().insert(name, token);

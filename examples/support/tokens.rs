@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::options::Regime;
 
-/// Who holds a token: there is one active pair for each.
+/// Who holds a token: in most regimes there is one active pair for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Slot {
     pub(super) client: String,
@@ -28,7 +28,10 @@ pub(super) struct Pair {
     pub(super) access_token: String,
     pub(super) refresh_token: Option<String>,
     pub(super) expires: Instant,
+    /// The access token has not been ended.
     active: bool,
+    /// Nor has the refresh token.
+    refreshes: bool,
 }
 
 /// What came of asking for a token.
@@ -38,6 +41,13 @@ pub(super) struct Issued {
     pub(super) again: bool,
     /// The numbers of the pairs that ended by this.
     pub(super) ended: Vec<u64>,
+}
+
+/// What ended by a revocation.
+pub(super) struct Revoked {
+    pub(super) number: u64,
+    pub(super) access_token: Option<String>,
+    pub(super) refresh_token: Option<String>,
 }
 
 /// What an access token is worth.
@@ -75,7 +85,7 @@ impl Tokens {
                 }
             }
             Regime::Jwt => {}
-            Regime::Beside => return self.add(slot, Vec::new()),
+            Regime::Beside | Regime::Unpersisted => return self.add(slot, Vec::new()),
         }
         let ended: Vec<_> =
             self.active_of(&slot.user).filter(|pair| pair.slot == slot).map(|pair| pair.number).collect();
@@ -87,26 +97,39 @@ impl Tokens {
 
     /// Serves the refresh token grant; `None` says that the refresh token is not, or no longer, good for that client.
     pub(super) fn refresh(&mut self, client: &str, refresh_token: &str) -> Option<Issued> {
-        let pair = self.active_with(client, refresh_token)?;
+        let pair = self.alive_with(client, refresh_token)?;
         if pair.refresh_token.as_deref() != Some(refresh_token) {
             return None;
         }
         let (slot, number) = (pair.slot.clone(), pair.number);
+        if self.regime == Regime::Unpersisted {
+            return Some(self.add(slot, Vec::new()));
+        }
         self.end_pair(number);
         Some(self.add(slot, vec![number]))
     }
 
-    /// Ends the pair that a token of that client belongs to; `None` when it has ended before or never was.
-    pub(super) fn revoke(&mut self, client: &str, token: &str) -> Option<Pair> {
-        let pair = self.active_with(client, token)?.clone();
-        self.end_pair(pair.number);
-        Some(pair)
+    /// Ends a token of that client, with the other one of its pair where the two are known to belong together; `None` when
+    /// it has ended before or never was.
+    pub(super) fn revoke(&mut self, client: &str, token: &str) -> Option<Revoked> {
+        let Pair { number, access_token, refresh_token, .. } = self.alive_with(client, token)?.clone();
+        if self.regime != Regime::Unpersisted {
+            self.end_pair(number);
+            return Some(Revoked { number, access_token: Some(access_token), refresh_token });
+        }
+        let pair = self.pairs.get_mut(number as usize - 1)?;
+        if access_token == token {
+            pair.active = false;
+            return Some(Revoked { number, access_token: Some(access_token), refresh_token: None });
+        }
+        pair.refreshes = false;
+        Some(Revoked { number, access_token: None, refresh_token })
     }
 
     /// Ends the pair with this number, if it is alive.
     pub(super) fn end_pair(&mut self, number: u64) {
         let Some(pair) = self.pairs.get_mut(number as usize - 1) else { return };
-        pair.active = false;
+        (pair.active, pair.refreshes) = (false, false);
         if let Some(active) = self.active.get_mut(&pair.slot.user) {
             active.retain(|of_user| *of_user != number);
         }
@@ -129,7 +152,7 @@ impl Tokens {
     pub(super) fn revoke_all(&mut self) {
         self.active.clear();
         for pair in &mut self.pairs {
-            pair.active = false;
+            (pair.active, pair.refreshes) = (false, false);
         }
     }
 
@@ -151,6 +174,7 @@ impl Tokens {
             slot,
             expires: Instant::now() + self.lifetime(),
             active: true,
+            refreshes: true,
         };
         for token in [Some(&pair.access_token), pair.refresh_token.as_ref()].into_iter().flatten() {
             self.numbers.insert(token.clone(), pair.number);
@@ -170,8 +194,9 @@ impl Tokens {
         self.pair(*self.numbers.get(token)?)
     }
 
-    fn active_with(&self, client: &str, token: &str) -> Option<&Pair> {
-        self.with(token).filter(|pair| pair.active && pair.slot.client == client)
+    fn alive_with(&self, client: &str, token: &str) -> Option<&Pair> {
+        let is_alive = |pair: &&Pair| if pair.access_token == token { pair.active } else { pair.refreshes };
+        self.with(token).filter(is_alive).filter(|pair| pair.slot.client == client)
     }
 
     fn active_of(&self, user: &Option<String>) -> impl Iterator<Item = &Pair> {

@@ -208,8 +208,10 @@ async fn revoke(script: Script, token: String) -> Result<Response<Full<Bytes>>, 
     if state.chance(temper.holds) {
         return Ok(json(503, String::new()));
     }
+    let alone = temper.regime == Regime::Unpersisted;
     let pair = &mut state.pairs[number(&token)];
-    (pair.lives, pair.refreshes) = (false, false);
+    pair.lives &= alone && token.starts_with('r');
+    pair.refreshes &= alone && token.starts_with('t');
     Ok(json(200, String::new()))
 }
 
@@ -219,6 +221,7 @@ impl State {
         let owner = self.logins[login].owner;
         match asked {
             Asked::Refresh(pair) if !self.pairs[pair].refreshes => return Outcome::Refused,
+            Asked::Refresh(_) if self.temper.regime == Regime::Unpersisted => return self.issue(owner, true),
             Asked::Refresh(pair) if self.temper.rotates => {
                 (self.pairs[pair].refreshes, self.pairs[pair].lives) = (false, false);
                 return self.issue(owner, true);

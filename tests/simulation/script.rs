@@ -69,6 +69,8 @@ pub(crate) enum Regime {
     NewKillsOld,
     SameAgain,
     Beside,
+    /// Nothing dies, by a refresh neither, and a revocation ends one token.
+    Unpersisted,
 }
 
 /// An access token with its refresh token; its number is its place.

@@ -221,7 +221,7 @@ impl State {
 
 impl Temper {
     fn of(rng: &mut Rng) -> Self {
-        let regime = [Regime::NewKillsOld, Regime::SameAgain, Regime::Beside][rng.usize(..3)];
+        let regime = [Regime::NewKillsOld, Regime::SameAgain, Regime::Beside, Regime::Unpersisted][rng.usize(..4)];
         let mut temper = Self {
             regime,
             rotates: rng.bool(),

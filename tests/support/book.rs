@@ -22,6 +22,9 @@ pub enum Regime {
     SameAgain,
     /// They live on.
     Beside,
+    /// They live on, and after a refresh as well; a revocation ends one token: WSO2's rule for JWT tokens that it does not
+    /// persist.
+    Unpersisted,
 }
 
 /// One request that the issuer has seen.
@@ -117,7 +120,7 @@ impl Book {
         self.number += 1;
         let with_refresh_token =
             tokens.refresh_token.unwrap_or(matches!(request.grant_type(), "password" | "refresh_token"));
-        if let (Some(index), true) = (redeemed, with_refresh_token) {
+        if let (Some(index), true) = (redeemed, with_refresh_token && self.regime != Regime::Unpersisted) {
             self.issued[index].refresh_lives = false;
             self.issued[index].access_lives = false;
         }
@@ -136,12 +139,14 @@ impl Book {
         response
     }
 
-    /// RFC 7009 §2.1: either token takes the other one with it.
+    /// RFC 7009 §2.1: either token takes the other one with it, where it is known that they belong together.
     pub(super) fn revoke(&mut self, token: &str) {
+        let alone = self.regime == Regime::Unpersisted;
         for issued in &mut self.issued {
-            if issued.access_token == token || issued.refresh_token.as_deref() == Some(token) {
-                issued.access_lives = false;
-                issued.refresh_lives = false;
+            let is_access = issued.access_token == token;
+            if is_access || issued.refresh_token.as_deref() == Some(token) {
+                issued.access_lives &= alone && !is_access;
+                issued.refresh_lives &= alone && is_access;
             }
         }
     }
