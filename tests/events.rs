@@ -249,7 +249,8 @@ async fn logout_while_a_renewal_is_under_way_is_no_warning() {
         world.session.forget();
     });
     answer.unwrap_err();
-    advance(MINUTE).await;
+    assert!(world.session.shutdown(MINUTE).await);
+    assert_eq!(trace.events("renewal failed").len(), 1);
     assert!(trace.told().iter().all(|line| line.starts_with("INFO")), "{:#?}", trace.told());
 }
 
