@@ -1,12 +1,17 @@
 //! The one error type of the crate: opaque, cheap to clone, free of secrets.
 
-use std::{borrow::Cow, error::Error as StdError, fmt, io, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use http::StatusCode;
 
 mod causes;
 #[cfg(feature = "tonic")]
 mod grpc_status;
+mod unsent;
+mod verdict;
+
+pub(crate) use self::verdict::{Evidence, TokenVerdict};
+use crate::identity::SessionId;
 
 /// Why a call, a renewal or a revocation failed.
 ///
@@ -43,8 +48,10 @@ struct Inner {
     status: Option<StatusCode>,
     code: Option<Box<str>>,
     retry_after: Option<Duration>,
-    // Held back on this side.
-    nothing_sent: bool,
+    // What it says of the token request that failed, where that is known better than by the kind.
+    verdict: Option<TokenVerdict>,
+    // Whose renewal failed.
+    session: Option<SessionId>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -58,14 +65,14 @@ pub enum ErrorKind {
     LoggedOut,
     /// The request does not say whose it is: see [`Sessions`](crate::Sessions).
     NoKey,
-    /// The authorization server will not have these credentials (RFC 6749 §5.2 `invalid_grant` and the like).
+    /// The authorization server will not have these credentials (RFC 6749 §5.2 `invalid_grant`, and the many other words that
+    /// servers have for it). Not final while [`retry_after`](Error::retry_after) tells the time of another attempt:
+    /// [`Status::Refused`](crate::Status::Refused) says when a person must be asked.
     Refused,
-    /// The authorization server objects to the request itself: client, grant type, scope (RFC 6749 §5.2).
+    /// The authorization server objects to the client, or to what was asked for: grant type, scope (RFC 6749 §5.2).
     Misconfigured,
     /// The authorization server is in trouble or asks for patience: any 5xx, 429, `temporarily_unavailable`.
     Unavailable,
-    /// The authorization server answered with an OAuth error code that is none of the known ones.
-    OAuth,
     /// The token endpoint could not be reached, or the exchange broke.
     Transport,
     /// The token endpoint did not answer within its own limit.
@@ -141,9 +148,10 @@ impl ErrorKind {
 impl Error {
     /// An error with a message that says what failed; for grants and transports written by users.
     ///
-    /// The kind decides what the session does next: [`ErrorKind::Refused`] says that the credentials are dead,
-    /// [`ErrorKind::Misconfigured`] that it takes a minute or more before another attempt can work, everything else that
-    /// one may work soon. The message must not hold a secret.
+    /// The kind decides what the session does next: [`ErrorKind::Refused`] says that the server will not have the
+    /// credentials, [`ErrorKind::Misconfigured`] that it takes a minute or more before another attempt can work, everything
+    /// else that one may work soon. Where nothing was sent, say so with [`not_sent`](Error::not_sent). The message must not
+    /// hold a secret.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -152,7 +160,8 @@ impl Error {
                 status: None,
                 code: None,
                 retry_after: None,
-                nothing_sent: false,
+                verdict: None,
+                session: None,
                 source: None,
             }),
         }
@@ -163,6 +172,22 @@ impl Error {
     pub fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source: Box<dyn StdError + Send + Sync> = source.into();
         self.map(|inner| inner.source = Some(source.into()))
+    }
+
+    /// The same error, saying that nothing was sent: for grants and transports written by users, where no connection came
+    /// about or the credentials were not at hand. The session backs off and counts no attempt, see [`Credential`].
+    ///
+    /// [`Credential`]: crate::Credential
+    #[must_use]
+    pub fn not_sent(self) -> Self {
+        self.with_verdict(TokenVerdict::Unsent)
+    }
+
+    /// The same error with the time to wait before the next attempt, as a server's `Retry-After` tells it; at most five
+    /// minutes are waited. With [`ErrorKind::Unavailable`] it stands for a server that asked for patience.
+    #[must_use]
+    pub fn with_retry_after(self, wait: Duration) -> Self {
+        self.map(|inner| inner.retry_after = Some(wait))
     }
 
     /// The cause.
@@ -187,30 +212,36 @@ impl Error {
 
     /// Finds an error of this crate in a chain of sources: inside the errors of tonic, kube, reqwest and others.
     pub fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(found) = error.downcast_ref() {
-                return Some(found);
-            }
-            next = error.source();
-        }
-        None
+        chain(error).find_map(|error| error.downcast_ref())
     }
 
-    /// Whether nothing was sent for certain: it was held back here, or nobody listens at the other end. An established
-    /// connection never fails like that.
-    pub(crate) fn never_left(&self) -> bool {
-        if self.inner.nothing_sent {
-            return true;
+    /// What this says of the token request that failed, to the session whose request it was. An error that another session
+    /// gave says nothing of this one's credentials: they were not sent.
+    pub(crate) fn verdict(&self, session: SessionId) -> TokenVerdict {
+        use ErrorKind::{
+            CoolingDown, Damped, Invalid, LoggedOut, Misconfigured, NoKey, NoRuntime, OwnAuthorization, Refused,
+            RenewalLost, SameToken, SelfAuthorization, Service, TimedOut, Transport, Unavailable, WaitedTooLong,
+        };
+
+        let is_foreign = self.inner.session.is_some_and(|owner| owner != session);
+        if is_foreign {
+            return TokenVerdict::Unsent;
         }
-        let mut next = self.source();
-        while let Some(error) = next {
-            if error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused) {
-                return self.kind() == ErrorKind::Transport;
+        if let Some(verdict) = self.inner.verdict {
+            return verdict;
+        }
+        match self.kind() {
+            // No answer came: nothing may have been sent.
+            Transport | Service | TimedOut | Unavailable if self.source().is_some_and(unsent::was_unsent) => {
+                TokenVerdict::Unsent
             }
-            next = error.source();
+            Refused => TokenVerdict::Refused(Evidence::Code),
+            Misconfigured => TokenVerdict::NotAllowed,
+            Unavailable if self.retry_after().is_some() => TokenVerdict::Wait { throttled: false },
+            LoggedOut | NoKey | WaitedTooLong | RenewalLost | NoRuntime | Damped | CoolingDown | SameToken
+            | OwnAuthorization | SelfAuthorization | Invalid => TokenVerdict::Unsent,
+            _ => TokenVerdict::Broken { page: false },
         }
-        false
     }
 
     pub(crate) fn service(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -230,18 +261,43 @@ impl Error {
         self.map(|inner| inner.code = Some(code.into()))
     }
 
-    pub(crate) fn with_nothing_sent(self) -> Self {
-        self.map(|inner| inner.nothing_sent = true)
+    /// Whether the server asked for patience.
+    pub(crate) fn asks_to_wait(&self) -> bool {
+        matches!(self.inner.verdict, Some(TokenVerdict::Wait { .. }))
     }
 
-    pub(crate) fn with_retry_after(self, wait: Duration) -> Self {
-        self.map(|inner| inner.retry_after = Some(wait))
+    pub(crate) fn with_verdict(self, verdict: TokenVerdict) -> Self {
+        self.map(|inner| inner.verdict = Some(verdict))
+    }
+
+    /// The same error as that of a session's renewal. The first session counts: an error that passes through others is not
+    /// theirs.
+    pub(crate) fn of_session(self, session: SessionId) -> Self {
+        if self.inner.session.is_some() { self } else { self.map(|inner| inner.session = Some(session)) }
+    }
+
+    /// The same error, said for good.
+    pub(crate) fn into_final(self) -> Self {
+        self.map(|inner| {
+            inner.kind = ErrorKind::Refused;
+            inner.retry_after = None;
+        })
     }
 
     fn map(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         change(Arc::make_mut(&mut self.inner));
         self
     }
+}
+
+/// An error and its sources, from the top.
+pub(crate) fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
 }
 
 impl fmt::Display for Error {

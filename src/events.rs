@@ -64,6 +64,12 @@ pub(crate) fn refresh_token_refused(name: SessionName, error: &Error) {
     info!(target: TARGET, session, key, status, code, %error, "refresh token refused");
 }
 
+pub(crate) fn refresh_token_passed_over(name: SessionName, error: &Error) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    let (status, code) = (code_of(error), error.oauth_code());
+    info!(target: TARGET, session, key, status, code, %error, "refresh token passed over");
+}
+
 pub(crate) fn credentials_refused(name: SessionName, error: &Error) {
     let (session, key) = (name.id.0, name.key.map(display));
     let (kind, status, code) = (error.kind(), code_of(error), error.oauth_code());

@@ -22,7 +22,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[tokio::test(start_paused = true)]
 async fn refused_credential_is_reported_once_however_often_calls_ask() {
     let trace = Trace::start();
-    for kind in [Kind::Password, Kind::RefreshToken, Kind::Custom] {
+    // Sent once, or once more to make sure.
+    for (kind, sends, told) in [(Kind::Password, 1, 1), (Kind::RefreshToken, 2, 1), (Kind::Custom, 2, 2)] {
         let (started, failed, refused) = counts(&trace);
         let world = World::new(kind);
         world.issuer.always(Answer::error(400, "invalid_grant"));
@@ -30,7 +31,23 @@ async fn refused_credential_is_reported_once_however_often_calls_ask() {
             world.get("/orders").await.unwrap_err();
             advance(MINUTE).await;
         }
-        assert_eq!(counts(&trace), (started + 1, failed + 1, refused + 1), "{kind:?}: {:?}", trace.lines());
+        assert_eq!(counts(&trace), (started + sends, failed + sends, refused + told), "{kind:?}: {:?}", trace.lines());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn refresh_token_that_is_passed_over_or_forgotten_is_told_with_its_code() {
+    let trace = Trace::start();
+    let world = World::new(Kind::Password);
+    for (code, message) in
+        [("invalid_request", "refresh token passed over"), ("invalid_grant", "refresh token refused")]
+    {
+        world.get("/orders").await.unwrap();
+        world.issuer.revoke_all();
+        world.issuer.next(Answer::error(400, code));
+        world.get("/orders").await.unwrap();
+        let events = trace.events(message);
+        assert!(events.len() == 1 && events[0].contains(code), "{events:?}");
     }
 }
 

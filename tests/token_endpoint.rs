@@ -110,9 +110,9 @@ async fn each_bad_answer_has_its_own_kind_keeps_its_status_and_shows_no_secret()
         (200, format!(r#"{token}","token_type":"s3cret-client"}}"#), ErrorKind::UnsupportedTokenType),
         (200, huge, ErrorKind::AnswerTooLarge),
         (307, "s3cret-access".into(), ErrorKind::Redirected),
-        (400, r#"{"error":"s3cret access"}"#.into(), ErrorKind::OAuth),
-        (400, "s3cret-access".into(), ErrorKind::UnexpectedStatus),
-        (401, "s3cret-client".into(), ErrorKind::Misconfigured),
+        (400, r#"{"error":"s3cret access"}"#.into(), ErrorKind::Refused),
+        (400, "s3cret-access".into(), ErrorKind::Refused),
+        (401, "s3cret-client".into(), ErrorKind::Refused),
         (500, r#"{"error":"invalid_grant","error_description":"s3cret-password"}"#.into(), ErrorKind::Unavailable),
     ] {
         let error = failure(status, body).await;

@@ -1,23 +1,50 @@
-//! What an unsuccessful answer means: statuses and OAuth error codes (RFC 6749 §5.2).
+//! What users are told of an unsuccessful answer, and for how long it asks them to wait.
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use http::{
+    HeaderMap, StatusCode,
+    header::{RETRY_AFTER, WWW_AUTHENTICATE},
+};
 
-use super::step::Step;
-use crate::{Error, ErrorKind};
+use super::{
+    step::Step,
+    verdict::{Refusal, verdict},
+};
+use crate::Error;
 
 /// The longest wait that a server can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 
-/// The error that an answer stands for, given the `error` member of its body, if it has one.
-pub(super) fn failure(step: &Step<'_>, status: StatusCode, headers: &HeaderMap, code: Option<&str>) -> Error {
-    let (kind, why) = meaning(status, code);
-    let mut error = step.error(kind, why).with_status(status);
-    if let Some(code) = code.filter(|code| is_printable(code)) {
+/// What the body of an answer without tokens holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told<'a> {
+    /// The `error` member is there.
+    pub(super) is_error: bool,
+    /// The code in it.
+    pub(super) code: Option<&'a str>,
+    /// The body starts as a page for people does.
+    pub(super) page: bool,
+}
+
+/// The error that an answer without tokens stands for.
+pub(super) fn failure(step: &Step<'_>, status: StatusCode, headers: &HeaderMap, told: Told<'_>) -> Error {
+    let wait = retry_after(headers);
+    // A code that repeats the status says nothing, and what does not look like a code is none.
+    let code = told.code.filter(|code| is_readable(code) && !repeats(code, status));
+    let (verdict, kind, why) = verdict(Refusal {
+        status,
+        code,
+        is_error: told.is_error,
+        page: told.page,
+        retry_after: wait.is_some(),
+        basic: asks_for_the_client(headers),
+    });
+    let mut error = step.error(kind, why).with_status(status).with_verdict(verdict);
+    if let Some(code) = code {
         error = error.with_oauth_code(code);
     }
-    match retry_after(headers) {
+    match wait {
         Some(wait) => error.with_retry_after(wait),
         None => error,
     }
@@ -41,41 +68,20 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     (!wait.is_zero()).then_some(wait.min(LONGEST_WAIT))
 }
 
-fn meaning(status: StatusCode, code: Option<&str>) -> (ErrorKind, &'static str) {
-    // Servers put OAuth codes on outages: with these statuses the body decides nothing (invariant 5).
-    if status.is_server_error() {
-        return (ErrorKind::Unavailable, "the server is in trouble");
-    }
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        return (ErrorKind::Unavailable, "the server gets too many requests");
-    }
-    if status.is_redirection() {
-        return (ErrorKind::Redirected, "the server answered with a redirect");
-    }
-    match code {
-        Some("temporarily_unavailable" | "server_error" | "slow_down") => {
-            (ErrorKind::Unavailable, "the server is in trouble")
-        }
-        Some(
-            "invalid_grant"
-            | "interaction_required"
-            | "consent_required"
-            | "login_required"
-            | "unauthorized_client"
-            | "access_denied",
-        ) => (ErrorKind::Refused, "the server refused the credentials"),
-        Some("invalid_client") => (ErrorKind::Misconfigured, "the server refused the client"),
-        Some("unsupported_grant_type" | "invalid_scope" | "invalid_target" | "invalid_request") => {
-            (ErrorKind::Misconfigured, "the server objects to the request")
-        }
-        Some(_) => (ErrorKind::OAuth, "the server answered with an OAuth error"),
-        None if status == StatusCode::UNAUTHORIZED => (ErrorKind::Misconfigured, "the server refused the client"),
-        None => (ErrorKind::UnexpectedStatus, "the server answered with a status that is not expected here"),
-    }
+/// Whether the challenge is for the client's name and secret.
+fn asks_for_the_client(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+    lines.any(|line| {
+        line.trim_start().split([' ', ',']).next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic"))
+    })
+}
+
+fn repeats(code: &str, status: StatusCode) -> bool {
+    status.canonical_reason().is_some_and(|reason| reason.eq_ignore_ascii_case(code.trim()))
 }
 
 /// RFC 6749 lets a code hold almost any ASCII text; a message shows only what looks like a code.
-fn is_printable(code: &str) -> bool {
+fn is_readable(code: &str) -> bool {
     (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
 }
 
@@ -87,48 +93,6 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, text.parse().unwrap());
         retry_after(&headers)
-    }
-
-    #[test]
-    fn status_and_code_decide_the_kind() {
-        use ErrorKind::*;
-        for (status, code, kind) in [
-            (500, Some("invalid_grant"), Unavailable),
-            (502, None, Unavailable),
-            (503, Some("invalid_client"), Unavailable),
-            (599, None, Unavailable),
-            (429, Some("invalid_grant"), Unavailable),
-            (301, None, Redirected),
-            (307, Some("invalid_grant"), Redirected),
-            (400, Some("temporarily_unavailable"), Unavailable),
-            (400, Some("server_error"), Unavailable),
-            (400, Some("slow_down"), Unavailable),
-            (400, Some("invalid_grant"), Refused),
-            (200, Some("invalid_grant"), Refused),
-            (400, Some("interaction_required"), Refused),
-            (400, Some("consent_required"), Refused),
-            (400, Some("login_required"), Refused),
-            (400, Some("unauthorized_client"), Refused),
-            (403, Some("access_denied"), Refused),
-            (401, Some("invalid_grant"), Refused),
-            (401, Some("invalid_client"), Misconfigured),
-            (400, Some("invalid_client"), Misconfigured),
-            (400, Some("unsupported_grant_type"), Misconfigured),
-            (400, Some("invalid_scope"), Misconfigured),
-            (400, Some("invalid_target"), Misconfigured),
-            (400, Some("invalid_request"), Misconfigured),
-            (400, Some("use_dpop_nonce"), OAuth),
-            (400, Some("Invalid_Grant"), OAuth),
-            (400, Some(""), OAuth),
-            (401, None, Misconfigured),
-            (400, None, UnexpectedStatus),
-            (404, None, UnexpectedStatus),
-            (201, None, UnexpectedStatus),
-            (101, None, UnexpectedStatus),
-        ] {
-            let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(meaning(status, code).0, kind, "{status} {code:?}");
-        }
     }
 
     #[test]
@@ -147,10 +111,10 @@ mod tests {
 
     #[test]
     fn only_what_looks_like_a_code_is_shown() {
-        assert!(is_printable("invalid_grant"));
-        assert!(is_printable(&"a".repeat(64)));
+        assert!(is_readable("invalid_grant"));
+        assert!(is_readable(&"a".repeat(64)));
         for code in ["", &"a".repeat(65), "has space", "line\nbreak", "ümlaut", "<b>"] {
-            assert!(!is_printable(code), "{code}");
+            assert!(!is_readable(code), "{code}");
         }
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod script;
 mod secret_buffer;
 mod step;
 mod transport;
+mod verdict;
 
 use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
@@ -109,9 +110,13 @@ struct Settings {
     parameters: Vec<(Box<str>, SecretString)>,
     response_limit: usize,
     timeout: Duration,
+    not_sent_when: Option<Arc<NotSentWhen>>,
     // Of all clones; those of an endpoint with another limit have their own.
     turns: Arc<Semaphore>,
 }
+
+/// Knows the errors of a user's service.
+type NotSentWhen = dyn Fn(&(dyn StdError + 'static)) -> bool + Send + Sync;
 
 impl TokenEndpoint {
     /// The endpoint at `uri`, reached through `service`, which is cloned for each request.
@@ -160,6 +165,7 @@ impl TokenEndpoint {
             parameters: Vec::new(),
             response_limit: RESPONSE_LIMIT,
             timeout: TIMEOUT,
+            not_sent_when: None,
             turns: Arc::new(Semaphore::new(CONCURRENCY)),
         };
         let shared = Shared { transport: Transport::new(service), hold: Hold::default() };
@@ -191,6 +197,29 @@ impl TokenEndpoint {
         self.set(|settings| settings.timeout = timeout)
     }
 
+    /// Says which errors of the service mean that nothing was sent. Then nothing counts as an attempt: a password is not held
+    /// back because there was no network for a while.
+    ///
+    /// Known without this: what the operating system says of connections that are refused or lead nowhere, and all that
+    /// hyper-util's client (feature `hyper-util`) and reqwest (feature `reqwest`) call a failure to connect, among it names that
+    /// can't be resolved and TLS handshakes that fail. The function is asked about the service's error and then about each of
+    /// its sources, and must be certain.
+    ///
+    /// ```
+    /// # fn with(endpoint: tower_reauth::TokenEndpoint) {
+    /// use tower::load_shed::error::Overloaded;
+    ///
+    /// let endpoint = endpoint.not_sent_when(|error| error.is::<Overloaded>());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn not_sent_when(
+        self,
+        is_not_sent: impl Fn(&(dyn StdError + 'static)) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|settings| settings.not_sent_when = Some(Arc::new(is_not_sent)))
+    }
+
     /// How many requests may be under way at a time, by all clones that are made of this endpoint from here on: many
     /// sessions that renew at once must not overrun the server. Further ones wait for their turn, and a pause that the server
     /// asks for meanwhile holds them as well. After 30 s a token request fails with
@@ -220,7 +249,7 @@ impl TokenEndpoint {
 
 impl fmt::Debug for TokenEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { address, revocation, client, parameters, response_limit, timeout, turns: _ } = &*self.settings;
+        let Settings { address, revocation, client, parameters, response_limit, timeout, .. } = &*self.settings;
         f.debug_struct("TokenEndpoint")
             .field("address", &format_args!("{address}"))
             .field("revocation", &revocation.as_ref().map(ToString::to_string))

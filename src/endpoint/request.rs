@@ -1,6 +1,6 @@
 //! Token requests (RFC 6749 §4 and §6): what is sent, and what becomes of the answer.
 
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 
 use http::{
     HeaderValue, Request, StatusCode,
@@ -12,14 +12,14 @@ use tokio::{sync::SemaphorePermit, time::timeout_at};
 
 use super::{
     TokenEndpoint,
-    failure::{failure, holds_everyone, retry_after},
+    failure::{Told, failure, holds_everyone, retry_after},
     form::Form,
     hold::Turn,
     response::{Answer, tokens},
     step::{Purpose, Step},
-    transport::{AnswerBody, Deadline, read},
+    transport::{AnswerBody, Deadline, read, read_start},
 };
-use crate::{Error, ErrorKind, GrantContext, TokenSet, events, identity::SessionId};
+use crate::{Error, ErrorKind, GrantContext, TokenSet, error::chain, events, identity::SessionId};
 
 /// How long a token request waits for a place among those that are under way.
 const PLACE_TIME: Duration = Duration::from_secs(30);
@@ -89,24 +89,38 @@ impl TokenEndpoint {
         let turn = self.enter(&step)?;
         let form = self.form(context, parameters);
         let (parts, body, deadline) = self.post(&step, form, Some(context.session())).await?;
-        if holds_everyone(parts.status) {
-            let (status, wait) = (parts.status, retry_after(&parts.headers));
-            events::requests_paused(step.address().uri().authority(), status, wait);
-            self.shared.hold.begin(turn, status, wait);
-        } else if !parts.status.is_server_error() {
-            self.shared.hold.end(turn);
+        let pause = || {
+            let wait = retry_after(&parts.headers);
+            events::requests_paused(step.address().uri().authority(), parts.status, wait);
+            self.shared.hold.begin(turn, parts.status, wait);
+        };
+        // Before the body, which may be slow: others are about to ask.
+        let holds = holds_everyone(parts.status);
+        if holds {
+            pause();
         }
-        let limit = self.settings.response_limit;
-        if parts.status != StatusCode::OK {
-            return Err(refusal(&step, &parts, body, limit, deadline).await);
+        let answer = self.answer(&step, &parts, body, deadline).await;
+        match &answer {
+            Err(error) if error.asks_to_wait() && !holds => pause(),
+            _ if parts.status.is_server_error() || holds => {}
+            _ => self.shared.hold.end(turn),
         }
-        let body = read(&step, body, limit, deadline).await.map_err(|error| error.with_status(parts.status))?;
-        tokens(&step, &parts.headers, body.as_slice())
+        answer
     }
 
-    /// Whether a pause that the server asked for would stop a request from being sent now.
-    pub(crate) fn check_pause(&self) -> Result<(), Error> {
-        self.enter(&Step::new(Purpose::Token(None), &self.settings.address)).map(|_| ())
+    async fn answer(
+        &self,
+        step: &Step<'_>,
+        parts: &Parts,
+        body: AnswerBody,
+        deadline: Deadline,
+    ) -> Result<TokenSet, Error> {
+        let limit = self.settings.response_limit;
+        if parts.status != StatusCode::OK {
+            return Err(refusal(step, parts, body, limit, deadline).await);
+        }
+        let body = read(step, body, limit, deadline).await.map_err(|error| error.with_status(parts.status))?;
+        tokens(step, &parts.headers, body.as_slice())
     }
 
     /// A place among the requests that may be under way. Whoever waits longer for one than callers wait for a token is not
@@ -120,8 +134,8 @@ impl TokenEndpoint {
         match timeout_at(deadline.at, turns.acquire()).await {
             Ok(Ok(place)) => Ok(place),
             _ => {
-                let why = format_args!("not sent, since the requests before it took longer than {PLACE_TIME:?}");
-                Err(step.error(ErrorKind::Unavailable, why).with_nothing_sent())
+                let why = format!("not sent, since the requests before it took longer than {PLACE_TIME:?}");
+                Err(step.error(ErrorKind::Unavailable, why).not_sent())
             }
         }
     }
@@ -129,7 +143,7 @@ impl TokenEndpoint {
     fn enter(&self, step: &Step<'_>) -> Result<Turn, Error> {
         self.shared.hold.enter().map_err(|held| {
             let why = format!("not sent, since the server answered with {} just before", held.status.as_u16());
-            step.error(ErrorKind::Unavailable, why).with_retry_after(held.remaining).with_nothing_sent()
+            step.error(ErrorKind::Unavailable, why).with_retry_after(held.remaining).not_sent()
         })
     }
 
@@ -172,7 +186,11 @@ impl TokenEndpoint {
         if let Some(session) = session {
             request.extensions_mut().insert(session);
         }
-        let response = self.shared.transport.send(step, request, deadline).await?;
+        let response = self.shared.transport.send(step, request, deadline).await.map_err(|error| {
+            let known = self.settings.not_sent_when.as_ref().zip(error.source());
+            let not_sent = known.is_some_and(|(is_not_sent, source)| chain(source).any(|error| is_not_sent(error)));
+            if not_sent { error.not_sent() } else { error }
+        })?;
         let (parts, body) = response.into_parts();
         Ok((parts, body, deadline))
     }
@@ -187,18 +205,21 @@ pub(super) async fn refusal(
     deadline: Deadline,
 ) -> Error {
     let status = parts.status;
-    let mut answer = Answer::default();
-    if status.is_client_error() || status.is_server_error() {
-        match read(step, body, limit, deadline).await {
-            Ok(body) => answer = Answer::parse(body.as_slice()).unwrap_or_default(),
-            // A page over the limit is no OAuth error, and on an outage the status says enough.
-            Err(error) if error.kind() == ErrorKind::AnswerTooLarge => {}
-            Err(_) if status.is_server_error() || holds_everyone(status) => {}
-            // The code that was cut off may be the one that decides.
-            Err(error) => return error.with_status(status),
-        }
+    if status.is_redirection() {
+        return failure(step, status, &parts.headers, Told::default());
     }
-    failure(step, status, &parts.headers, answer.error())
+    match read_start(step, body, limit, deadline).await {
+        Ok(body) => {
+            let answer = Answer::parse(body.as_slice()).unwrap_or_default();
+            failure(step, status, &parts.headers, answer.told(body.as_slice()))
+        }
+        // On an outage the status says enough.
+        Err(_) if status.is_server_error() || holds_everyone(status) => {
+            failure(step, status, &parts.headers, Told::default())
+        }
+        // The code that was cut off may be the one that decides.
+        Err(error) => error.with_status(status),
+    }
 }
 
 #[cfg(test)]

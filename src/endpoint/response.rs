@@ -1,6 +1,10 @@
 //! Reading an answer of the token endpoint (RFC 6749 §5.1), tolerant of what servers are known to send.
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
@@ -10,8 +14,11 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{failure::failure, step::Step};
-use crate::{Error, ErrorKind, TokenSet};
+use super::{
+    failure::{Told, failure},
+    step::Step,
+};
+use crate::{Error, ErrorKind, TokenSet, error::TokenVerdict};
 
 /// The longest lifetime that is believed: a hundred years. Longer ones are cut, so that a clock can add them.
 const LONGEST_LIFETIME: f64 = 100.0 * 365.25 * 24.0 * 3600.0;
@@ -24,8 +31,13 @@ pub(super) struct Answer {
     lifetime: Option<Duration>,
     refresh_token: Option<SecretString>,
     scope: Option<Box<str>>,
-    error: Option<Box<str>>,
+    error: Option<ErrorMember>,
     extra: Vec<(Box<str>, SecretString)>,
+}
+
+/// The `error` member (RFC 6749 §5.2); its code, where it holds one that can be told from a sentence.
+struct ErrorMember {
+    code: Option<Box<str>>,
 }
 
 impl Answer {
@@ -33,9 +45,10 @@ impl Answer {
         serde_json::from_slice(body)
     }
 
-    /// The OAuth error code, where the answer is an OAuth error (RFC 6749 §5.2).
-    pub(super) fn error(&self) -> Option<&str> {
-        self.error.as_deref()
+    /// What the answer says, where it is no token response.
+    pub(super) fn told(&self, body: &[u8]) -> Told<'_> {
+        let code = self.error.as_ref().and_then(|error| error.code.as_deref());
+        Told { is_error: self.error.is_some(), code, page: is_page(body) }
     }
 }
 
@@ -46,10 +59,13 @@ pub(super) fn tokens(step: &Step<'_>, headers: &HeaderMap, body: &[u8]) -> Resul
     let answer = Answer::parse(body).map_err(|_| match shape(body) {
         Shape::Empty => refuse(ErrorKind::EmptyAnswer, "the answer has no body"),
         Shape::Json => refuse(ErrorKind::MalformedAnswer, "the answer is cut off or is no token response"),
-        Shape::Foreign => refuse(ErrorKind::NotJson, "the answer is not JSON"),
+        Shape::Foreign => {
+            let page = is_page(body);
+            refuse(ErrorKind::NotJson, "the answer is not JSON").with_verdict(TokenVerdict::Broken { page })
+        }
     })?;
-    if let Some(code) = answer.error() {
-        return Err(failure(step, status, headers, Some(code)));
+    if answer.error.is_some() {
+        return Err(failure(step, status, headers, answer.told(body)));
     }
     let Some(access_token) = answer.access_token else {
         return Err(refuse(ErrorKind::MissingAccessToken, "the answer holds no access token"));
@@ -99,7 +115,7 @@ impl<'de> Visitor<'de> for AnswerVisitor {
                 "expires_in" => answer.lifetime = lifetime(value),
                 // An empty one can't be redeemed.
                 "refresh_token" => answer.refresh_token = if value.get() == r#""""# { None } else { secret(value)? },
-                "error" => answer.error = text(value)?.map(String::into_boxed_str),
+                "error" => answer.error = error(value),
                 // A scope of another shape, such as a list, is kept as it came.
                 "scope" if is_text(value) => answer.scope = text(value)?.map(String::into_boxed_str),
                 _ if is_text(value) => answer.extra.extend(secret(value)?.map(|value| (name.as_str().into(), value))),
@@ -166,6 +182,27 @@ fn lifetime(value: &RawValue) -> Option<Duration> {
     }
     let seconds = number.parse::<f64>().ok()?.min(LONGEST_LIFETIME).floor();
     (seconds >= 1.0).then(|| Duration::from_secs_f64(seconds))
+}
+
+/// `null` and the empty string are no error. Some servers give an object: its code is in `code` or `status`, or is what the
+/// `message` consists of.
+fn error(value: &RawValue) -> Option<ErrorMember> {
+    let text = |value: &RawValue| serde_json::from_str::<Option<Box<str>>>(value.get()).ok().flatten();
+    let code = if let Ok(object) = serde_json::from_str::<BTreeMap<String, &RawValue>>(value.get()) {
+        ["code", "status", "message"].into_iter().filter_map(|name| object.get(name)).find_map(|value| text(value))
+    } else {
+        match serde_json::from_str::<Option<Box<str>>>(value.get()) {
+            Ok(None) => return None,
+            Ok(Some(code)) if code.is_empty() => return None,
+            code => code.ok().flatten(),
+        }
+    };
+    Some(ErrorMember { code })
+}
+
+/// Whether a body is a page for people.
+fn is_page(body: &[u8]) -> bool {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start().starts_with(b"<")
 }
 
 enum Shape {

@@ -92,36 +92,66 @@ impl Deadline {
 /// Reads an answer to its end, or to the limit (invariant 12), into memory that is wiped (invariant 9).
 pub(super) async fn read(
     step: &Step<'_>,
-    mut body: AnswerBody,
+    body: AnswerBody,
     limit: usize,
     deadline: Deadline,
 ) -> Result<SecretBuffer, Error> {
-    let too_large = || step.error(ErrorKind::AnswerTooLarge, format_args!("the answer is larger than {limit} bytes"));
+    let (answer, is_whole) = read_up_to(step, body, limit, deadline).await?;
+    if is_whole {
+        Ok(answer)
+    } else {
+        Err(step.error(ErrorKind::AnswerTooLarge, format_args!("the answer is larger than {limit} bytes")))
+    }
+}
+
+/// As [`read`], and of an answer over the limit what comes before it.
+pub(super) async fn read_start(
+    step: &Step<'_>,
+    body: AnswerBody,
+    limit: usize,
+    deadline: Deadline,
+) -> Result<SecretBuffer, Error> {
+    read_up_to(step, body, limit, deadline).await.map(|(answer, _)| answer)
+}
+
+/// Says whether the answer ended within the limit.
+async fn read_up_to(
+    step: &Step<'_>,
+    mut body: AnswerBody,
+    limit: usize,
+    deadline: Deadline,
+) -> Result<(SecretBuffer, bool), Error> {
     // Grows with what arrives: the server's word about the length is not taken.
     let mut answer = SecretBuffer::default();
     loop {
         let data = match timeout_at(deadline.at, body.frame()).await {
             Ok(Some(Ok(frame))) => frame.into_data(),
             Ok(Some(Err(source))) => return Err(broken(step, source)),
-            Ok(None) => return Ok(answer),
+            Ok(None) => return Ok((answer, true)),
             Err(_) => return Err(timed_out(step, deadline)),
         };
         // Trailers mean nothing here.
         let Ok(data) = data else { continue };
-        if data.len() > limit - answer.len() {
-            return Err(too_large());
+        let left = limit - answer.len();
+        answer.push(&data[..data.len().min(left)]);
+        if data.len() > left {
+            return Ok((answer, false));
         }
-        answer.push(&data);
     }
 }
 
+/// The exchange broke after the request had been handed to the service.
 fn broken(step: &Step<'_>, source: BoxError) -> Error {
+    // What another layer of ours says comes from before it sent anything, unless its own service failed.
+    let ours = Error::find(&*source).map(Error::kind);
     // A session that is asked to authorize its own token request is a mistake in the set-up, not in the network.
-    let kind = match Error::find(&*source).map(Error::kind) {
+    let kind = match ours {
         Some(kind @ ErrorKind::SelfAuthorization) => kind,
         _ => ErrorKind::Transport,
     };
-    step.error(kind, "the exchange with the server broke").with_source(source)
+    let error = step.error(kind, "the exchange with the server broke");
+    let error = if ours.is_some_and(|kind| kind != ErrorKind::Service) { error.not_sent() } else { error };
+    error.with_source(source)
 }
 
 fn timed_out(step: &Step<'_>, deadline: Deadline) -> Error {

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use secrecy::{ExposeSecret, SecretString};
@@ -36,6 +37,7 @@ pub struct PasswordGrant {
     scope: Option<Box<str>>,
     device_scope: Option<Box<str>>,
     retain: Retain,
+    pub(super) confirmations: Option<Box<[Duration]>>,
 }
 
 /// How long a [`PasswordGrant`] keeps the password.
@@ -60,6 +62,7 @@ impl PasswordGrant {
             scope: None,
             device_scope: None,
             retain: Retain::default(),
+            confirmations: None,
         }
     }
 
@@ -94,6 +97,18 @@ impl PasswordGrant {
     #[must_use]
     pub fn retain(mut self, retain: Retain) -> Self {
         self.retain = retain;
+        self
+    }
+
+    /// The pauses before a password that had worked, and was then refused, is sent once more to make sure; one attempt for
+    /// each. Default: one attempt after 60 s, and where the server's refusal has no code another one after 5 min.
+    ///
+    /// After the last attempt the session is [`Refused`](crate::Status::Refused). WSO2 answers `invalid_grant` for outages of
+    /// its user store, too: there, `[60 s, 15 min]` waits one out. A server that counts failures may lock the account with
+    /// each of these attempts. A password that never worked in this login is not confirmed.
+    #[must_use]
+    pub fn confirmations(mut self, pauses: impl IntoIterator<Item = Duration>) -> Self {
+        self.confirmations = Some(pauses.into_iter().collect());
         self
     }
 
@@ -143,6 +158,7 @@ impl fmt::Debug for PasswordGrant {
             .field("scope", &self.scope)
             .field("device_scope", &self.device_scope)
             .field("retain", &self.retain)
+            .field("confirmations", &self.confirmations)
             .finish()
     }
 }

@@ -1,10 +1,10 @@
 //! A grant as a session holds it: shared with the renewal that is under way, and of any type.
 
-use std::{any::Any, future::Future, pin::Pin, sync::Arc};
+use std::{any::Any, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 
-use super::{Credential, Grant, GrantContext, RefreshTokenGrant, refresh_token::nothing_left};
+use super::{Credential, Grant, GrantContext, PasswordGrant, RefreshTokenGrant, refresh_token::nothing_left};
 use crate::{Error, TokenEndpoint, TokenSet};
 
 /// A grant whose initial refresh token was taken out.
@@ -20,6 +20,7 @@ pub(crate) trait DynGrant: Send + Sync {
     fn fetch(&self, context: GrantContext) -> Pin<Box<dyn Future<Output = Result<TokenSet, Error>> + Send + '_>>;
     fn endpoint(&self) -> Option<&TokenEndpoint>;
     fn credential(&self) -> Credential;
+    fn confirmations(&self) -> Option<&[Duration]>;
 }
 
 impl SharedGrant {
@@ -53,6 +54,14 @@ impl SharedGrant {
             Self::Other(grant) => grant.credential(),
         }
     }
+
+    /// The pauses before a password that had worked is sent to make sure, where the user named them.
+    pub(crate) fn confirmations(&self) -> Option<&[Duration]> {
+        match self {
+            Self::RefreshToken(_) => None,
+            Self::Other(grant) => grant.confirmations(),
+        }
+    }
 }
 
 impl<G: Grant> DynGrant for G {
@@ -66,5 +75,9 @@ impl<G: Grant> DynGrant for G {
 
     fn credential(&self) -> Credential {
         Grant::credential(self)
+    }
+
+    fn confirmations(&self) -> Option<&[Duration]> {
+        (self as &dyn Any).downcast_ref::<PasswordGrant>()?.confirmations.as_deref()
     }
 }

@@ -249,11 +249,17 @@ impl Login {
             let error = Error::new(ErrorKind::CoolingDown, format!("{origin} rejects tokens that were just issued"));
             return Err(Obstacle::Stop(error.with_retry_after(left)));
         }
-        self.rare().refusals.check(now).map_err(Obstacle::Stop)?;
-        self.rare().backoff.check(now).map_err(|error| match error.retry_after() {
-            Some(pause) if pause <= patience => Obstacle::Until(now + pause),
-            _ => Obstacle::Stop(error),
-        })?;
+        // What is held back for longer decides; without a time it is held back for good.
+        let held_back = [self.rung(now).err(), self.rare().backoff.check(now).err()];
+        let held_back = held_back.into_iter().flatten();
+        if let Some(error) = held_back.max_by_key(|error| error.retry_after().unwrap_or(Duration::MAX)) {
+            // Whoever asks for credentials that the server would not have need not wait for it.
+            let is_refused = matches!(error.kind(), ErrorKind::Refused | ErrorKind::Misconfigured);
+            return Err(match error.retry_after() {
+                Some(pause) if pause <= patience && !is_refused => Obstacle::Until(now + pause),
+                _ => Obstacle::Stop(error),
+            });
+        }
         let unexpired = self.held.as_ref().is_some_and(|held| held.may_work(now));
         if unexpired && matches!(need, Need::Rejected { .. }) {
             let limit = session.settings.reissues_per_minute;

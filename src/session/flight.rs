@@ -172,10 +172,7 @@ impl Departure {
             async move {
                 let _task = task;
                 events::renewal_started(name, reason);
-                let answer = match tokio::time::timeout(limit, ladder::climb(&landing.session, &order)).await {
-                    Ok(answer) => answer,
-                    Err(_) => Err(Error::new(ErrorKind::TimedOut, "the renewal did not end within its limit")),
-                };
+                let answer = ladder::climb(&landing.session, &order, limit).await;
                 landing.land(answer, order, reason, renewal).await;
             }
             .instrument(span),
@@ -207,6 +204,7 @@ impl Guard {
                     let landing = match answer {
                         Ok(tokens) => Ok(login.keep(now, tokens, order.claims)),
                         Err(error) => {
+                            let error = error.of_session(self.name.id);
                             login.failed(now, &error);
                             Err(error)
                         }

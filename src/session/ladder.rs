@@ -1,57 +1,88 @@
 //! The order of renewals: the refresh token, then the session's own grant, then give up.
 //!
-//! Every rung looks at the session first: one that was logged out, or logged in anew, sends nothing more.
+//! Every rung looks at the session first: one that was logged out, or logged in anew, sends nothing more. Which rung comes
+//! first, and whether there is a next one, is said in [`rung`](super::rung).
 
-use std::{error::Error as _, sync::Weak};
+use std::{error::Error as _, sync::Weak, time::Duration};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::{Inner, flight::Order, state::Login};
-use crate::{Error, ErrorKind, GrantContext, TokenSet, events, identity::SessionName, metrics};
+use super::{Inner, doubt::Fate, flight::Order, rung::Rung, state::Login};
+use crate::{Error, ErrorKind, GrantContext, TokenSet, events, metrics};
 
-pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenSet, Error> {
-    let refresh_token = with_login(session, order, |login| login.refresh_token.clone())?;
+/// Climbs until there are tokens, no rung is left, or the time is over.
+pub(super) async fn climb(session: &Weak<Inner>, order: &Order, limit: Duration) -> Result<TokenSet, Error> {
+    let began = Instant::now();
+    let left = || limit.saturating_sub(began.elapsed());
+    let (rung, refresh_token, passed_over) = with_login(session, order, |login| {
+        let rung = login.rung(Instant::now());
+        let passed_over = login.rare().doubts.last().filter(|_| matches!(rung, Ok(Rung::Grant))).cloned();
+        (rung, login.refresh_token.clone(), passed_over)
+    })?;
     let mut refused = None;
-    if let (Some(endpoint), Some(refresh_token)) = (&order.endpoint, &refresh_token) {
-        let context = GrantContext::new(order.session.id, order.claims.clone(), None);
-        match endpoint.refresh(&context, refresh_token).await {
-            // Invariant 4: only a server that refused this very refresh token makes us forget it.
-            Err(error) if error.kind() == ErrorKind::Refused => {
-                with_login(session, order, |login| login.refresh_token = None)?;
-                events::refresh_token_refused(order.session, &error);
-                refused = Some(error);
-                metrics::refresh_token_refused();
+    match (rung?, &order.endpoint, &refresh_token) {
+        (Rung::Refresh, Some(endpoint), Some(refresh_token)) => {
+            let context = GrantContext::new(order.session.id, order.claims.clone(), None);
+            match in_time(left(), endpoint.refresh(&context, refresh_token)).await {
+                Ok(tokens) => {
+                    // Where the login has ended meanwhile, the landing decides what becomes of them.
+                    let _ = with_login(session, order, Login::reached);
+                    return Ok(tokens);
+                }
+                Err(error) => refused = Some(descend(session, order, error)?),
             }
-            answer => {
-                let Ok(grant) = with_login(session, order, |login| login.grant.clone()) else { return answer };
-                let left = grant.credential();
-                let noted = with_login(session, order, |login| match &answer {
-                    Ok(_) => {
-                        login.reached();
-                        false
-                    }
-                    // The client, or the request as such, whatever the refresh token is worth.
-                    Err(error) if error.kind() == ErrorKind::Misconfigured => {
-                        login.rare_mut().refusals.failed(Instant::now(), error, left)
-                    }
-                    Err(_) => false,
-                });
-                tell(order.session, noted, &answer);
-                return answer;
+        }
+        _ => {
+            if let Some(error) = passed_over {
+                events::refresh_token_passed_over(order.session, &error);
             }
         }
     }
-    if let Some(endpoint) = &order.endpoint {
-        // What is stopped here was not sent, and must not count as a send.
-        endpoint.check_pause()?;
+    let own = refresh_token.filter(|_| order.endpoint.is_none());
+    let context = GrantContext::new(order.session.id, order.claims.clone(), own);
+    fetch(session, order, left(), context, refused).await
+}
+
+/// Notes a refresh that failed; gives the error back where the next rung is to be tried.
+fn descend(session: &Weak<Inner>, order: &Order, error: Error) -> Result<Error, Error> {
+    let name = order.session;
+    let error = error.of_session(name.id);
+    let verdict = error.verdict(name.id);
+    match with_login(session, order, |login| login.refresh_failed(Instant::now(), &error, verdict))? {
+        Fate::Kept => return Err(error),
+        Fate::PassedOver => events::refresh_token_passed_over(name, &error),
+        Fate::Forgotten => {
+            events::refresh_token_refused(name, &error);
+            metrics::refresh_token_refused();
+        }
+        Fate::Final => {
+            events::refresh_token_refused(name, &error);
+            metrics::refresh_token_refused();
+            let error = error.into_final();
+            events::credentials_refused(name, &error);
+            metrics::credentials_refused();
+            return Err(error);
+        }
     }
+    Ok(error)
+}
+
+/// The session's own grant. `refused` is what became of the refresh token in this flight.
+async fn fetch(
+    session: &Weak<Inner>,
+    order: &Order,
+    limit: Duration,
+    context: GrantContext,
+    refused: Option<Error>,
+) -> Result<TokenSet, Error> {
+    let id = order.session.id;
     let grant = with_login(session, order, |login| {
         let now = Instant::now();
         login.rare().refusals.check(now).inspect(|()| login.rare_mut().refusals.sent(now))?;
         Ok(login.grant.clone())
     })??;
-    let own = refresh_token.filter(|_| order.endpoint.is_none());
-    let mut answer = grant.fetch(GrantContext::new(order.session.id, order.claims.clone(), own)).await;
+    let answer = in_time(limit, grant.fetch(context)).await;
+    let mut answer = answer.map_err(|error| error.of_session(id));
     // A grant that had nothing left to send: what the server said of the refresh token is the cause.
     if let (Err(error), Some(cause)) = (&answer, refused)
         && (error.kind(), error.status()) == (ErrorKind::Refused, None)
@@ -59,29 +90,32 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order) -> Result<TokenS
     {
         answer = Err(error.clone().with_source(cause));
     }
-    let left = grant.credential();
-    let noted = with_login(session, order, |login| match &answer {
-        Ok(_) => {
-            login.worked();
-            false
-        }
-        Err(error) => {
-            if error.never_left() {
-                login.rare_mut().refusals.unsent();
+    let (left, confirmations) = (grant.credential(), grant.confirmations());
+    let noted = with_login(session, order, |login| {
+        login.credential = left;
+        match &answer {
+            Ok(_) => {
+                login.worked();
+                false
             }
-            login.rare_mut().refusals.failed(Instant::now(), error, left)
+            Err(error) => {
+                let refusals = &mut login.rare_mut().refusals;
+                refusals.failed(Instant::now(), error, error.verdict(id), left, confirmations)
+            }
         }
     });
-    tell(order.session, noted, &answer);
+    // Where nothing could be noted, the login ended while the answer was on its way: the landing decides what becomes of it.
+    if let (Ok(true), Err(error)) = (noted, &answer) {
+        events::credentials_refused(order.session, error);
+        metrics::credentials_refused();
+    }
     answer
 }
 
-/// Where nothing could be noted, the login ended while the answer was on its way: the landing decides what becomes of it.
-fn tell(name: SessionName, noted: Result<bool, Error>, answer: &Result<TokenSet, Error>) {
-    if let (Ok(true), Err(error)) = (noted, answer) {
-        events::credentials_refused(name, error);
-        metrics::credentials_refused();
-    }
+/// What is under way at the flight's limit counts as broken: it may have arrived.
+async fn in_time(limit: Duration, answer: impl Future<Output = Result<TokenSet, Error>>) -> Result<TokenSet, Error> {
+    let over = |_| Err(Error::new(ErrorKind::TimedOut, "the renewal did not end within its limit"));
+    timeout(limit, answer).await.unwrap_or_else(over)
 }
 
 fn with_login<T>(session: &Weak<Inner>, order: &Order, act: impl FnOnce(&mut Login) -> T) -> Result<T, Error> {

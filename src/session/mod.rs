@@ -8,8 +8,10 @@
 
 mod ask;
 mod builder;
+mod consequence;
 mod cool_down;
 mod damping;
+mod doubt;
 mod errand;
 mod flight;
 mod keeper;
@@ -17,6 +19,7 @@ mod ladder;
 mod rare;
 mod refusal;
 mod revocation;
+mod rung;
 mod schedule;
 mod state;
 mod status;

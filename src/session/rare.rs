@@ -5,8 +5,8 @@
 use tokio::time::Instant;
 
 use super::{
-    cool_down::CoolDowns, damping::Damping, flight::Flight, keeper::Keeper, refusal::Refusals, schedule::Backoff,
-    state::Login,
+    cool_down::CoolDowns, damping::Damping, doubt::Doubts, flight::Flight, keeper::Keeper, refusal::Refusals,
+    schedule::Backoff, state::Login,
 };
 use crate::{Credential, identity::Generation};
 
@@ -16,6 +16,7 @@ pub(super) struct Rare {
     /// What the token that is held was asked for with.
     pub(super) claims: Option<Box<str>>,
     pub(super) backoff: Backoff,
+    pub(super) doubts: Doubts,
     pub(super) refusals: Refusals,
     pub(super) damping: Damping,
     /// The token that people were told is damped.
@@ -33,6 +34,7 @@ impl Rare {
             keeper: None,
             claims: None,
             backoff: Backoff::NONE,
+            doubts: Doubts::NONE,
             refusals: Refusals::new(credential, worked),
             damping: Damping::NONE,
             damped: Generation::NONE,
@@ -45,6 +47,7 @@ impl Rare {
             && self.keeper.is_none()
             && self.claims.is_none()
             && self.backoff.is_over()
+            && self.doubts.is_over()
             && self.refusals.is_over()
             && self.damping.is_over(now)
             && self.cool_downs.is_over(now)

@@ -6,7 +6,10 @@ use http::HeaderValue;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::{RenewAhead, Status, builder::Settings, flight::Flight, rare::Rare, schedule::Expiry, watchers::Watchers};
+use super::{
+    RenewAhead, Status, builder::Settings, doubt::Doubts, flight::Flight, rare::Rare, schedule::Expiry,
+    watchers::Watchers,
+};
 use crate::{Credential, Error, TokenSet, grant::SharedGrant, identity::Generation, token::Details};
 
 /// Between two renewals without traffic.
@@ -33,6 +36,8 @@ pub(super) struct Login {
     pub(super) credential: Credential,
     /// Whether the grant, not a refresh token, has brought a token in this login.
     pub(super) worked: bool,
+    /// Whether the session redeems refresh tokens, and not the grant.
+    pub(super) redeems: bool,
     ahead: RenewAhead,
     /// Whether the refresh token came with the token that is held.
     refresh_token_is_new: bool,
@@ -51,7 +56,7 @@ impl State {
     pub(super) fn status(&self) -> Status {
         match &self.login {
             None => Status::LoggedOut,
-            Some(login) if login.rare().refusals.is_refused() => Status::Refused,
+            Some(login) if login.is_refused() => Status::Refused,
             Some(login) if login.held.is_some() => Status::Active,
             Some(_) => Status::Idle,
         }
@@ -64,7 +69,7 @@ impl State {
 
 impl Login {
     pub(super) fn new(grant: SharedGrant, refresh_token: Option<SecretString>, settings: &Settings) -> Self {
-        let credential = grant.credential();
+        let (credential, redeems) = (grant.credential(), grant.endpoint().is_some());
         Self {
             epoch: Generation::next(),
             grant,
@@ -73,6 +78,7 @@ impl Login {
             rare: None,
             credential,
             worked: false,
+            redeems,
             ahead: settings.ahead(credential),
             refresh_token_is_new: false,
         }
@@ -95,6 +101,9 @@ impl Login {
         if refresh_token.is_some() {
             // Without one the old one stays good (RFC 6749 §6).
             self.refresh_token = refresh_token;
+            if let Some(rare) = &mut self.rare {
+                rare.doubts = Doubts::NONE;
+            }
         }
         self.held = Some(Held { header, generation, expiry, details });
         if claims.is_some() || self.rare.is_some() {
@@ -120,21 +129,6 @@ impl Login {
         let due = held.expiry?.renew_at().max(now + SHORTEST_PAUSE);
         let pause = self.rare().backoff.check(now).err().and_then(|error| error.retry_after());
         Some(pause.map_or(due, |pause| due.max(now + pause)))
-    }
-
-    /// Notes that the grant has brought a token.
-    pub(super) fn worked(&mut self) {
-        self.worked = true;
-        if let Some(rare) = &mut self.rare {
-            rare.refusals.worked();
-        }
-    }
-
-    /// Notes that a refresh succeeded.
-    pub(super) fn reached(&mut self) {
-        if let Some(rare) = &mut self.rare {
-            rare.refusals.reached();
-        }
     }
 
     /// Notes a failed renewal. What may still work is kept (invariant 4).

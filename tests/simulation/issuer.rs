@@ -71,6 +71,7 @@ pub(crate) enum Outcome {
 struct Exchange {
     script: Script,
     login: usize,
+    asked: Asked,
     done: bool,
 }
 
@@ -99,17 +100,16 @@ impl Service<Request<Full<Bytes>>> for Issuer {
             None => Asked::Own,
         };
         oracle::token_request(&mut script.lock(), login, asked);
-        let exchange = Exchange { script, login, done: false };
-        Box::pin(exchange.run(asked))
+        Box::pin(Exchange { script, login, asked, done: false }.run())
     }
 }
 
 impl Exchange {
-    async fn run(mut self, asked: Asked) -> Result<Response<Full<Bytes>>, Broken> {
+    async fn run(mut self) -> Result<Response<Full<Bytes>>, Broken> {
         let (breaks, restart) = oneshot::channel();
         self.script.lock().exchanges.push(breaks);
         let outcome = {
-            let decide = pin!(decide(&self.script, self.login, asked));
+            let decide = pin!(decide(&self.script, self.login, self.asked));
             match select(decide, restart).await {
                 Either::Left((outcome, _)) => outcome,
                 Either::Right(_) => Outcome::Broken,
@@ -117,7 +117,7 @@ impl Exchange {
         };
         self.done = true;
         let mut state = self.script.lock();
-        oracle::token_answer(&mut state, self.login, asked, outcome);
+        oracle::token_answer(&mut state, self.login, self.asked, outcome);
         match outcome {
             Outcome::Tokens { pair, life, refreshes } => {
                 let life = life.map(|life| format!(r#","expires_in":{life}"#)).unwrap_or_default();
@@ -148,7 +148,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.done {
-            oracle::token_request_dropped(&mut self.script.lock(), self.login);
+            oracle::token_request_dropped(&mut self.script.lock(), self.login, self.asked);
         }
     }
 }

@@ -3,9 +3,10 @@
 //! 1. A login has one token request under way at most, none after its end, and none that nothing calls for: there is no
 //!    token, its age calls for a new one, a call was rejected with *this* token, or a renewal was asked for.
 //! 2. A token request is carried through, whatever becomes of its callers, for as long as a flight may last.
-//! 3. The refresh token that was delivered last is the one that is sent; while there is one, no password is.
-//! 4. A refused password is sent once more after 60 s if it had worked, and never more than 3 times in 15 min without a
-//!    success. What a 429 or 503 asks for is waited for by everybody.
+//! 3. The refresh token that was delivered last is the one that is sent; while there is one that works, no password is.
+//! 4. A refused password is sent once more after 60 s if it had worked. Without a success, one that never worked is sent at
+//!    most 3 times in 15 min and 5 times in all, one that had worked at most 10 times in 15 min, and no two within a second.
+//!    What a 429 or 503 asks for is waited for by everybody.
 //! 5. What goes out carries the last token that was delivered to the login that the call began with, while that login
 //!    lasts, and to an origin that may see it. The body is the same each time.
 //! 6. No more re-issues a minute are caused by rejections than the session allows.
@@ -69,15 +70,25 @@ pub(crate) fn token_request(state: &mut State, number: usize, asked: Asked) {
     }
     match asked {
         Asked::Refresh(pair) if login.refresh != Some(pair) => wrong.push("sends an outdated refresh token"),
-        Asked::Own if login.refresh.is_some() => wrong.push("sends its own credential while it has a refresh token"),
+        Asked::Own if login.refresh.is_some() && !login.stands_back(now) => {
+            wrong.push("sends its own credential while it has a refresh token")
+        }
         Asked::Own if login.kind == Kind::RefreshToken => wrong.push("has no credential of its own"),
         Asked::Own if login.kind == Kind::Password => {
             if login.refused.is_some_and(|at| !login.worked || login.refusals > 1 || now < at + MINUTE) {
                 wrong.push("sends a password that was refused");
             }
+            let since_last = login.password_sends.last().map(|at| now.duration_since(*at));
+            if since_last.is_some_and(|pause| pause < Duration::from_secs(1)) {
+                wrong.push("sends two passwords within a second");
+            }
             login.password_sends.push(now);
-            if login.password_sends.iter().filter(|at| now.duration_since(**at) < QUARTER).count() > 3 {
-                wrong.push("sends a password for the fourth time in 15 min");
+            let recent = login.password_sends.iter().filter(|at| now.duration_since(**at) < QUARTER).count();
+            if recent > most_passwords(login.worked) {
+                wrong.push("sends a password too often in 15 min");
+            }
+            if !login.worked && login.password_sends.len() > 5 {
+                wrong.push("sends a password that never worked for the sixth time");
             }
         }
         _ => {}
@@ -112,27 +123,50 @@ pub(crate) fn token_answer(state: &mut State, number: usize, asked: Asked, outco
             if refreshes {
                 login.refresh = Some(pair);
             }
-            (login.failed_in_a_row, login.pause, login.objected, login.refused) = (0, None, None, None);
+            (login.failed_in_a_row, login.pause, login.objected) = (0, None, None);
+            (login.refresh_refusals, login.refresh_breaks) = (0, Vec::new());
+            if !login.is_alone() || asked == Asked::Own {
+                login.refused = None;
+            }
             if asked == Asked::Own {
+                if !refreshes {
+                    // One that did not work has had its time.
+                    login.refresh = None;
+                }
                 (login.worked, login.refusals) = (true, 0);
                 login.password_sends.clear();
+                (login.password_breaks, login.password_pause) = (0, None);
             }
             return;
         }
-        Outcome::Refused => {
-            if let Asked::Refresh(_) = asked {
-                (login.refresh, login.refresh_refused) = (None, Some(now));
-            }
-            if asked == Asked::Own || login.kind == Kind::RefreshToken {
-                login.refused = Some(now);
-                login.refusals += 1;
-            }
-        }
+        Outcome::Refused => {}
         Outcome::Objected => login.objected = Some(now),
         Outcome::Panicked => login.lost = Some(now),
         Outcome::Held { .. } | Outcome::Unavailable | Outcome::Broken => {}
     }
-    let goes_on = matches!((asked, outcome), (Asked::Refresh(_), Outcome::Refused)) && login.kind != Kind::RefreshToken;
+    let goes_on = matches!((asked, outcome), (Asked::Refresh(_), Outcome::Refused)) && !login.is_alone();
+    match (asked, outcome) {
+        (Asked::Refresh(_), Outcome::Refused) if goes_on => {
+            (login.refresh, login.refresh_refused) = (None, Some(now));
+        }
+        // Once more, to make sure.
+        (Asked::Refresh(_), Outcome::Refused) if login.refresh_refusals == 0 => login.refresh_refusals = 1,
+        (Asked::Refresh(_), Outcome::Refused) => {
+            (login.refresh, login.refresh_refused, login.refused) = (None, Some(now), Some(now));
+        }
+        (Asked::Refresh(_), Outcome::Unavailable | Outcome::Broken | Outcome::Held { .. }) => {
+            login.refresh_breaks.push(now);
+        }
+        (Asked::Refresh(_), _) => login.refresh_breaks.clear(),
+        (Asked::Own, Outcome::Refused) => {
+            login.refused = Some(now);
+            login.refusals += 1;
+        }
+        (Asked::Own, _) => {}
+    }
+    if let (Asked::Own, Kind::Password, Some(kind)) = (asked, login.kind, outcome.kind()) {
+        login.password_failed(kind, now);
+    }
     if let Some(kind) = outcome.kind().filter(|_| !goes_on) {
         let asked_for = match outcome {
             Outcome::Held { retry_after } => retry_after,
@@ -142,7 +176,25 @@ pub(crate) fn token_answer(state: &mut State, number: usize, asked: Asked, outco
     }
 }
 
-pub(crate) fn token_request_dropped(state: &mut State, number: usize) {
+fn most_passwords(worked: bool) -> usize {
+    if worked { 10 } else { 3 }
+}
+
+impl Login {
+    fn password_failed(&mut self, kind: ErrorKind, now: Instant) {
+        self.password_breaks += 1;
+        let spacing = match (self.worked, self.password_breaks) {
+            (false, n) => [10, 120, 1200, 7200][n.min(4) - 1],
+            (true, n) => (5 << (n - 1).min(6)).min(300),
+        };
+        self.password_pause = Some((kind, now + Duration::from_secs(spacing.max(300))));
+        if !self.worked && self.password_sends.len() >= 5 {
+            self.refused = Some(now);
+        }
+    }
+}
+
+pub(crate) fn token_request_dropped(state: &mut State, number: usize, asked: Asked) {
     let now = Instant::now();
     state.note(|| format!("login {number} drops its token request"));
     let holds = state.holds.len() as u32;
@@ -150,6 +202,11 @@ pub(crate) fn token_request_dropped(state: &mut State, number: usize) {
     login.running -= 1;
     let began = login.flights.last().map_or(now, |flight| flight.at);
     login.fail(ErrorKind::TimedOut, None, holds);
+    match asked {
+        Asked::Refresh(_) => login.refresh_breaks.push(now),
+        Asked::Own if login.kind == Kind::Password => login.password_failed(ErrorKind::TimedOut, now),
+        Asked::Own => {}
+    }
     state.check(now >= began + FLIGHT_LIMIT, || format!("login {number} did not carry its token request through"));
 }
 
@@ -257,7 +314,8 @@ pub(crate) fn excuse(state: &State, number: usize, kind: ErrorKind, began: Insta
     let call = call.map(|call| &state.calls[call]);
     // Seen while it happened, or within the pause that follows it.
     let witnessed = login.failures.iter().any(|failure| failure.kind == kind && failure.at >= began);
-    let failed = witnessed || login.pause.is_some_and(|(pause, until)| pause == kind && now <= until);
+    let mut pauses = [login.pause, login.password_pause].into_iter().flatten();
+    let failed = witnessed || pauses.any(|(pause, until)| pause == kind && now <= until);
     match kind {
         LoggedOut => !state.is_current(number),
         Damped => login.settings.limit.is_some_and(|limit| {
@@ -270,11 +328,13 @@ pub(crate) fn excuse(state: &State, number: usize, kind: ErrorKind, began: Insta
         CoolingDown => call
             .and_then(|call| call.origin)
             .is_some_and(|origin| login.unproductive[origin].is_some_and(|at| now <= at + MINUTE)),
-        Refused => witnessed || login.refused.is_some(),
+        Refused => failed || login.refused.is_some(),
         Misconfigured => login.objected.is_some_and(|at| at >= began || now <= at + QUARTER),
         Unavailable => {
             let sends = login.password_sends.iter().filter(|at| now.duration_since(**at) < QUARTER).count();
-            failed || now <= state.hold.1 || sends >= 3
+            // A flight that died leaves a password that was sent a moment ago.
+            let just_sent = login.password_sends.last().is_some_and(|at| now <= *at + Duration::from_secs(1));
+            failed || now <= state.hold.1 + Duration::from_secs(1) || sends >= most_passwords(login.worked) || just_sent
         }
         Transport | TimedOut => failed,
         WaitedTooLong => {

@@ -124,7 +124,15 @@ pub(crate) struct Login {
     pub(crate) refusals: u32,
     pub(crate) objected: Option<Instant>,
     pub(crate) worked: bool,
+    /// Since the last success.
     pub(crate) password_sends: Vec<Instant>,
+    pub(crate) password_breaks: usize,
+    /// What may stand against another send of the password, and until when at the most.
+    pub(crate) password_pause: Option<(ErrorKind, Instant)>,
+    /// Exchanges with the refresh token that broke, one after the other.
+    pub(crate) refresh_breaks: Vec<Instant>,
+    /// How often it was refused while nothing else was left.
+    pub(crate) refresh_refusals: u32,
     pub(crate) unproductive: [Option<Instant>; ORIGINS.len()],
     pub(crate) renewals_asked: Vec<Instant>,
 }
@@ -237,6 +245,10 @@ impl Login {
             objected: None,
             worked: false,
             password_sends: Vec::new(),
+            password_breaks: 0,
+            password_pause: None,
+            refresh_breaks: Vec::new(),
+            refresh_refusals: 0,
             unproductive: [None; ORIGINS.len()],
             renewals_asked: Vec::new(),
         }
@@ -251,10 +263,26 @@ impl Login {
         let now = Instant::now();
         // Flights that a hold stopped before they sent anything count, too.
         let longest = (1_u64 << (self.failed_in_a_row + holds).min(6)).min(60);
+        // A refresh token that was refused is tried again after 2 s.
+        let longest = if kind == ErrorKind::Refused { longest.max(2) } else { longest };
         let until = now + Duration::from_secs(retry_after.unwrap_or(longest));
         self.failures.push(Failure { at: now, kind });
         self.failed_in_a_row += 1;
         self.pause = Some((kind, until));
+    }
+
+    /// Whether nothing stands behind the refresh token.
+    pub(crate) fn is_alone(&self) -> bool {
+        match self.kind {
+            Kind::RefreshToken => true,
+            Kind::Password => self.refused.is_some() && (!self.worked || self.refusals > 1),
+            Kind::Client => false,
+        }
+    }
+
+    /// Whether the refresh token stands back for what is behind it: it broke three exchanges, the first of them a minute ago.
+    pub(crate) fn stands_back(&self, now: Instant) -> bool {
+        self.refresh_breaks.len() >= 3 && now >= self.refresh_breaks[0] + Duration::from_secs(60)
     }
 
     /// Whether the session may take its token for alive.

@@ -38,6 +38,10 @@ async fn failed_flight_gives_all_cold_callers_the_same_error_and_the_next_call_t
 #[tokio::test(start_paused = true)]
 async fn calls_during_the_backoff_fail_at_once_and_send_nothing() {
     for_every_credential(async |world| {
+        if world.kind == Kind::Password {
+            // It is spaced by rules of its own.
+            return;
+        }
         world.issuer.next(Answer::status(500, "oops").header("retry-after", "7"));
         let first = world.get("/orders").await.unwrap_err();
         assert_eq!(first.retry_after(), Some(Duration::from_secs(7)));
@@ -109,6 +113,7 @@ async fn panic_in_the_flight_gives_cold_callers_an_error_and_the_next_call_start
             assert_eq!(answer.unwrap_err().kind(), ErrorKind::RenewalLost);
         }
         assert_eq!(world.issuer.token_requests(), 1);
+        tokio::time::sleep(AFTER_BACKOFF).await;
         assert_eq!(world.get("/orders").await.unwrap().status(), 200);
         assert_eq!(world.issuer.token_requests(), 2);
     })
@@ -123,6 +128,7 @@ async fn panic_in_the_flight_hands_rejected_callers_their_rejection() {
         world.issuer.next(Answer::panic());
         let response = world.get("/orders").await.unwrap();
         assert_eq!((response.status().as_u16(), failure(&response).kind()), (401, ErrorKind::RenewalLost));
+        tokio::time::sleep(AFTER_BACKOFF).await;
         assert_eq!(world.get("/orders").await.unwrap().status(), 200);
         assert_eq!(world.issuer.token_requests(), 3);
     })
@@ -142,7 +148,7 @@ async fn a_closure_that_panics_before_it_returns_a_future_only_loses_the_flight(
 
 /// A runtime on this thread, whose tasks move only while it blocks on something.
 fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().build().expect("a runtime")
+    Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime")
 }
 
 #[test]
@@ -158,6 +164,7 @@ fn flight_that_dies_with_its_runtime_releases_its_waiters_and_the_next_call_star
         assert_eq!(world.issuer.token_requests(), 1);
         drop(first);
         assert_eq!(second.block_on(waiter).unwrap_err().kind(), ErrorKind::RenewalLost);
+        second.block_on(async { tokio::time::sleep(AFTER_BACKOFF).await });
         assert_eq!(second.block_on(world.get("/orders")).unwrap().status(), 200);
         assert_eq!(world.issuer.token_requests(), 2);
     }

@@ -24,7 +24,7 @@ use tower_reauth::{Error, ForceRenewal, RenewalFailed, ResponseBody};
 
 const CROWD: usize = 1000;
 /// Longer than any pause that follows a first failure.
-const AFTER_BACKOFF: Duration = Duration::from_secs(2);
+const AFTER_BACKOFF: Duration = Duration::from_secs(10);
 
 type Answered = Result<Response<ResponseBody<Full<Bytes>>>, Error>;
 

@@ -1,6 +1,9 @@
 //! The issuer's book: which tokens were issued, which are alive, and what new ones do to the older ones.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header::AUTHORIZATION};
@@ -42,6 +45,8 @@ pub(super) struct Book {
     pub(super) script: VecDeque<Answer>,
     pub(super) revocation_script: VecDeque<Answer>,
     pub(super) always: Option<Answer>,
+    /// By grant type.
+    pub(super) always_to: BTreeMap<String, Answer>,
     pub(super) regime: Regime,
     pub(super) issued: Vec<Issued>,
     pub(super) number: usize,
@@ -77,6 +82,12 @@ impl TokenRequest {
 }
 
 impl Book {
+    /// What the script says of this token request.
+    pub(super) fn next_answer(&mut self, grant_type: &str) -> Answer {
+        let scripted = self.script.pop_front().or_else(|| self.always_to.get(grant_type).cloned());
+        scripted.or_else(|| self.always.clone()).unwrap_or_else(Answer::tokens)
+    }
+
     pub(super) fn answer(&mut self, tokens: &Tokens, request: &TokenRequest) -> Response<Full<Bytes>> {
         let (mut owner, mut scope) = match request.grant_type() {
             "password" => (request.parameter("username").unwrap_or_default(), request.parameter("scope")),

@@ -71,6 +71,11 @@ impl Issuer {
         self.book().always = Some(answer);
     }
 
+    /// As [`always`](Issuer::always), and before it, for one grant type.
+    pub fn always_to(&self, grant_type: &str, answer: Answer) {
+        self.book().always_to.insert(grant_type.to_owned(), answer);
+    }
+
     /// Answers the next revocation in this way, once; else the token dies, and the answer is a 200.
     pub fn next_revocation(&self, answer: Answer) {
         self.book().revocation_script.push_back(answer);
@@ -226,7 +231,7 @@ impl Issuer {
             book.requests.push(request.clone());
             book.running += 1;
             book.peak = book.peak.max(book.running);
-            book.script.pop_front().or_else(|| book.always.clone()).unwrap_or_else(Answer::tokens)
+            book.next_answer(request.grant_type())
         };
         let _running = Running { issuer: &self };
         self.shared.arrived.send_modify(|arrived| *arrived += 1);

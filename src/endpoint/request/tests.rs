@@ -101,14 +101,26 @@ async fn error_names_the_request_and_the_address_without_its_query() {
 #[tokio::test]
 async fn body_of_a_failure_decides_nothing_beyond_its_code() {
     for (status, body, kind, code) in [
-        (400, r#"{"error":"brand_new"}"#, ErrorKind::OAuth, Some("brand_new")),
-        (400, r#"{"error":"hunter2 with space"}"#, ErrorKind::OAuth, None),
-        (400, r#"{"error":["hunter2"]}"#, ErrorKind::UnexpectedStatus, None),
-        (400, r#"{"error":"invalid_gr"#, ErrorKind::UnexpectedStatus, None),
-        (401, "<html>hunter2", ErrorKind::Misconfigured, None),
+        (400, r#"{"error":"brand_new"}"#, ErrorKind::Refused, Some("brand_new")),
+        (400, r#"{"error":"hunter2 with space"}"#, ErrorKind::Refused, None),
+        (400, r#"{"error":["hunter2"]}"#, ErrorKind::Refused, None),
+        (400, r#"{"error":"invalid_gr"#, ErrorKind::Refused, None),
+        (400, r#"{"error":"Bad Request"}"#, ErrorKind::Refused, None),
+        (401, r#"{"error":"unauthorized"}"#, ErrorKind::Refused, None),
+        (400, r#"{"error":{"code":"slow_down","message":"hunter2"}}"#, ErrorKind::Unavailable, Some("slow_down")),
+        (400, r#"{"error":{"code":400,"message":"TOKEN_EXPIRED"}}"#, ErrorKind::Refused, Some("TOKEN_EXPIRED")),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"hunter2 is wrong","status":"DENIED"}}"#,
+            ErrorKind::Refused,
+            Some("DENIED"),
+        ),
+        (400, r#"{"error":{"message":"hunter2 is wrong"}}"#, ErrorKind::Refused, None),
+        (401, "<html>hunter2", ErrorKind::Refused, None),
+        (403, "\u{feff}\r\n <html>hunter2", ErrorKind::UnexpectedStatus, None),
         (401, r#"{"error":"invalid_client"}"#, ErrorKind::Misconfigured, Some("invalid_client")),
         (500, r#"{"error":"invalid_grant"}"#, ErrorKind::Unavailable, Some("invalid_grant")),
-        (201, r#"{"access_token":"hunter2","error":"invalid_grant"}"#, ErrorKind::UnexpectedStatus, None),
+        (201, r#"{"access_token":"hunter2","error":"invalid_grant"}"#, ErrorKind::Refused, Some("invalid_grant")),
         (204, "", ErrorKind::UnexpectedStatus, None),
         (307, r#"{"error":"invalid_grant"}"#, ErrorKind::Redirected, None),
     ] {
@@ -238,7 +250,7 @@ async fn limit_counts_every_byte_of_the_answer() {
 #[tokio::test]
 async fn oversized_error_page_leaves_the_status_to_decide() {
     let script = Script::new([answer(401, &[], &"x".repeat(2 << 20)), answer(404, &[], &"x".repeat(2 << 20))]);
-    assert_eq!(ask(&script.endpoint()).await.unwrap_err().kind(), ErrorKind::Misconfigured);
+    assert_eq!(ask(&script.endpoint()).await.unwrap_err().kind(), ErrorKind::Refused);
     assert_eq!(ask(&script.endpoint()).await.unwrap_err().kind(), ErrorKind::UnexpectedStatus);
 }
 

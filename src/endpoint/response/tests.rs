@@ -114,7 +114,7 @@ fn each_bad_answer_has_its_own_kind() {
         (r#"{"access_token":"hunter2\ud800"}"#, MalformedAnswer),
         (r#"{"access_token":"at","refresh_token":{}}"#, MalformedAnswer),
         (r#"{"access_token":"at","token_type":1}"#, MalformedAnswer),
-        (r#"{"access_token":"at","error":{"hunter2":1}}"#, MalformedAnswer),
+        (r#"{"access_token":"at","error":{"hunter2":1}}"#, Refused),
         (r#"{"access_token":"hunter2","access_token":"hunter2"}"#, MalformedAnswer),
         (r#"{"access_token":null,"access_token":"hunter2"}"#, MalformedAnswer),
         (r#"{"access_token":"at","x":1,"\u0078":"hunter2"}"#, MalformedAnswer),
@@ -128,7 +128,7 @@ fn each_bad_answer_has_its_own_kind() {
         (r#"{"access_token":"hunter2ü"}"#, InvalidAccessToken),
         (r#"{"access_token":"hunter2\u00fc"}"#, InvalidAccessToken),
         (r#"{"error":"invalid_grant","error_description":"hunter2"}"#, Refused),
-        (r#"{"access_token":"at","error":"hunter2 is wrong"}"#, OAuth),
+        (r#"{"access_token":"at","error":"hunter2 is wrong"}"#, Refused),
     ] {
         assert_eq!(kind(body), expected, "{body}");
     }
