@@ -153,3 +153,18 @@ pub(crate) fn evicted(name: SessionName, cause: impl fmt::Debug) {
 fn code_of(error: &Error) -> Option<u16> {
     error.status().map(|status| status.as_u16())
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn manual_lists_every_event() {
+        let this = include_str!("events.rs");
+        let manual = include_str!("manual/events.rs");
+        let said = this.lines().filter(|line| line.contains("!(target: TARGET") && !line.contains("span!"));
+        let messages: Vec<_> = said.filter_map(|line| line.rsplit('"').nth(1)).collect();
+        assert!(messages.len() > 15, "{messages:?}");
+        for message in messages {
+            assert!(manual.contains(&format!("//! | `{message}` | ")), "{message}");
+        }
+    }
+}

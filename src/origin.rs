@@ -100,8 +100,9 @@ impl fmt::Display for Origin {
 
 /// The origins that a layer may send tokens to.
 ///
-/// A request to any other origin goes through bare: no token, no replay, one event. So does one whose `Host` header
-/// contradicts its URI, one with userinfo in its URI, and a `CONNECT`.
+/// A request to any other origin goes through bare: no token and no replay. So does one whose `Host` header contradicts its URI,
+/// one with userinfo in its URI, and a `CONNECT`. But for the last, a warning says so once for each origin, and names those that
+/// are listed.
 ///
 /// Plain `http` is refused unless the host is `localhost`, in 127.0.0.0/8 or `::1`, or
 /// [`danger_allow_plaintext`](Origins::danger_allow_plaintext) or
