@@ -5,14 +5,17 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU64, Ordering, fence},
     },
     time::Duration,
 };
 
 use tokio::runtime::Handle;
 
-use super::{Shared, shelves::Evicted};
+use super::{
+    Shared,
+    shelves::{Evicted, Time, nanoseconds},
+};
 use crate::events;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -31,13 +34,21 @@ pub enum Eviction {
 }
 
 /// The one timer of all sessions: it runs while there are any.
+///
+/// Its task may be on a runtime that goes away, or that nobody drives any more. So it says by when it will be heard of again,
+/// and whoever uses the sessions later than that starts another one. It knows by what it said last whether it is still the one.
 #[derive(Debug, Default)]
 pub(super) struct Sweeper {
-    runs: Arc<AtomicBool>,
+    // Zero while none runs.
+    overdue: AtomicU64,
 }
 
-/// However the timer's task ends, another one may start.
-struct Running(Arc<AtomicBool>);
+/// A sweeper at work. However its task ends, another one may start.
+struct Running<K> {
+    sessions: Weak<Shared<K>>,
+    pause: Duration,
+    said: Time,
+}
 
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
     /// After a session was put in place: makes room, and sees to it that it will end.
@@ -45,7 +56,18 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
         while let Some(evicted) = self.shelves.over(self.settings.capacity, newest) {
             self.let_go(evicted);
         }
-        self.start_sweeper();
+        // With the one in `sweep`: either this sees that nobody runs any more, or that sees the new session.
+        fence(Ordering::SeqCst);
+        self.see_to_sweeper(self.shelves.now());
+    }
+
+    /// Sees to it that somebody sweeps out what nobody asks for.
+    #[inline]
+    pub(super) fn see_to_sweeper(self: &Arc<Self>, now: Time) {
+        let overdue = self.sweeper.overdue.load(Ordering::Relaxed);
+        if overdue <= now {
+            self.start_sweeper(overdue, now);
+        }
     }
 
     /// Invariant 9: what is evicted is wiped now, whoever else holds the session.
@@ -65,50 +87,70 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
         }
     }
 
-    fn start_sweeper(self: &Arc<Self>) {
-        // Without a runtime nobody renews either; the next session that is put in place tries again.
+    #[cold]
+    fn start_sweeper(self: &Arc<Self>, overdue: Time, now: Time) {
+        // Without a runtime nobody renews either; whoever comes next tries again.
         let Ok(runtime) = Handle::try_current() else { return };
-        if self.sweeper.runs.swap(true, Ordering::AcqRel) {
+        if self.shelves.count() == 0 {
             return;
         }
-        let running = Running(self.sweeper.runs.clone());
         let pause = (self.settings.idle.min(self.settings.lifetime) / 16).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        runtime.spawn(sweep(Arc::downgrade(self), pause, running));
+        let mut sweeper = Running { sessions: Arc::downgrade(self), pause, said: overdue };
+        if sweeper.says(self, now) {
+            runtime.spawn(sweep(sweeper));
+        }
     }
 }
 
-async fn sweep<K: Clone + Eq + Hash + Send + Sync + 'static>(
-    sessions: Weak<Shared<K>>,
-    pause: Duration,
-    running: Running,
-) {
+async fn sweep<K: Clone + Eq + Hash + Send + Sync + 'static>(mut sweeper: Running<K>) {
     loop {
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(sweeper.pause).await;
         let mut shelf = 0;
         loop {
             // Held no longer than for one shelf: the last user may let go meanwhile.
-            let Some(sessions) = sessions.upgrade() else { return };
+            let Some(sessions) = sweeper.sessions.upgrade() else { return };
+            if !sweeper.says(&sessions, sessions.shelves.now()) {
+                return;
+            }
             let Some(ended) = sessions.shelves.sweep(shelf) else { break };
             ended.into_iter().for_each(|evicted| sessions.let_go(evicted));
             drop(sessions);
             shelf += 1;
             tokio::task::yield_now().await;
         }
-        let Some(sessions) = sessions.upgrade() else { return };
+        let Some(sessions) = sweeper.sessions.upgrade() else { return };
         if sessions.shelves.count() == 0 {
-            drop(running);
-            // Whoever came after the count and before the word that nobody runs has not started another one.
-            if sessions.shelves.count() > 0 {
-                sessions.start_sweeper();
-            }
+            drop(sweeper);
+            fence(Ordering::SeqCst);
+            sessions.see_to_sweeper(sessions.shelves.now());
             return;
         }
     }
 }
 
-impl Drop for Running {
+impl<K> Running<K> {
+    /// Says that it will be heard of again in time; false where another one has taken its place.
+    fn says(&mut self, sessions: &Shared<K>, now: Time) -> bool {
+        let next = now.saturating_add(nanoseconds(2 * self.pause));
+        let is_the_one = sessions.sweeper.replace(self.said, next);
+        if is_the_one {
+            self.said = next;
+        }
+        is_the_one
+    }
+}
+
+impl Sweeper {
+    fn replace(&self, said: Time, next: Time) -> bool {
+        self.overdue.compare_exchange(said, next, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+}
+
+impl<K> Drop for Running<K> {
     fn drop(&mut self) {
-        // A swap, not a store: whoever put a session in place before, and saw that somebody runs, is seen by what follows.
-        self.0.swap(false, Ordering::AcqRel);
+        // One that panics is not replaced before its time, or every use of the sessions would have it panic again.
+        if let Some(sessions) = self.sessions.upgrade().filter(|_| !std::thread::panicking()) {
+            sessions.sweeper.replace(self.said, 0);
+        }
     }
 }

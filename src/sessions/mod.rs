@@ -221,8 +221,10 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
     /// The one place where a key becomes a session. A store that replicas share would be asked here, for a key that this
     /// process does not know or has evicted.
-    fn find(&self, key: &K) -> Option<Session> {
-        match self.shelves.get(key) {
+    fn find(self: &Arc<Self>, key: &K) -> Option<Session> {
+        let now = self.shelves.now();
+        self.see_to_sweeper(now);
+        match self.shelves.get(key, now) {
             Ok(found) => found,
             Err(ended) => {
                 self.let_go(ended);

@@ -52,7 +52,7 @@ struct Place {
 }
 
 /// Nanoseconds since the shelves were set up: half as large as an `Instant`, twice in each place.
-type Time = u64;
+pub(super) type Time = u64;
 
 /// A session that left its shelf by itself.
 pub(super) struct Evicted<K> {
@@ -88,8 +88,7 @@ impl<K: Eq + Hash + Clone> Shelves<K> {
     }
 
     /// The session of a key, which is used by that; or why there is none any more.
-    pub(super) fn get(&self, key: &K) -> Result<Option<Session>, Evicted<K>> {
-        let now = self.now();
+    pub(super) fn get(&self, key: &K, now: Time) -> Result<Option<Session>, Evicted<K>> {
         self.with(key, |shelf| {
             let Some(place) = shelf.places.get_mut(key) else { return Ok(None) };
             match self.end(place, now) {
@@ -218,7 +217,7 @@ impl<K: Eq + Hash + Clone> Shelves<K> {
         act(&mut lock(&self.shelves[number as usize]))
     }
 
-    fn now(&self) -> Time {
+    pub(super) fn now(&self) -> Time {
         nanoseconds(self.began.elapsed())
     }
 
@@ -251,6 +250,6 @@ fn lock<K>(shelf: &Mutex<Shelf<K>>) -> MutexGuard<'_, Shelf<K>> {
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn nanoseconds(duration: Duration) -> Time {
+pub(super) fn nanoseconds(duration: Duration) -> Time {
     duration.as_nanos().try_into().unwrap_or(Time::MAX)
 }

@@ -10,6 +10,7 @@ mod keys;
 mod logins;
 mod logout;
 mod shutdown;
+mod sweeper;
 mod token_endpoint;
 
 use std::time::Duration;
