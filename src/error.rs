@@ -115,6 +115,8 @@ pub enum ErrorKind {
     OwnAuthorization,
     /// A session was asked to authorize its own token request.
     SelfAuthorization,
+    /// A login of [`Sessions::get_or_login`](crate::Sessions::get_or_login) asked for the session that it is to make.
+    SelfLogin,
     /// An address or a setting that cannot be used.
     Invalid,
     /// The tokens could not be revoked at the server (RFC 7009); they are forgotten locally all the same.
@@ -138,6 +140,7 @@ impl ErrorKind {
             Self::RenewalLost => "try again: the next call starts a new renewal",
             Self::NoRuntime => "call from inside a tokio runtime",
             Self::Damped => "give each device a token of its own, on WSO2 with a scope that starts with `device_`",
+            Self::SelfLogin => "make the session in the login, and return it",
             Self::SelfAuthorization => "reach the token endpoint through a client without this layer",
             Self::NotRevoked => "the tokens are forgotten here but live on at the server until they expire",
             _ => return None,

@@ -29,6 +29,7 @@
 //! | sessions of many users | 100,000; the least recently used goes first | [`SessionsBuilder::capacity`] |
 //! | session among many that is not used | ends after 30 min | [`SessionsBuilder::idle_timeout`] |
 //! | session among many in all | ends after 12 h | [`SessionsBuilder::max_lifetime`] |
+//! | wait for the login of another caller, with [`get_or_login`](crate::Sessions::get_or_login) | 30 s; the login itself goes on, up to 120 s | |
 //! | session that was evicted | forgotten, not revoked | [`SessionsBuilder::revoke_evicted`] |
 //! | request without a key to one of the layer's origins, among many sessions | an error, nothing is sent | [`SessionsBuilder::without_key`] |
 //! | logout of all sessions | revokes 16 at a time | |

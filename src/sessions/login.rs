@@ -3,19 +3,37 @@
 //! 1. A login that is under way stands in one table, and whoever overtakes it takes it out of there: its session is then not
 //!    put in place but logged out.
 //! 2. The table's lock is held while a session is put in place or taken away, so that one of the two comes first.
+//! 3. Nobody waits for ever: whoever waits leaves after [`WAITING_TIME`], a login ends at its [`LIMIT`], and one that does not,
+//!    since nobody drives its runtime any more, is overtaken by whoever comes later.
+//! 4. A login knows in which logins it was begun, so that it is not waited for by itself.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::HashMap,
     future::Future,
     hash::Hash,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use futures_util::future::{FutureExt, Shared as SharedFuture};
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 
 use super::{Sessions, Shared};
 use crate::{Error, ErrorKind, Session, identity::Generation, session::Errand};
+
+/// For a session, as for a token.
+const WAITING_TIME: Duration = Duration::from_secs(30);
+/// Of a login, as of a renewal.
+const LIMIT: Duration = Duration::from_secs(120);
+
+tokio::task_local! {
+    /// The logins that the present task belongs to, the outermost first.
+    static INSIDE: Vec<Generation>;
+}
 
 type Outcome = Result<Session, Error>;
 
@@ -25,6 +43,7 @@ pub(super) struct Logins<K> {
 
 struct Login {
     id: Generation,
+    began: Instant,
     outcome: SharedFuture<oneshot::Receiver<Outcome>>,
 }
 
@@ -51,10 +70,14 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
             Found::Session(session) => return Ok(session),
             Found::Login(outcome) => outcome,
         };
-        outcome.await.unwrap_or_else(|_| {
-            let why = "the login died: its code panicked, or the runtime that ran it went away";
-            Err(Error::new(ErrorKind::RenewalLost, why))
-        })
+        match timeout(WAITING_TIME, outcome).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => {
+                let why = "the login died: its code panicked, or the runtime that ran it went away";
+                Err(Error::new(ErrorKind::RenewalLost, why))
+            }
+            Err(_) => Err(Error::new(ErrorKind::WaitedTooLong, "the login did not end within the waiting time")),
+        }
     }
 
     fn join_or_start<F>(&self, key: K, login: impl FnOnce() -> F) -> Result<Found, Error>
@@ -64,28 +87,39 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
         let runtime =
             Handle::try_current().map_err(|_| Error::new(ErrorKind::NoRuntime, "a login needs a tokio runtime"))?;
         let id = Generation::next();
+        let mut inside = INSIDE.try_with(Clone::clone).unwrap_or_default();
         let (sender, receiver) = oneshot::channel();
-        let found = self.shared.logins.with(|under_way| match under_way.entry(key.clone()) {
-            Entry::Occupied(login) => Err(Found::Login(login.get().outcome.clone())),
+        let found = self.shared.logins.with(|under_way| {
+            if let Some(login) = under_way.get(&key).filter(|login| login.began.elapsed() < LIMIT) {
+                return match inside.contains(&login.id) {
+                    true => Err(Err(own_login())),
+                    false => Err(Ok(Found::Login(login.outcome.clone()))),
+                };
+            }
             // One that ended since the caller looked has put its session in place.
-            Entry::Vacant(place) => match self.shared.shelves.peek(&key) {
-                Some(session) => Err(Found::Session(session)),
-                None => Ok(place.insert(Login { id, outcome: receiver.shared() }).outcome.clone()),
-            },
+            if let Some(session) = self.shared.shelves.peek(&key) {
+                return Err(Ok(Found::Session(session)));
+            }
+            let outcome = receiver.shared();
+            under_way.insert(key.clone(), Login { id, began: Instant::now(), outcome: outcome.clone() });
+            Ok(outcome)
         });
         let outcome = match found {
             Ok(outcome) => outcome,
-            Err(found) => return Ok(found),
+            Err(found) => return found,
         };
+        inside.push(id);
         let errand = self.shared.shelves.errands().begin();
         let under_way = UnderWay { sessions: self.shared.clone(), key, id, errand };
         let login = login();
         // Detached: a password may be on the wire already when everybody leaves.
-        runtime.spawn(async move {
-            let outcome = under_way.end(login.await);
+        runtime.spawn(INSIDE.scope(inside, async move {
+            let outcome = timeout(LIMIT, login)
+                .await
+                .unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "the login did not end within its limit")));
             // Everybody may have left: the session is in its place all the same.
-            let _ = sender.send(outcome);
-        });
+            let _ = sender.send(under_way.end(outcome));
+        }));
         Ok(Found::Login(outcome))
     }
 }
@@ -147,6 +181,10 @@ impl<K: Eq + Hash> Drop for UnderWay<K> {
     fn drop(&mut self) {
         self.sessions.logins.end(&self.key, self.id, || ());
     }
+}
+
+fn own_login() -> Error {
+    Error::new(ErrorKind::SelfLogin, "a login asked for the session that it is to make")
 }
 
 impl<K> Default for Logins<K> {

@@ -129,12 +129,18 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     /// made, and they all get its result.
     ///
     /// `login` runs on a task of its own and is carried through, even if everybody who waits for it leaves: a password or an
-    /// authorization code may be on the wire already. So let it end by itself, as [`Session::token`] does.
+    /// authorization code may be on the wire already. Whoever waits does so for 30 s at most; the login itself ends after
+    /// 120 s, as a renewal does.
     ///
     /// # Errors
     /// What `login` failed with; the next caller tries again. [`ErrorKind::LoggedOut`] when a [`logout`](Sessions::logout)
-    /// overtook the login, whose tokens are revoked then. [`ErrorKind::RenewalLost`] when `login` panicked or its runtime went
-    /// away, [`ErrorKind::NoRuntime`] where there is none.
+    /// overtook the login, whose tokens are revoked then. [`ErrorKind::WaitedTooLong`] after 30 s, while the login goes on, and
+    /// [`ErrorKind::TimedOut`] when it did not end within its limit. [`ErrorKind::RenewalLost`] when `login` panicked or its
+    /// runtime went away, [`ErrorKind::NoRuntime`] where there is none.
+    ///
+    /// [`ErrorKind::SelfLogin`] when `login` asks for its own key, in a login that it asks for, too. This is seen on the
+    /// login's own task alone: where it asks through a task that it spawned, or through a
+    /// [`Buffer`](https://docs.rs/tower/latest/tower/buffer/index.html), it waits for itself until the 30 s are over.
     ///
     /// # Cancel safety
     /// Safe: the login goes on, and its session is kept.

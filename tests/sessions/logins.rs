@@ -6,10 +6,17 @@ use std::sync::{
 };
 
 use futures::future::join_all;
-use tokio::task::JoinHandle;
-use tower_reauth::{ErrorKind, Status, TokenSet, grant_fn};
+use tokio::{task::JoinHandle, time::Instant};
+use tower_reauth::{ErrorKind, Grant, Status, TokenSet, grant_fn};
 
 use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A grant that is not asked.
+fn never() -> impl Grant {
+    grant_fn(|_context| async { TokenSet::new("token") })
+}
 
 /// Logs this owner in for real, and counts that.
 async fn log_in(users: Users, owner: &'static str, logins: Arc<AtomicUsize>) -> Result<Session, Error> {
@@ -189,4 +196,108 @@ fn login_whose_runtime_goes_away_is_an_error_and_another_runtime_tries_again() {
     drop(first);
     assert_eq!(futures::executor::block_on(waiting).unwrap_err().kind(), ErrorKind::RenewalLost);
     runtime().block_on(sessions.get_or_login(key("alice"), || async { Ok(Session::logged_out()) })).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn caller_waits_for_a_login_half_a_minute_and_the_login_goes_on() {
+    let (sessions, gate, began) = (Sessions::<Key>::new(), Gate::closed(), Instant::now());
+    let ask = async |after: Duration| {
+        tokio::time::sleep(after).await;
+        let gate = gate.clone();
+        let login = sessions.get_or_login(key("alice"), || async move {
+            gate.pass().await;
+            Ok(Session::new(never()))
+        });
+        (login.await.unwrap_err().kind(), began.elapsed().as_secs())
+    };
+    let outcomes = join_all([0, 10].map(|seconds| ask(seconds * SECOND))).await;
+    assert_eq!(outcomes, [(ErrorKind::WaitedTooLong, 30), (ErrorKind::WaitedTooLong, 40)]);
+    gate.open();
+    settle().await;
+    assert_eq!(sessions.get(&key("alice")).unwrap().status(), Status::Idle);
+    assert_eq!(gate.arrivals(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn login_that_never_ends_is_given_up_and_the_next_caller_tries_again() {
+    let sessions = Sessions::<Key>::new();
+    let secret = Arc::new(());
+    let held = secret.clone();
+    let hangs = move || async move {
+        let _held = held;
+        std::future::pending::<Result<Session, Error>>().await
+    };
+    assert_eq!(sessions.get_or_login(key("alice"), hangs).await.unwrap_err().kind(), ErrorKind::WaitedTooLong);
+    tokio::time::sleep(85 * SECOND).await;
+    // Whoever came late learns why it ended.
+    let late = sessions.get_or_login(key("alice"), std::future::pending::<Result<Session, Error>>);
+    assert_eq!(late.await.unwrap_err().kind(), ErrorKind::TimedOut);
+    assert_eq!(Arc::strong_count(&secret), 1);
+    assert!(sessions.shutdown(SECOND).await);
+    sessions.get_or_login(key("alice"), || async { Ok(Session::logged_out()) }).await.unwrap();
+}
+
+#[test]
+fn login_on_a_runtime_that_nobody_drives_any_more_is_overtaken_when_it_is_overdue() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let sessions = Sessions::<Key>::new();
+    let (left, fresh) = (Session::new(never()), Session::new(never()));
+    let late = left.clone();
+    let mut waiting = Box::pin(sessions.get_or_login(key("alice"), || async { Ok(late) }));
+    first.block_on(async { assert!(futures::poll!(&mut waiting).is_pending()) });
+    let ask = || {
+        let fresh = fresh.clone();
+        sessions.get_or_login(key("alice"), || async { Ok(fresh) })
+    };
+    second.block_on(async {
+        assert_eq!(ask().await.unwrap_err().kind(), ErrorKind::WaitedTooLong);
+        tokio::time::advance(90 * SECOND).await;
+        assert_eq!(ask().await.unwrap().status(), Status::Idle);
+    });
+    // What the late one brings in is thrown away, and its caller gets the session that is in place.
+    first.block_on(waiting).unwrap();
+    assert_eq!((left.status(), fresh.status()), (Status::LoggedOut, Status::Idle));
+}
+
+#[tokio::test(start_paused = true)]
+async fn login_that_asks_for_its_own_key_is_an_error_at_once() {
+    let sessions = Sessions::<Key>::new();
+    let began = Instant::now();
+    let inner = sessions.clone();
+    let login = sessions.get_or_login(key("alice"), || async move {
+        inner.get_or_login(key("alice"), || async { Ok(Session::logged_out()) }).await
+    });
+    let error = login.await.unwrap_err();
+    assert_eq!((error.kind(), began.elapsed()), (ErrorKind::SelfLogin, Duration::ZERO));
+    assert!(error.to_string().contains("make the session in the login, and return it"), "{error}");
+
+    // By way of another one's login.
+    let (outer, inner) = (sessions.clone(), sessions.clone());
+    let login = sessions.get_or_login(key("alice"), || async move {
+        let login_of_bob =
+            || async move { inner.get_or_login(key("alice"), || async { Ok(Session::logged_out()) }).await };
+        outer.get_or_login(key("bob"), login_of_bob).await
+    });
+    assert_eq!((login.await.unwrap_err().kind(), began.elapsed()), (ErrorKind::SelfLogin, Duration::ZERO));
+
+    // Another one's session may be asked for, and a session that is in place.
+    let inner = sessions.clone();
+    let login = sessions.get_or_login(key("alice"), || async move {
+        inner.get_or_login(key("bob"), || async { Ok(Session::logged_out()) }).await?;
+        inner.insert(key("alice"), Session::new(never()));
+        inner.get_or_login(key("alice"), || async { Ok(Session::logged_out()) }).await
+    });
+    assert_eq!(login.await.unwrap().status(), Status::Idle);
+}
+
+#[tokio::test(start_paused = true)]
+async fn login_that_asks_for_its_own_key_on_another_task_does_not_wait_for_ever() {
+    let sessions = Sessions::<Key>::new();
+    let (inner, began) = (sessions.clone(), Instant::now());
+    let login = sessions.get_or_login(key("alice"), || async move {
+        let asks = async move { inner.get_or_login(key("alice"), || async { Ok(Session::logged_out()) }).await };
+        tokio::spawn(asks).await.expect("it does not panic")
+    });
+    assert_eq!((login.await.unwrap_err().kind(), began.elapsed()), (ErrorKind::WaitedTooLong, 30 * SECOND));
 }
