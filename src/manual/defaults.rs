@@ -21,9 +21,11 @@
 //! | pause after a failed renewal | 1 s doubling to 60 s, full jitter; `Retry-After` wins, up to 5 min; calls fail meanwhile | [`SessionBuilder::wait_for_token`] |
 //! | pause after a 429 or 503 | `Retry-After` up to 5 min, else 1 s doubling to 60 s, for all users of the endpoint | |
 //! | refused password that never worked | not sent again until the next login | |
-//! | refused password that had worked | one more attempt after 60 s | |
-//! | password without a success | 3 sends in 15 min, whatever the answers were | |
+//! | refused password that had worked | one more attempt after 60 s, without a code another one after 5 min | [`PasswordGrant::confirmations`] |
+//! | password that never worked, without a success | 3 sends in 15 min, 5 in all | |
+//! | password that had worked, without a success | 10 sends in 15 min; 5 s apart, doubling to 5 min | |
 //! | refused client | tried again after 60 s, doubling to 15 min | |
+//! | any other answer of the token endpoint | [a chapter of its own](crate::manual::answers) | |
 //! | re-issues because unexpired tokens were rejected | 10 a minute and session; then a rejection waits up to 5 s, or passes | [`SessionBuilder::reissues_per_minute`] |
 //! | origin that rejects new tokens | left alone for 1 s, doubling to 60 s | |
 //! | sessions of many users | 100,000; the least recently used goes first | [`SessionsBuilder::capacity`] |
@@ -51,4 +53,5 @@
 //! [`TokenEndpoint::concurrency`]: crate::TokenEndpoint::concurrency
 //! [`TokenEndpoint::timeout`]: crate::TokenEndpoint::timeout
 //! [`TokenEndpoint::response_limit`]: crate::TokenEndpoint::response_limit
+//! [`PasswordGrant::confirmations`]: crate::PasswordGrant::confirmations
 //! [`PasswordGrant`]: crate::PasswordGrant

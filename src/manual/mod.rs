@@ -1,5 +1,6 @@
 //! Chapters that belong to no single type.
 
+pub mod answers;
 pub mod clients;
 pub mod defaults;
 pub mod events;

@@ -38,7 +38,7 @@
 //! | a token that smuggles a line into the header | only visible ASCII is taken | `token_endpoint` |
 //! | an error text that repeats the secrets | no text of an answer is ever shown, only an OAuth code that looks like one | `secrets` |
 //! | refuses on a bad day, so that the user is logged out | only a refusal of that very token or password is final, and never one with a 5xx status | `ladder` |
-//! | locks the account after too many attempts | a refused password is not sent again; never more than 3 sends in 15 min without a success | `refusal`, `ladder` |
+//! | locks the account after too many attempts | a refused password is not sent again, in whatever words it is refused; never more than 3 sends in 15 min and 5 in all of one that never worked, 10 in 15 min of one that had | `refusal`, `ladder`, `verdicts` |
 //! | a rotated refresh token is lost with a caller that left | the request is carried through on a task of its own | `single_flight` |
 //! | an answer that comes after the logout | thrown away and revoked, even if nobody holds the session any more | `logout`, `sessions` |
 //!
