@@ -4,7 +4,8 @@
 mod support;
 
 use std::{
-    sync::Arc,
+    future::Future,
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 
@@ -14,11 +15,18 @@ use http::Response;
 use http_body_util::Full;
 use support::*;
 use tokio::{
+    sync::Semaphore,
     task::JoinHandle,
     time::{Instant, advance, sleep},
 };
-use tower::{Layer, ServiceExt, limit::GlobalConcurrencyLimitLayer};
-use tower_reauth::{Error, ErrorKind, RenewalFailed, ResponseBody, Session, Status, TokenSet, grant_with};
+use tower::{
+    Layer, ServiceExt,
+    limit::{ConcurrencyLimit, GlobalConcurrencyLimitLayer},
+};
+use tower_reauth::{
+    Credential, Error, ErrorKind, Grant, GrantContext, PasswordGrant, RenewalFailed, ResponseBody, Session, Status,
+    TokenEndpoint, TokenSet, grant_with,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -443,6 +451,152 @@ async fn grant_and_its_secrets_are_dropped_before_logout_returns() {
         assert!(Arc::strong_count(&secret) > 1);
         end(&session);
         assert_eq!(Arc::strong_count(&secret), 1);
+    }
+}
+
+// Case 73
+
+/// Ways to end a login, the last handle's drop among them.
+const ENDS: [fn(Session); 4] = [
+    |session| drop(session.logout()),
+    |session| session.forget(),
+    |session| session.login(grant_with((), async |_, _| TokenSet::new("another"))),
+    drop,
+];
+
+/// A grant with a secret that can be seen to go, and an endpoint.
+struct Secretive {
+    endpoint: TokenEndpoint,
+    secret: Arc<()>,
+}
+
+impl Grant for Secretive {
+    async fn fetch(&self, context: GrantContext) -> Result<TokenSet, Error> {
+        let _secret = &self.secret;
+        self.endpoint.request(&context, &[("grant_type", "urn:example:custom"), ("owner", USERNAME)]).await
+    }
+
+    fn endpoint(&self) -> Option<&TokenEndpoint> {
+        Some(&self.endpoint)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn grant_is_dropped_before_logout_returns_while_a_refresh_hangs() {
+    for end in ENDS {
+        let (issuer, secret) = (Issuer::new(), Arc::new(()));
+        issuer.next(Answer::tokens().with_refresh_token());
+        let session = Session::new(Secretive { endpoint: issuer.endpoint(), secret: secret.clone() });
+        let token = session.token().await.unwrap();
+        issuer.next(Answer::never());
+        let renewing = session.clone();
+        let waiting = tokio::spawn(async move { renewing.renew(token.generation()).await.map(|_| ()) });
+        issuer.arrived(2).await;
+        waiting.abort();
+        settle().await;
+        assert!(Arc::strong_count(&secret) > 1);
+        end(session);
+        assert_eq!(Arc::strong_count(&secret), 1);
+    }
+}
+
+/// Hands everything on to a grant that the test can look into.
+struct Seen(Arc<Mutex<Vec<&'static str>>>, PasswordGrant);
+
+impl Grant for Seen {
+    fn fetch(&self, context: GrantContext) -> impl Future<Output = Result<TokenSet, Error>> + Send {
+        self.1.fetch(context)
+    }
+
+    fn endpoint(&self) -> Option<&TokenEndpoint> {
+        self.1.endpoint()
+    }
+
+    fn credential(&self) -> Credential {
+        self.1.credential()
+    }
+
+    fn forget(&self) {
+        let had = self.1.credential();
+        self.1.forget();
+        assert_eq!(
+            (had, self.1.credential()),
+            (Credential::Password, Credential::RefreshToken),
+            "the password is gone"
+        );
+        self.0.lock().unwrap().push("forgotten");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn password_is_wiped_before_logout_returns_while_it_is_on_the_wire() {
+    for end in ENDS {
+        let (issuer, told) = (Issuer::new(), Arc::default());
+        let grant = PasswordGrant::new(issuer.endpoint(), USERNAME, PASSWORD);
+        let session = Session::new(Seen(Arc::clone(&told), grant));
+        issuer.next(Answer::never());
+        let fetching = session.clone();
+        let waiting = tokio::spawn(async move { fetching.token().await.map(|_| ()) });
+        issuer.arrived(1).await;
+        waiting.abort();
+        settle().await;
+        assert!(told.lock().unwrap().is_empty());
+        end(session);
+        assert_eq!(*told.lock().unwrap(), ["forgotten"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_request_that_waits_for_its_turn_is_not_sent_after_the_end_of_its_login() {
+    for kind in [Kind::Password, Kind::ClientCredentials, Kind::RefreshToken] {
+        for end in ENDS {
+            let world = World::new(kind);
+            let endpoint = world.issuer.endpoint().concurrency(1);
+            let gate = Gate::closed();
+            world.issuer.next(Answer::tokens().behind(&gate));
+            let session = |owner| Session::new(kind.grant_at(endpoint.clone(), &world.issuer, owner));
+            let fetch = |session: &Session| {
+                let session = session.clone();
+                tokio::spawn(async move { session.token().await.map(|_| ()) })
+            };
+            let first = fetch(&session("bob"));
+            gate.arrived(1).await;
+            let waits = session(USERNAME);
+            let waiting = fetch(&waits);
+            settle().await;
+            waiting.abort();
+            settle().await;
+            end(waits);
+            gate.open();
+            first.await.unwrap().unwrap();
+            settle().await;
+            assert_eq!(world.issuer.token_requests(), 1);
+            // The place is free again.
+            fetch(&session("carol")).await.unwrap().unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_request_that_waits_for_its_service_is_not_sent_after_the_end_of_its_login() {
+    for kind in [Kind::Password, Kind::ClientCredentials, Kind::RefreshToken] {
+        for end in ENDS {
+            let issuer = Issuer::new();
+            let limit = Arc::new(Semaphore::new(1));
+            let busy = limit.clone().acquire_owned().await.unwrap();
+            let service = ConcurrencyLimit::with_semaphore(issuer.clone(), limit);
+            let endpoint = TokenEndpoint::new(service, TOKEN_URI).unwrap();
+            let session = Session::new(kind.grant_at(endpoint, &issuer, USERNAME));
+            let fetching = session.clone();
+            let waiting = tokio::spawn(async move { fetching.token().await.map(|_| ()) });
+            settle().await;
+            waiting.abort();
+            settle().await;
+            end(session);
+            drop(busy);
+            settle().await;
+            assert_eq!(issuer.token_requests(), 0);
+        }
     }
 }
 

@@ -21,6 +21,10 @@ use super::{
 };
 use crate::{Error, ErrorKind, GrantContext, TokenSet, error::chain, events, identity::SessionId};
 
+/// What a token request says. Asked for when the request is about to be sent, so that one that waits for its turn, or for its
+/// service, holds no secret (invariant 6).
+pub(crate) type Parameters<'a> = Vec<(&'a str, SecretString)>;
+
 /// How long a token request waits for a place among those that are under way.
 const PLACE_TIME: Duration = Duration::from_secs(30);
 
@@ -62,7 +66,18 @@ impl TokenEndpoint {
     /// of its own.
     pub async fn request(&self, context: &GrantContext, parameters: &[(&str, &str)]) -> Result<TokenSet, Error> {
         let grant_type = parameters.iter().find(|(name, _)| *name == "grant_type").map(|(_, value)| *value);
+        let parameters = || Ok(parameters.iter().map(|(name, value)| (*name, SecretString::from(*value))).collect());
         self.exchange(Purpose::Token(grant_type), context, parameters).await
+    }
+
+    /// As [`request`](TokenEndpoint::request), with parameters that are asked for when the request is about to be sent.
+    pub(crate) async fn request_with<'a>(
+        &self,
+        context: &GrantContext,
+        grant_type: &str,
+        parameters: impl FnOnce() -> Result<Parameters<'a>, Error>,
+    ) -> Result<TokenSet, Error> {
+        self.exchange(Purpose::Token(Some(grant_type)), context, parameters).await
     }
 
     /// Redeems a refresh token ([RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6)); no scope is sent,
@@ -73,21 +88,31 @@ impl TokenEndpoint {
     ///
     /// # Cancel safety
     /// As [`request`](TokenEndpoint::request): the refresh token may be spent.
-    pub(crate) async fn refresh(&self, context: &GrantContext, token: &SecretString) -> Result<TokenSet, Error> {
-        let parameters = [("grant_type", "refresh_token"), ("refresh_token", token.expose_secret())];
-        self.exchange(Purpose::Refresh, context, &parameters).await
+    pub(crate) async fn refresh(
+        &self,
+        context: &GrantContext,
+        token: impl FnOnce() -> Result<SecretString, Error>,
+    ) -> Result<TokenSet, Error> {
+        let parameters = || Ok(vec![("grant_type", "refresh_token".into()), ("refresh_token", token()?)]);
+        self.exchange(Purpose::Refresh, context, parameters).await
     }
 
-    async fn exchange(
+    async fn exchange<'a>(
         &self,
         purpose: Purpose<'_>,
         context: &GrantContext,
-        parameters: &[(&str, &str)],
+        parameters: impl FnOnce() -> Result<Parameters<'a>, Error>,
     ) -> Result<TokenSet, Error> {
         let step = Step::new(purpose, &self.settings.address);
         let _place = self.place(&step).await?;
         let turn = self.enter(&step)?;
-        let form = self.form(context, parameters);
+        let form = || {
+            // Invariant 6: a login that ended while this waited sends nothing more.
+            if context.is_over() {
+                return Err(step.error(ErrorKind::LoggedOut, "not sent, since its login has ended").not_sent());
+            }
+            Ok(self.form(context, &parameters()?))
+        };
         let (parts, body, deadline) = self.post(&step, form, Some(context.session())).await?;
         let pause = || {
             let wait = retry_after(&parts.headers);
@@ -147,11 +172,11 @@ impl TokenEndpoint {
         })
     }
 
-    fn form(&self, context: &GrantContext, parameters: &[(&str, &str)]) -> Form {
+    fn form(&self, context: &GrantContext, parameters: &[(&str, SecretString)]) -> Form {
         let named = |name: &str| parameters.iter().any(|(other, _)| *other == name);
         let mut form = Form::default();
         for (name, value) in parameters {
-            form.append(name, value);
+            form.append(name, value.expose_secret());
         }
         // RFC 6749 §3.2: no parameter twice.
         if let Some(claims) = context.claims().filter(|_| !named("claims")) {
@@ -167,26 +192,30 @@ impl TokenEndpoint {
     pub(super) async fn post(
         &self,
         step: &Step<'_>,
-        mut form: Form,
+        form: impl FnOnce() -> Result<Form, Error>,
         session: Option<SessionId>,
     ) -> Result<(Parts, AnswerBody, Deadline), Error> {
         let deadline = Deadline::after(step, self.settings.timeout)?;
-        let client = self.settings.client.as_ref();
-        if let Some(client) = client {
-            client.extend(&mut form);
-        }
-        let mut request = Request::post(step.address().uri().clone())
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
-            .header(ACCEPT, HeaderValue::from_static("application/json"))
-            .body(form.into_bytes())
-            .map_err(|error| step.error(ErrorKind::Invalid, "the request cannot be built").with_source(error))?;
-        if let Some(value) = client.and_then(|client| client.authorization()) {
-            request.headers_mut().insert(AUTHORIZATION, value);
-        }
-        if let Some(session) = session {
-            request.extensions_mut().insert(session);
-        }
-        let response = self.shared.transport.send(step, request, deadline).await.map_err(|error| {
+        let request = || {
+            let mut form = form()?;
+            let client = self.settings.client.as_ref();
+            if let Some(client) = client {
+                client.extend(&mut form);
+            }
+            let mut request = Request::post(step.address().uri().clone())
+                .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
+                .header(ACCEPT, HeaderValue::from_static("application/json"))
+                .body(form.into_bytes())
+                .map_err(|error| step.error(ErrorKind::Invalid, "the request cannot be built").with_source(error))?;
+            if let Some(value) = client.and_then(|client| client.authorization()) {
+                request.headers_mut().insert(AUTHORIZATION, value);
+            }
+            if let Some(session) = session {
+                request.extensions_mut().insert(session);
+            }
+            Ok(request)
+        };
+        let response = self.shared.transport.send(step, deadline, request).await.map_err(|error| {
             let known = self.settings.not_sent_when.as_ref().zip(error.source());
             let not_sent = known.is_some_and(|(is_not_sent, source)| chain(source).any(|error| is_not_sent(error)));
             if not_sent { error.not_sent() } else { error }

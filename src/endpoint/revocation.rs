@@ -54,9 +54,12 @@ impl TokenEndpoint {
     }
 
     async fn send_revocation(&self, step: &Step<'_>, token: &SecretString, kind: TokenKind) -> Result<(), Error> {
-        let mut form = Form::default();
-        form.append("token", token.expose_secret());
-        form.append("token_type_hint", kind.hint());
+        let form = || {
+            let mut form = Form::default();
+            form.append("token", token.expose_secret());
+            form.append("token_type_hint", kind.hint());
+            Ok(form)
+        };
         // Waits as long as it takes: nobody would try again. Never closed.
         let _place = self.settings.turns.acquire().await;
         let (parts, body, deadline) = self.post(step, form, None).await?;

@@ -59,15 +59,20 @@ impl Transport {
         Self { template: Mutex::new(BoxCloneService::new(client)) }
     }
 
-    /// Sends one request through a client of its own, which is polled ready first.
+    /// Sends one request through a client of its own, which is polled ready before the request is made.
     pub(super) async fn send(
         &self,
         step: &Step<'_>,
-        request: Request<Bytes>,
         deadline: Deadline,
+        request: impl FnOnce() -> Result<Request<Bytes>, Error>,
     ) -> Result<Response<AnswerBody>, Error> {
         let client = self.template.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match timeout_at(deadline.at, client.oneshot(request)).await {
+        let mut client = match timeout_at(deadline.at, client.ready_oneshot()).await {
+            Ok(Ok(client)) => client,
+            Ok(Err(source)) => return Err(broken(step, source).not_sent()),
+            Err(_) => return Err(timed_out(step, deadline).not_sent()),
+        };
+        match timeout_at(deadline.at, client.call(request()?)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(source)) => Err(broken(step, source)),
             Err(_) => Err(timed_out(step, deadline)),

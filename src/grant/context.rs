@@ -1,6 +1,6 @@
 //! What a grant is told about the renewal that it serves.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use secrecy::SecretString;
 
@@ -12,11 +12,21 @@ pub struct GrantContext {
     session: SessionId,
     claims: Option<Box<str>>,
     refresh_token: Option<SecretString>,
+    is_over: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
 
 impl GrantContext {
     pub(crate) fn new(session: SessionId, claims: Option<Box<str>>, refresh_token: Option<SecretString>) -> Self {
-        Self { session, claims, refresh_token }
+        Self { session, claims, refresh_token, is_over: None }
+    }
+
+    /// Of a renewal that nobody wants any more as soon as this is true.
+    pub(crate) fn until(self, is_over: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { is_over: Some(Arc::new(is_over)), ..self }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.as_ref().is_some_and(|is_over| is_over())
     }
 
     /// The claims that the resource server asked for, as JSON text (OpenID Connect Core §5.5).
@@ -41,6 +51,6 @@ impl fmt::Debug for GrantContext {
             .field("session", &self.session)
             .field("claims", &self.claims.as_ref().map(|_| "[asked]"))
             .field("refresh_token", &self.refresh_token.as_ref().map(|_| "[redacted]"))
-            .finish()
+            .finish_non_exhaustive()
     }
 }

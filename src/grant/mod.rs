@@ -44,6 +44,11 @@ pub trait Grant: Send + Sync + 'static {
     fn credential(&self) -> Credential {
         Credential::Custom
     }
+
+    /// Wipes the secrets that this grant holds. Called when its login ends: the session lets go of the grant then, but a
+    /// [`fetch`](Grant::fetch) that is under way still borrows it, for minutes perhaps, and what the grant does not wipe here
+    /// lives as long. Default: nothing, which is right for a grant that holds no secret.
+    fn forget(&self) {}
 }
 
 /// What a grant authenticates with.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use super::{Credential, Grant, GrantContext};
 use crate::{Error, ErrorKind, TokenEndpoint, TokenSet};
@@ -112,6 +112,11 @@ impl PasswordGrant {
         self
     }
 
+    fn password(&self) -> Result<SecretString, Error> {
+        let why = "the password was wiped when the first refresh token came, so the password grant cannot be repeated";
+        self.with_password(|password| password.clone()).ok_or_else(|| Error::new(ErrorKind::Refused, why))
+    }
+
     pub(super) fn with_password<T>(&self, look: impl FnOnce(&mut Option<SecretString>) -> T) -> T {
         look(&mut self.password.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -119,20 +124,22 @@ impl PasswordGrant {
 
 impl Grant for PasswordGrant {
     async fn fetch(&self, context: GrantContext) -> Result<TokenSet, Error> {
-        let Some(password) = self.with_password(|password| password.clone()) else {
-            return Err(Error::new(
-                ErrorKind::Refused,
-                "the password was wiped when the first refresh token came, so the password grant cannot be repeated",
-            ));
+        // Asked for now, so that nothing waits for its turn without it; taken when it is that turn.
+        self.password()?;
+        let parameters = || {
+            let mut parameters = vec![
+                ("grant_type", "password".into()),
+                ("username", SecretString::from(&*self.username)),
+                ("password", self.password()?),
+            ];
+            let scope = [&self.scope, &self.device_scope].into_iter().flatten().map(|scope| &**scope);
+            let scope = scope.collect::<Vec<_>>().join(" ");
+            if !scope.is_empty() {
+                parameters.push(("scope", scope.into()));
+            }
+            Ok(parameters)
         };
-        let mut parameters =
-            vec![("grant_type", "password"), ("username", &*self.username), ("password", password.expose_secret())];
-        let scope = [&self.scope, &self.device_scope].into_iter().flatten().map(|scope| &**scope).collect::<Vec<_>>();
-        let scope = scope.join(" ");
-        if !scope.is_empty() {
-            parameters.push(("scope", &scope));
-        }
-        let tokens = self.endpoint.request(&context, &parameters).await?;
+        let tokens = self.endpoint.request_with(&context, "password", parameters).await?;
         if self.retain == Retain::UntilFirstRefreshToken && tokens.refresh_token().is_some() {
             self.with_password(|password| *password = None);
         }
@@ -146,6 +153,10 @@ impl Grant for PasswordGrant {
     fn credential(&self) -> Credential {
         // Once the password is wiped, the refresh token is all there is.
         self.with_password(|password| if password.is_some() { Credential::Password } else { Credential::RefreshToken })
+    }
+
+    fn forget(&self) {
+        self.with_password(|password| *password = None);
     }
 }
 

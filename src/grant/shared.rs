@@ -20,6 +20,7 @@ pub(crate) trait DynGrant: Send + Sync {
     fn fetch(&self, context: GrantContext) -> Pin<Box<dyn Future<Output = Result<TokenSet, Error>> + Send + '_>>;
     fn endpoint(&self) -> Option<&TokenEndpoint>;
     fn credential(&self) -> Credential;
+    fn forget(&self);
     fn confirmations(&self) -> Option<&[Duration]>;
 }
 
@@ -55,6 +56,13 @@ impl SharedGrant {
         }
     }
 
+    /// Wipes the secrets: a flight may hold the grant for a while.
+    pub(crate) fn forget(&self) {
+        if let Self::Other(grant) = self {
+            grant.forget();
+        }
+    }
+
     /// The pauses before a password that had worked is sent to make sure, where the user named them.
     pub(crate) fn confirmations(&self) -> Option<&[Duration]> {
         match self {
@@ -75,6 +83,10 @@ impl<G: Grant> DynGrant for G {
 
     fn credential(&self) -> Credential {
         Grant::credential(self)
+    }
+
+    fn forget(&self) {
+        Grant::forget(self);
     }
 
     fn confirmations(&self) -> Option<&[Duration]> {

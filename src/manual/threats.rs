@@ -58,7 +58,7 @@
 //! | threat | defence | test |
 //! | --- | --- | --- |
 //! | secrets that stay in freed memory | secret strings, form bodies, header values and copies of request heads are wiped when they go | `replay` |
-//! | secrets that outlive the logout | the session lets go of them before [`logout`](crate::Session::logout) returns | `logout` |
+//! | secrets that outlive the logout | the session lets go of them before [`logout`](crate::Session::logout) returns, a password that is on the wire included; a token request that waits for its turn has none, and is not sent any more | `logout` |
 //!
 //! Not defended, and not defensible from here: the buffers of TLS and HTTP, serde_json's scratch memory for strings with escapes, request
 //! bodies, a header value in a request that is under way, the last token in the private copy of a service that is not called

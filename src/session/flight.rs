@@ -18,6 +18,7 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
+use secrecy::SecretString;
 use tokio::{
     runtime::Handle,
     time::{Instant, Sleep},
@@ -34,7 +35,7 @@ use super::{
     waiters::{Place, Waiters},
 };
 use crate::{
-    Error, ErrorKind, TokenEndpoint, TokenSet, events,
+    Error, ErrorKind, GrantContext, TokenEndpoint, TokenSet, events,
     grant::SharedGrant,
     identity::{Generation, SessionName},
     metrics,
@@ -59,6 +60,7 @@ pub(super) struct Order {
     pub(super) epoch: Generation,
     pub(super) claims: Option<Box<str>>,
     pub(super) endpoint: Option<TokenEndpoint>,
+    waiters: Waiters,
 }
 
 /// What a login that ends leaves to the flight that is under way for it.
@@ -155,6 +157,14 @@ impl Flight {
     }
 }
 
+impl Order {
+    /// What a token request of the flight is told. Nobody wants it any more when the waiters have been told how it ended.
+    pub(super) fn context(&self, refresh_token: Option<SecretString>) -> GrantContext {
+        let waiters = self.waiters.clone();
+        GrantContext::new(self.session.id, self.claims.clone(), refresh_token).until(move || waiters.have_landed())
+    }
+}
+
 impl Departure {
     pub(super) fn launch(self, runtime: &Handle) {
         let Self { grant, claims, landing, limit, reason } = self;
@@ -163,7 +173,7 @@ impl Departure {
         let span = events::renewal(name, reason, grant.credential());
         let endpoint = grant.endpoint().cloned();
         drop(grant);
-        let order = Order { session: name, epoch: landing.epoch, claims, endpoint };
+        let order = Order { session: name, epoch: landing.epoch, claims, endpoint, waiters: landing.waiters.clone() };
         let task = session.track();
         let renewal = metrics::Renewal::started(reason);
         drop(session);

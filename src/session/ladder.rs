@@ -7,23 +7,24 @@ use std::{error::Error as _, sync::Weak, time::Duration};
 
 use tokio::time::{Instant, timeout};
 
-use super::{Inner, doubt::Fate, flight::Order, rung::Rung, state::Login};
-use crate::{Error, ErrorKind, GrantContext, TokenSet, events, metrics};
+use super::{Inner, doubt::Fate, flight::Order, logged_out, rung::Rung, state::Login};
+use crate::{Error, ErrorKind, TokenSet, events, metrics};
 
 /// Climbs until there are tokens, no rung is left, or the time is over.
 pub(super) async fn climb(session: &Weak<Inner>, order: &Order, limit: Duration) -> Result<TokenSet, Error> {
     let began = Instant::now();
     let left = || limit.saturating_sub(began.elapsed());
-    let (rung, refresh_token, passed_over) = with_login(session, order, |login| {
+    let (rung, passed_over) = with_login(session, order, |login| {
         let rung = login.rung(Instant::now());
         let passed_over = login.rare().doubts.last().filter(|_| matches!(rung, Ok(Rung::Grant))).cloned();
-        (rung, login.refresh_token.clone(), passed_over)
+        (rung, passed_over)
     })?;
     let mut refused = None;
-    match (rung?, &order.endpoint, &refresh_token) {
-        (Rung::Refresh, Some(endpoint), Some(refresh_token)) => {
-            let context = GrantContext::new(order.session.id, order.claims.clone(), None);
-            match in_time(left(), endpoint.refresh(&context, refresh_token)).await {
+    match (rung?, &order.endpoint) {
+        (Rung::Refresh, Some(endpoint)) => {
+            // When it is its turn.
+            let token = || with_login(session, order, |login| login.refresh_token.clone())?.ok_or_else(logged_out);
+            match in_time(left(), endpoint.refresh(&order.context(None), token)).await {
                 Ok(tokens) => {
                     // Where the login has ended meanwhile, the landing decides what becomes of them.
                     let _ = with_login(session, order, Login::reached);
@@ -38,9 +39,7 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order, limit: Duration)
             }
         }
     }
-    let own = refresh_token.filter(|_| order.endpoint.is_none());
-    let context = GrantContext::new(order.session.id, order.claims.clone(), own);
-    fetch(session, order, left(), context, refused).await
+    fetch(session, order, left(), refused).await
 }
 
 /// Notes a refresh that failed; gives the error back where the next rung is to be tried.
@@ -72,16 +71,15 @@ async fn fetch(
     session: &Weak<Inner>,
     order: &Order,
     limit: Duration,
-    context: GrantContext,
     refused: Option<Error>,
 ) -> Result<TokenSet, Error> {
     let id = order.session.id;
-    let grant = with_login(session, order, |login| {
+    let (grant, own) = with_login(session, order, |login| {
         let now = Instant::now();
         login.rare().refusals.check(now).inspect(|()| login.rare_mut().refusals.sent(now))?;
-        Ok(login.grant.clone())
+        Ok((login.grant.clone(), login.refresh_token.clone().filter(|_| order.endpoint.is_none())))
     })??;
-    let answer = in_time(limit, grant.fetch(context)).await;
+    let answer = in_time(limit, grant.fetch(order.context(own))).await;
     let mut answer = answer.map_err(|error| error.of_session(id));
     // A grant that had nothing left to send: what the server said of the refresh token is the cause.
     if let (Err(error), Some(cause)) = (&answer, refused)
@@ -119,9 +117,9 @@ async fn in_time(limit: Duration, answer: impl Future<Output = Result<TokenSet, 
 }
 
 fn with_login<T>(session: &Weak<Inner>, order: &Order, act: impl FnOnce(&mut Login) -> T) -> Result<T, Error> {
-    let inner = session.upgrade().ok_or_else(super::logged_out)?;
+    let inner = session.upgrade().ok_or_else(logged_out)?;
     inner.change(|state| {
         let login = state.login.as_mut().filter(|login| login.epoch == order.epoch);
-        login.map(act).ok_or_else(super::logged_out)
+        login.map(act).ok_or_else(logged_out)
     })
 }

@@ -142,6 +142,7 @@ impl Drop for Login {
         if let Some(flight) = self.flight() {
             flight.abandon();
         }
+        self.grant.forget();
     }
 }
 

@@ -23,6 +23,7 @@ use super::*;
 use crate::{
     ClientAuth,
     endpoint::script::{Script, TOKEN, answer},
+    error::TokenVerdict,
 };
 
 fn context() -> GrantContext {
@@ -68,7 +69,7 @@ async fn refresh_sends_no_scope_and_repeats_the_endpoints_parameters() {
     let script = Script::new([answer(200, &[], TOKEN)]);
     let endpoint =
         script.endpoint().client_auth(ClientAuth::none("id")).parameter("resource", "a").parameter("resource", "b");
-    endpoint.refresh(&GrantContext::default(), &"r t".into()).await.unwrap();
+    endpoint.refresh(&GrantContext::default(), || Ok("r t".into())).await.unwrap();
     assert_eq!(script.last().1, "grant_type=refresh_token&refresh_token=r+t&resource=a&resource=b&client_id=id");
 }
 
@@ -93,7 +94,7 @@ async fn error_names_the_request_and_the_address_without_its_query() {
          credentials (status 400, invalid_grant); ask the user to log in again"
     );
     assert!(!format!("{error:?}").contains("hunter2"));
-    let error = script.endpoint().refresh(&context(), &"hunter2".into()).await.unwrap_err();
+    let error = script.endpoint().refresh(&context(), || Ok("hunter2".into())).await.unwrap_err();
     assert!(error.to_string().starts_with("the refresh failed at http://localhost/token: "), "{error}");
     assert!(!format!("{error} {error:?}").contains("hunter2"));
 }
@@ -141,7 +142,7 @@ async fn pause_holds_for_every_clone_and_ends_when_the_server_said() {
     assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Unavailable, seconds(40)));
 
     advance(Duration::from_secs(39)).await;
-    for error in [ask(&clone).await.unwrap_err(), clone.refresh(&context(), &"rt".into()).await.unwrap_err()] {
+    for error in [ask(&clone).await.unwrap_err(), clone.refresh(&context(), || Ok("rt".into())).await.unwrap_err()] {
         assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Unavailable, seconds(1)));
         assert_eq!(error.status(), None, "nothing was sent, so no answer has a status");
         assert!(error.to_string().contains("429"), "{error}");
@@ -282,6 +283,35 @@ async fn each_exchange_has_a_client_of_its_own_that_was_polled_ready() {
         ask(&endpoint).await.unwrap();
     }
     assert!(clones.load(Ordering::Relaxed) >= 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn service_that_is_not_ready_was_sent_nothing() {
+    for readiness in [Poll::Pending, Poll::Ready(Err("no room"))] {
+        let endpoint = TokenEndpoint::new(Unready { readiness }, "http://localhost/token").unwrap();
+        let error = ask(&endpoint).await.unwrap_err();
+        assert_eq!(error.verdict(SessionId::default()), TokenVerdict::Unsent, "{error}");
+    }
+}
+
+/// Never lets a request in.
+#[derive(Clone)]
+struct Unready {
+    readiness: Poll<Result<(), &'static str>>,
+}
+
+impl tower::Service<Request<Full<Bytes>>> for Unready {
+    type Response = Response<Full<Bytes>>;
+    type Error = &'static str;
+    type Future = std::future::Pending<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.readiness
+    }
+
+    fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+        panic!("called before it was ready")
+    }
 }
 
 /// Panics unless each call was preceded by a `poll_ready` of the same clone.
