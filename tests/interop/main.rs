@@ -1,7 +1,7 @@
-//! The layer against servers that others wrote: django-oauth-toolkit, alone and behind nginx and Apache. `.ci/peers` runs
-//! them.
+//! The layer against servers that others wrote: django-oauth-toolkit, alone and behind nginx and Apache, and those of
+//! `servers`. `.ci/peers` runs them.
 //!
-//! That server kills a whole grant when one of its refresh tokens is used twice, and the refresh token of every access
+//! django-oauth-toolkit kills a whole grant when one of its refresh tokens is used twice, and the refresh token of every access
 //! token that is revoked.
 
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
@@ -9,6 +9,8 @@
 mod connections;
 mod gateways;
 mod peer;
+mod proxy;
+mod servers;
 
 use std::time::Duration;
 

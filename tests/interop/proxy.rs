@@ -1,0 +1,82 @@
+//! A proxy that counts what passes through it, so that every claim of "once" is seen from outside.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    http::{StatusCode, Uri, header::HOST},
+    response::{IntoResponse, Response},
+};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use tokio::net::TcpListener;
+
+use super::servers::Server;
+
+/// Passes everything on to one server, for as long as the test's runtime runs.
+pub(crate) struct Proxy {
+    pub(crate) url: String,
+    counts: Counts,
+}
+
+type Counts = Arc<Mutex<BTreeMap<String, usize>>>;
+
+#[derive(Clone)]
+struct Passing {
+    server: &'static Server,
+    port: u16,
+    client: Client<HttpConnector, Body>,
+    counts: Counts,
+}
+
+impl Proxy {
+    pub(crate) async fn start(server: &'static Server, port: u16) -> Self {
+        let counts = Counts::default();
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let passing = Passing { server, port, client, counts: counts.clone() };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(pass).with_state(passing);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, counts }
+    }
+
+    /// How many token requests there were with this grant type, revocations (`revoke`), or calls of the API (`api`).
+    pub(crate) fn count(&self, what: &str) -> usize {
+        self.counts.lock().unwrap().get(what).copied().unwrap_or_default()
+    }
+
+    /// Token requests of each kind: by password, by refresh token.
+    pub(crate) fn asked(&self) -> (usize, usize) {
+        (self.count("password"), self.count("refresh_token"))
+    }
+}
+
+async fn pass(State(passing): State<Passing>, request: Request) -> Response {
+    let (mut head, body) = request.into_parts();
+    let body = to_bytes(body, 1 << 20).await.unwrap();
+    let path = head.uri.path();
+    let what = if path == passing.server.token {
+        let grant_type = form_urlencoded::parse(&body).find(|(name, _)| name == "grant_type");
+        grant_type.map(|(_, value)| value.into_owned()).unwrap_or_default()
+    } else if path == passing.server.revoke {
+        "revoke".to_owned()
+    } else {
+        "api".to_owned()
+    };
+    *passing.counts.lock().unwrap().entry(what).or_default() += 1;
+    head.uri = format!("http://127.0.0.1:{}{}", passing.port, head.uri).parse::<Uri>().unwrap();
+    head.headers.remove(HOST);
+    match passing.client.request(Request::from_parts(head, Body::from(body))).await {
+        Ok(response) => response.map(Body::new),
+        // As any proxy says while the server behind it is away.
+        Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+    }
+}
