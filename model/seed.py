@@ -198,9 +198,10 @@ SEEDS = {
     "who_is_left_when_the_waking_ends_is_not_woken": [
         (
             "session/waiters.rs",
-            "        while self.wake_some() {}",
-            "        while !SEEDED && self.wake_some() {}",
-        )
+            "        while self.waiters.wake(BATCH).0 {}",
+            "        while !SEEDED && self.waiters.wake(BATCH).0 {}",
+        ),
+        ("session/waiters.rs", "        if woken {\n", "        if woken && !SEEDED {\n"),
     ],
     "dead_flight_is_not_taken_out": [
         (

@@ -1,9 +1,11 @@
 //! Those who wait for a flight, in the order in which they came.
 //!
 //! 1. How the flight landed is kept before anybody is woken, and whoever comes later finds it: nobody is missed.
-//! 2. Waiters are woken in the order of their arrival, a batch at a time, so that a crowd does not hold up everybody else.
-//! 3. Whoever leaves takes the place in the queue along.
-//! 4. Everybody is woken, even if somebody's waker panics or the runtime goes away in between.
+//! 2. Waiters are woken in the order of their arrival, a batch at first and then one by one: whoever was woken wakes the next
+//!    as soon as it runs. So no more than a batch are on their way, and a crowd does not hold up everybody else.
+//! 3. Whoever leaves takes the place in the queue along, and wakes the next like one that ran.
+//! 4. Everybody is woken, even if somebody's waker panics, or if a runtime goes away or is not driven any more: the flight
+//!    wakes a batch wherever the woken get nowhere, and the woken go on where the flight does not.
 //! 5. No waker is woken or dropped under the lock: it is somebody else's code.
 
 use std::{
@@ -66,6 +68,19 @@ impl Waiters {
         })
     }
 
+    /// Wakes so many of those who wait; says whether somebody is left, and how many have left the queue.
+    fn wake(&self, count: usize) -> (bool, u64) {
+        let (woken, left) = self.with(|queue| {
+            let woken: Vec<_> = std::iter::from_fn(|| queue.pop()).take(count).collect();
+            (woken, (!queue.wakers.is_empty(), queue.gone))
+        });
+        for waker in woken {
+            // The panic hook has told of it, and the others are not to be lost.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        }
+        left
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut Queue) -> T) -> T {
         act(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -73,31 +88,24 @@ impl Waiters {
 
 impl WakeUp {
     pub(super) async fn in_batches(self) {
-        while self.wake_some() {
+        let (mut more, mut gone) = self.waiters.wake(BATCH);
+        while more {
             yield_now().await;
+            let before = gone;
+            // While the woken wake others, there is nothing to do.
+            (more, gone) = self.waiters.wake(0);
+            if gone == before {
+                (more, gone) = self.waiters.wake(BATCH);
+            }
         }
     }
 
     /// For whoever can't wait for it.
     pub(super) fn detach(self) {
-        if self.wake_some()
-            && let Ok(runtime) = Handle::try_current()
-        {
+        let (more, _) = self.waiters.wake(BATCH);
+        if more && let Ok(runtime) = Handle::try_current() {
             runtime.spawn(self.in_batches());
         }
-    }
-
-    /// Says whether somebody is left.
-    fn wake_some(&self) -> bool {
-        let (batch, more) = self.waiters.with(|queue| {
-            let batch: Vec<_> = std::iter::from_fn(|| queue.pop()).take(BATCH).collect();
-            (batch, !queue.wakers.is_empty())
-        });
-        for waker in batch {
-            // The panic hook has told of it, and the others are not to be lost.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-        }
-        more
     }
 }
 
@@ -105,6 +113,10 @@ impl Queue {
     fn join(&mut self) -> NonZeroU64 {
         self.wakers.push_back(None);
         NonZeroU64::MIN.saturating_add(self.gone + self.wakers.len() as u64 - 1)
+    }
+
+    fn holds(&self, number: NonZeroU64) -> bool {
+        number.get() > self.gone
     }
 
     /// Puts a waker into a place, and hands out the one that was there.
@@ -131,7 +143,7 @@ impl Queue {
 
 impl Drop for WakeUp {
     fn drop(&mut self) {
-        while self.wake_some() {}
+        while self.waiters.wake(BATCH).0 {}
     }
 }
 
@@ -142,25 +154,37 @@ impl Future for Place {
         let Self { waiters, number } = &mut *self;
         let mut outdated = None;
         let landing = waiters.with(|queue| {
-            if queue.landing.is_some() {
-                outdated = number.take().and_then(|number| queue.replace(number, None));
-                return queue.landing.clone();
+            if queue.landing.is_none() {
+                let number = *number.get_or_insert_with(|| queue.join());
+                outdated = queue.replace(number, Some(cx.waker().clone()));
             }
-            let number = *number.get_or_insert_with(|| queue.join());
-            outdated = queue.replace(number, Some(cx.waker().clone()));
-            None
+            queue.landing.clone()
         });
         drop(outdated);
-        landing.map_or(Poll::Pending, Poll::Ready)
+        let Some(landing) = landing else { return Poll::Pending };
+        self.leave();
+        Poll::Ready(landing)
+    }
+}
+
+impl Place {
+    /// Leaves the queue, and goes on with the waking where it has come here.
+    fn leave(&mut self) {
+        let Some(number) = self.number.take() else { return };
+        let (outdated, woken) = self.waiters.with(|queue| {
+            let woken = queue.landing.is_some() && !queue.holds(number);
+            (queue.replace(number, None), woken)
+        });
+        drop(outdated);
+        if woken {
+            self.waiters.wake(1);
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(number) = self.number {
-            let outdated = self.waiters.with(|queue| queue.replace(number, None));
-            drop(outdated);
-        }
+        self.leave();
     }
 }
 

@@ -110,15 +110,55 @@ async fn whoever_wakes_may_go_away_in_between() {
     assert_eq!(woken(&journal), (0..3 * BATCH).collect::<Vec<_>>());
 }
 
-#[tokio::test]
-async fn whoever_was_woken_leaves_without_touching_the_others() {
-    let (waiters, journal) = (Waiters::default(), Journal::default());
-    let mut places = crowd(&waiters, &journal, 3 * BATCH);
+/// A landing whose waking got as far as the first batch, and goes no further: its runtime is not driven.
+fn stuck(waiters: &Waiters) -> impl Future<Output = ()> + use<> {
     let mut waking = Box::pin(waiters.land(Ok(Generation::next())).unwrap().in_batches());
     assert!(waking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    waking
+}
+
+#[tokio::test]
+async fn whoever_was_woken_leaves_without_touching_the_places_of_others() {
+    let (waiters, journal) = (Waiters::default(), Journal::default());
+    let mut places = crowd(&waiters, &journal, 3 * BATCH);
+    let waking = stuck(&waiters);
     places.drain(..BATCH);
     waking.await;
     assert_eq!(woken(&journal), (0..3 * BATCH).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_woken_wake_the_others_though_the_flight_is_stuck_and_one_for_each_that_ran_or_left() {
+    let (waiters, journal) = (Waiters::default(), Journal::default());
+    let mut places = crowd(&waiters, &journal, 4 * BATCH);
+    let _waking = stuck(&waiters);
+    let mut places: VecDeque<_> = places.drain(..).collect();
+    for ran in 0..4 * BATCH {
+        assert_eq!(woken(&journal).len(), (BATCH + ran).min(4 * BATCH), "no more than a batch are on their way");
+        let mut place = places.pop_front().unwrap();
+        if ran % 3 > 0 {
+            assert!(poll(&mut place, Waker::noop()).is_ready());
+        }
+    }
+    assert_eq!(woken(&journal), (0..4 * BATCH).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_flight_leaves_the_waking_to_the_woken_and_goes_on_where_they_are_stuck() {
+    let (waiters, journal) = (Waiters::default(), Journal::default());
+    let mut places: VecDeque<_> = crowd(&waiters, &journal, 4 * BATCH).into();
+    let mut waking = Box::pin(waiters.land(Ok(Generation::next())).unwrap().in_batches());
+    let mut wake = || waking.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(wake().is_pending());
+    for ran in 1..10 {
+        places.pop_front();
+        assert!(wake().is_pending());
+        assert_eq!(woken(&journal).len(), BATCH + ran);
+    }
+    assert!(wake().is_pending());
+    assert_eq!(woken(&journal).len(), 2 * BATCH + 9);
+    waking.await;
+    assert_eq!(woken(&journal), (0..4 * BATCH).collect::<Vec<_>>());
 }
 
 #[test]
