@@ -136,6 +136,7 @@ mod service;
 mod session;
 mod sessions;
 mod stray;
+mod timer;
 mod token;
 
 pub use self::{
