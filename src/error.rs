@@ -97,9 +97,9 @@ pub enum ErrorKind {
     UnsupportedTokenType,
     /// The answer is larger than the limit.
     AnswerTooLarge,
-    /// The renewal died: its grant panicked, or the runtime that ran it went away.
+    /// The renewal died: its grant panicked, or the runtime that ran it went away or is not driven any more.
     RenewalLost,
-    /// There is no tokio runtime to run the renewal on.
+    /// There is no tokio runtime to run the renewal on, or it has no timers.
     NoRuntime,
     /// Too many renewals were caused by rejections of tokens that had not expired.
     Damped,
@@ -113,7 +113,7 @@ pub enum ErrorKind {
     NotReplayable,
     /// The request carries an `Authorization` header of its own, and the layer was told to reject that.
     OwnAuthorization,
-    /// A session was asked to authorize its own token request.
+    /// A session was asked to authorize its own token request, or asked by the very renewal that it would wait for.
     SelfAuthorization,
     /// A login of [`Sessions::get_or_login`](crate::Sessions::get_or_login) asked for the session that it is to make.
     SelfLogin,
@@ -137,11 +137,11 @@ impl ErrorKind {
                 "check the address of the token endpoint"
             }
             Self::Redirected => "give the address that the redirect leads to: it is never followed",
-            Self::RenewalLost => "try again: the next call starts a new renewal",
-            Self::NoRuntime => "call from inside a tokio runtime",
+            Self::RenewalLost => "try again: a call after the pause starts a new renewal",
+            Self::NoRuntime => "call from inside a tokio runtime with timers, or give the session one",
             Self::Damped => "give each device a token of its own, on WSO2 with a scope that starts with `device_`",
             Self::SelfLogin => "make the session in the login, and return it",
-            Self::SelfAuthorization => "reach the token endpoint through a client without this layer",
+            Self::SelfAuthorization => "obtain tokens through a client without this layer",
             Self::NotRevoked => "the tokens are forgotten here but live on at the server until they expire",
             _ => return None,
         })

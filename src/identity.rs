@@ -29,6 +29,16 @@ pub(crate) struct SessionName {
 #[derive(Clone, Copy)]
 pub(crate) struct KeyHash(pub(crate) NonZeroU64);
 
+tokio::task_local! {
+    /// The session that this task renews.
+    pub(crate) static RENEWED: SessionId;
+}
+
+/// Whether this is asked by the renewal of that very session, in the renewal's own task.
+pub(crate) fn is_renewed_here(session: SessionId) -> bool {
+    RENEWED.try_with(|renewed| *renewed == session).unwrap_or(false)
+}
+
 impl SessionId {
     pub(crate) fn next() -> Self {
         Self(Generation::next().0)

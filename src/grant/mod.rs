@@ -25,6 +25,13 @@ use crate::{Error, TokenEndpoint, TokenSet};
 ///
 /// [`TokenEndpoint::request`] has an example of one written by hand; [`grant_fn`] and [`grant_with`] make one of a
 /// closure.
+///
+/// # What a grant must not do
+/// Wait for its own session, by [`token`](crate::Session::token), by [`renew`](crate::Session::renew) or by a call through a
+/// layer of that session: it would wait for itself. Where it does, that call fails at once with
+/// [`ErrorKind::SelfAuthorization`](crate::ErrorKind::SelfAuthorization). This is seen in the task that runs
+/// [`fetch`](Grant::fetch), behind a `tower::buffer::Buffer` too, but not in another task that the grant spawns, and not
+/// where the way back leads over a second session: there the [waiting time](crate::SessionBuilder::waiting_time) ends it.
 pub trait Grant: Send + Sync + 'static {
     /// Asks for a token set.
     fn fetch(&self, context: GrantContext) -> impl Future<Output = Result<TokenSet, Error>> + Send;

@@ -9,7 +9,8 @@
 //! | response body that a classifier may look into | 64 KiB and 1 s, then the head decides | |
 //! | challenges that are read | 8 KiB, 16 challenges | |
 //! | wait for a token | 30 s; the renewal itself goes on | [`SessionBuilder::waiting_time`] |
-//! | one renewal in all | 120 s | [`SessionBuilder::renewal_limit`] |
+//! | one renewal in all | 120 s; a second later it is given up by whoever asks or waits, driven or not | [`SessionBuilder::renewal_limit`] |
+//! | where renewals and revocations run | on the runtime of whoever asks first | [`SessionBuilder::runtime`] |
 //! | one exchange with the token endpoint | 120 s | [`TokenEndpoint::timeout`] |
 //! | requests to one token endpoint at a time | 64, of all sessions; further ones wait for their turn, up to 30 s | [`TokenEndpoint::concurrency`] |
 //! | answer of the token endpoint | 1 MiB | [`TokenEndpoint::response_limit`] |
@@ -19,6 +20,7 @@
 //! | renewal ahead of time | at 70 to 80 % of the lifetime, in the background, while there is traffic; off for [`PasswordGrant`] | [`SessionBuilder::renew_ahead`] |
 //! | expiry margin | 10 s, never more than a tenth of the lifetime | |
 //! | pause after a failed renewal | 1 s doubling to 60 s, full jitter; `Retry-After` wins, up to 5 min; calls fail meanwhile | [`SessionBuilder::wait_for_token`] |
+//! | pause after a renewal that died or was given up | 1 s doubling to 60 s, without jitter | |
 //! | pause after a 429 or 503 | `Retry-After` up to 5 min, else 1 s doubling to 60 s, for all users of the endpoint | |
 //! | refused password that never worked | not sent again until the next login | |
 //! | refused password that had worked | one more attempt after 60 s, without a code another one after 5 min | [`PasswordGrant::confirmations`] |
@@ -42,6 +44,7 @@
 //! [`ReauthLayer::drain_limit`]: crate::ReauthLayer::drain_limit
 //! [`SessionBuilder::waiting_time`]: crate::SessionBuilder::waiting_time
 //! [`SessionBuilder::renewal_limit`]: crate::SessionBuilder::renewal_limit
+//! [`SessionBuilder::runtime`]: crate::SessionBuilder::runtime
 //! [`SessionBuilder::renew_ahead`]: crate::SessionBuilder::renew_ahead
 //! [`SessionBuilder::wait_for_token`]: crate::SessionBuilder::wait_for_token
 //! [`SessionBuilder::reissues_per_minute`]: crate::SessionBuilder::reissues_per_minute

@@ -91,3 +91,6 @@
 //! }
 //! # Ok(()) }
 //! ```
+//!
+//! A runtime that lives on but is not driven, as one of the current thread between two `block_on`s, is none to run renewals
+//! on: see [`SessionBuilder::runtime`](crate::SessionBuilder::runtime).

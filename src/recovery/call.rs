@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use http_body::Body;
-use tokio::{runtime::Handle, time::Instant};
+use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{First, Kept, Step};
@@ -15,6 +15,7 @@ use crate::{
     metrics,
     service::Cold,
     session::{Answer, Authorization, Need, Session, Waiting},
+    timer,
 };
 
 /// How much of a body a classifier sees, and for how long it is waited for.
@@ -117,7 +118,7 @@ where
                 self.give_up(Error::new(ErrorKind::SameToken, "the renewal brought the same token again"))
             }
             Ok(_) => self.go_on(),
-            Err(error) if self.session.is_patient(self.since, &error) => Ok(Step::Ask),
+            Err(_) if self.session.is_patient(self.since) => Ok(Step::Ask),
             Err(error) => self.give_up(error),
         }
     }
@@ -171,11 +172,11 @@ where
                 }
                 Err(Ok(response))
             }
-            // A look takes a clock; without one the head alone decides.
-            Verdict::Look { .. } if Handle::try_current().is_err() => Err(Ok(response)),
             Verdict::Look { at_most } => {
+                // A look takes a timer; without one the head alone decides.
+                let Some(limit) = timer::sleep_until(Instant::now() + LOOK_TIME) else { return Err(Ok(response)) };
                 self.response = Some(response.map(ResponseBody::into_looked));
-                Ok(Step::Look { limit: tokio::time::sleep(LOOK_TIME), at_most: at_most.min(LOOK_LIMIT) })
+                Ok(Step::Look { limit, at_most: at_most.min(LOOK_LIMIT) })
             }
             Verdict::Reject(challenge) => {
                 self.response = Some(response);

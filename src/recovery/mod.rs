@@ -25,7 +25,10 @@ use std::{
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, Sleep},
+};
 use tower::BoxError;
 use tower_service::Service;
 
@@ -159,6 +162,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let call = this.call;
+        let standby = call.session.standby();
+        let _entered = standby.as_ref().map(Handle::enter);
         loop {
             let next: Next<S, S::Future, R> = match this.step.as_mut().project() {
                 StepProjection::Judge { verdict } => call.judge(verdict.take().unwrap_or(Verdict::Pass)),

@@ -3,16 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use http::HeaderValue;
-use tokio::{runtime::Handle, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     Inner, Session,
     damping::Turn,
-    flight::{Departure, Flight, Waiting},
+    flight::{Departure, Flight},
     logged_out,
     state::{Held, Login},
+    waiting::Waiting,
 };
-use crate::{Error, ErrorKind, Origin, events, identity::Generation};
+use crate::{
+    Error, ErrorKind, Origin, events,
+    identity::{self, Generation},
+};
 
 /// Why a caller comes.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +68,7 @@ impl Session {
         let found = self.inner.read(|state| {
             let login = state.login.as_ref().ok_or_else(logged_out)?;
             let held = login.held.as_ref().filter(|held| held.is_fresh(now));
-            Ok(held.map(|held| (login.authorization(held), held.is_due(now) && login.flight().is_none())))
+            Ok(held.map(|held| (login.authorization(held), held.is_due(now) && !login.is_flying(now))))
         })?;
         let Some((authorization, due)) = found else { return Ok(None) };
         if due {
@@ -101,15 +105,26 @@ impl Session {
     /// Decides what a caller does next, and starts a flight where one is needed. `epoch` is the login that the caller
     /// belongs to; `since` is when the caller began to wait.
     pub(crate) fn ask(&self, need: Need<'_>, epoch: Generation, since: Instant) -> Answer {
-        let Ok(runtime) = Handle::try_current() else {
-            return Answer::Failed(Error::new(ErrorKind::NoRuntime, "a renewal needs a tokio runtime"));
+        if identity::is_renewed_here(self.inner.id) {
+            let why = "a renewal asked the session that it is for, and would wait for itself";
+            return Answer::Failed(Error::new(ErrorKind::SelfAuthorization, why));
+        }
+        let runtime = match self.inner.runtime() {
+            Ok(runtime) => runtime,
+            Err(error) => return Answer::Failed(error),
         };
         let now = Instant::now();
-        let mut departure = None;
+        let (mut departure, mut given_up) = (None, None);
         let answer = self.inner.change(|state| match state.login.as_mut().filter(|login| login.epoch == epoch) {
-            Some(login) => login.answer(&self.inner, need, (since, now), &mut departure),
+            Some(login) => {
+                given_up = login.give_up_overdue(now);
+                login.answer(&self.inner, need, (since, now), &mut departure)
+            }
             None => Answer::Failed(logged_out()),
         });
+        if let Some(given_up) = given_up {
+            given_up.tell(self.inner.name());
+        }
         if let Some(departure) = departure {
             departure.launch(&runtime);
         }
@@ -131,10 +146,9 @@ impl Session {
         })
     }
 
-    /// Whether a caller that waits since then asks again after this failure. Not after a flight that died: no pause
-    /// follows it, so that the callers would start one after the other.
-    pub(crate) fn is_patient(&self, since: Instant, error: &Error) -> bool {
-        error.kind() != ErrorKind::RenewalLost && since.elapsed() < self.inner.settings.patience
+    /// Whether a caller that waits since then asks again after a failure.
+    pub(crate) fn is_patient(&self, since: Instant) -> bool {
+        since.elapsed() < self.inner.settings.patience
     }
 
     /// Notes that an origin rejected a token that was just issued, or made us renew for nothing.
@@ -203,6 +217,11 @@ impl Login {
             // From the ahead window on every call asks, so that one of them starts the renewal.
             fresh_until: held.expiry.map(|expiry| expiry.renew_at()),
         }
+    }
+
+    /// Whether a flight is under way that may still land.
+    fn is_flying(&self, now: Instant) -> bool {
+        self.flight().is_some_and(|flight| !flight.is_overdue(now))
     }
 
     fn answer(

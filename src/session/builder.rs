@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use super::Session;
+use tokio::runtime::Handle;
+
+use super::{Session, runtime::OwnRuntime};
 use crate::{Credential, Grant};
 
 /// Whether a token is renewed before it expires: at 70 to 80 % of its lifetime, in the background, while the present one is
@@ -38,13 +40,14 @@ pub struct SessionBuilder<G> {
     settings: Settings,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Settings {
     pub(super) waiting_time: Duration,
     pub(super) flight_limit: Duration,
     pub(super) reissues_per_minute: Option<usize>,
     pub(super) patience: Duration,
     pub(super) ahead: Option<RenewAhead>,
+    pub(super) runtime: Option<OwnRuntime>,
 }
 
 impl<G: Grant> SessionBuilder<G> {
@@ -59,7 +62,9 @@ impl<G: Grant> SessionBuilder<G> {
     }
 
     /// How long one renewal may take in all, 120 s by default. An answer that comes later is lost, and with it a
-    /// rotated refresh token: keep this well above what the token endpoint ever takes.
+    /// rotated refresh token: keep this well above what the token endpoint ever takes. A renewal that has not ended a second
+    /// later runs on a [runtime](SessionBuilder::runtime) that nobody drives. Whoever asks or waits then gives it up with
+    /// [`ErrorKind::RenewalLost`](crate::ErrorKind::RenewalLost), and a call after a pause of a second starts another.
     pub fn renewal_limit(mut self, limit: Duration) -> Self {
         self.settings.flight_limit = limit;
         self
@@ -84,6 +89,28 @@ impl<G: Grant> SessionBuilder<G> {
     /// lifts the limit. Over it, a rejection waits up to 5 s for its turn, and is then handed to the caller.
     pub fn reissues_per_minute(mut self, limit: Option<usize>) -> Self {
         self.settings.reissues_per_minute = limit;
+        self
+    }
+
+    /// The runtime that renewals, revocations and the timer of [`RenewAhead::Always`] run on. By default they run on the
+    /// runtime of whoever asks first, and get nowhere while nobody drives that one: a renewal is then given up when it has
+    /// run for its [limit](SessionBuilder::renewal_limit), and the next call starts another. Name a runtime that lives and
+    /// is driven as long as the session, where calls come from runtimes that are not: `current_thread` ones, mostly.
+    ///
+    /// Calls need no runtime of their own then, unless the client below the layer does.
+    ///
+    /// ```
+    /// use tower_reauth::{Session, TokenSet, grant_fn};
+    ///
+    /// let background = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    /// let session = Session::builder(grant_fn(|_context| async { TokenSet::new("token") }))
+    ///     .runtime(background.handle().clone())
+    ///     .build();
+    /// # futures::executor::block_on(session.token()).map(|_| ())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.settings.runtime = Some(OwnRuntime(runtime));
         self
     }
 
@@ -128,6 +155,7 @@ impl Default for Settings {
             reissues_per_minute: Some(10),
             patience: Duration::ZERO,
             ahead: None,
+            runtime: None,
         }
     }
 }

@@ -8,21 +8,18 @@
 //!    waiters that the flight died.
 //! 5. A login that ends tells the waiters so at once, and the flight finds nobody left to tell. What it is to do with its
 //!    answer it finds in its [`Parting`], whether the session is still there or not.
+//! 6. A flight whose runtime is not driven does nothing at all. So whoever finds it past its limit, a caller or the timer of
+//!    a waiter, takes it out of the state and tells the waiters.
+//! 7. A flight that was taken out like that may go on one day. It sends nothing more, and changes nothing that is of another
+//!    flight: what it brings in is kept only if the refresh token that it spent is still in force, and nothing newer came.
 
 use std::{
-    future::Future,
-    pin::Pin,
     sync::{Arc, PoisonError, Weak},
-    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use pin_project_lite::pin_project;
 use secrecy::SecretString;
-use tokio::{
-    runtime::Handle,
-    time::{Instant, Sleep},
-};
+use tokio::{runtime::Handle, time::Instant};
 use tracing::Instrument;
 
 use super::{
@@ -32,21 +29,29 @@ use super::{
     ladder, revocation,
     state::Login,
     sync::Mutex,
-    waiters::{Place, Waiters},
+    waiters::{Waiters, WakeUp},
+    waiting::Waiting,
 };
 use crate::{
     Error, ErrorKind, GrantContext, TokenEndpoint, TokenSet, events,
     grant::SharedGrant,
-    identity::{Generation, SessionName},
+    identity::{Generation, RENEWED, SessionName},
     metrics,
 };
 
 /// How a flight ended: the generation that is current now, or why there is no new one.
 pub(super) type Landing = Result<Generation, Error>;
 
+/// Beyond its limit, a flight that is alive has time to say so itself.
+const GRACE: Duration = Duration::from_secs(1);
+/// As long as a clock can count for certain.
+const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// The flight of a login, as its state knows it.
 pub(super) struct Flight {
+    session: Weak<Inner>,
     id: Generation,
+    limit: Instant,
     waiters: Waiters,
     pub(super) claims: Option<Box<str>>,
     /// Started ahead of time: the present token is still good.
@@ -57,14 +62,19 @@ pub(super) struct Flight {
 /// What a flight sets out with.
 pub(super) struct Order {
     pub(super) session: SessionName,
+    pub(super) flight: Generation,
     pub(super) epoch: Generation,
+    /// Of the token that was there when the flight began.
+    pub(super) found: Generation,
+    /// The mark of the refresh token that the flight spent last.
+    pub(super) spent: Option<u64>,
     pub(super) claims: Option<Box<str>>,
     pub(super) endpoint: Option<TokenEndpoint>,
     waiters: Waiters,
 }
 
-/// What a login that ends leaves to the flight that is under way for it.
-#[derive(Default)]
+/// What a login that ends leaves to the flight that is under way for it, and to those that were given up.
+#[derive(Clone, Default)]
 pub(super) struct Parting {
     /// Whether what the flight brings in is revoked (invariant 6).
     pub(super) revoke: bool,
@@ -78,27 +88,14 @@ pub(super) struct Departure {
     grant: SharedGrant,
     claims: Option<Box<str>>,
     landing: Guard,
-    limit: Duration,
+    limit: Instant,
     reason: &'static str,
 }
 
-pin_project! {
-    /// Waits for a flight, no longer than the waiting time.
-    pub(crate) struct Waiting {
-        place: Place,
-        #[pin]
-        limit: Limit,
-        waiter: metrics::Waiter,
-    }
-}
-
-pin_project! {
-    /// The timer is made at the first poll, never under the session's lock: a runtime without timers panics there.
-    #[project = LimitProjection]
-    enum Limit {
-        Of { time: Duration },
-        Until { #[pin] over: Sleep },
-    }
+/// A flight that was given up: whoever did it tells of it once the lock is released.
+pub(super) struct GivenUp {
+    error: Error,
+    wake_up: Option<WakeUp>,
 }
 
 struct Guard {
@@ -118,15 +115,18 @@ impl Flight {
         ahead: bool,
         reason: &'static str,
     ) -> (Self, Departure) {
+        let limit = Instant::now() + session.settings.flight_limit.min(FOREVER);
         let flight = Self {
+            session: Arc::downgrade(session),
             id: Generation::next(),
+            limit,
             waiters: Waiters::default(),
             claims: claims.map(Into::into),
             ahead,
-            parting: Arc::default(),
+            parting: login.rare().given_up.clone().unwrap_or_default(),
         };
         let landing = Guard {
-            session: Arc::downgrade(session),
+            session: flight.session.clone(),
             name: session.name(),
             epoch: login.epoch,
             id: flight.id,
@@ -134,15 +134,20 @@ impl Flight {
             parting: flight.parting.clone(),
         };
         let (grant, claims) = (login.grant.clone(), flight.claims.clone());
-        (flight, Departure { grant, claims, landing, limit: session.settings.flight_limit, reason })
+        (flight, Departure { grant, claims, landing, limit, reason })
     }
 
     pub(super) fn wait(&self, time: Duration) -> Waiting {
-        Waiting { place: self.landing(), limit: Limit::Of { time }, waiter: metrics::Waiter::default() }
+        Waiting::new(self.waiters.place(), self.session.clone(), time, self.overdue())
     }
 
-    pub(super) fn part(&self, parting: Parting) {
-        *self.parting.lock().unwrap_or_else(PoisonError::into_inner) = parting;
+    /// Whether this flight is past its limit, so that nobody seems to drive it.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        now >= self.overdue()
+    }
+
+    fn overdue(&self) -> Instant {
+        self.limit + GRACE
     }
 
     /// Tells the waiters that their login has ended: what the flight still brings in is not for them.
@@ -151,9 +156,72 @@ impl Flight {
             wake_up.detach();
         }
     }
+}
 
-    pub(super) fn landing(&self) -> Place {
-        self.waiters.place()
+impl Login {
+    /// Gives up a flight that is overdue.
+    pub(super) fn give_up_overdue(&mut self, now: Instant) -> Option<GivenUp> {
+        if !self.flight().is_some_and(|flight| flight.is_overdue(now)) {
+            return None;
+        }
+        let rare = self.rare_mut();
+        let flight = rare.flight.take()?;
+        rare.given_up = Some(flight.parting);
+        let error = lost("the renewal was given up past its limit: nobody seems to drive the runtime that it runs on");
+        self.lost(now, &error);
+        Some(GivenUp { wake_up: flight.waiters.land(Err(error.clone())), error })
+    }
+
+    /// Whether this flight is the one that is under way, and was not given up.
+    pub(super) fn is_flown_by(&self, id: Generation) -> bool {
+        self.flight().is_some_and(|flight| flight.id == id)
+    }
+
+    /// What the login, which ends, leaves to its flights.
+    pub(super) fn part(&self, parting: Parting) {
+        let given_up = self.rare().given_up.as_ref();
+        if let Some(left) = self.flight().map(|flight| &flight.parting).or(given_up) {
+            *left.lock().unwrap_or_else(PoisonError::into_inner) = parting;
+        }
+    }
+
+    /// Takes in what a flight brings.
+    fn land(&mut self, now: Instant, answer: Result<TokenSet, Error>, order: &Order) -> Landing {
+        if self.is_flown_by(order.flight) {
+            self.rare_mut().flight = None;
+            return match answer {
+                Ok(tokens) => Ok(self.keep(now, tokens, order.claims.clone())),
+                Err(error) => {
+                    let error = error.of_session(order.session.id);
+                    self.failed(now, &error);
+                    Err(error)
+                }
+            };
+        }
+        let tokens = answer?;
+        if !self.takes_late(order) {
+            return Err(lost("the answer came when the renewal had been given up and others had gone on"));
+        }
+        if order.spent.is_some() {
+            self.reached();
+        } else {
+            self.worked();
+        }
+        Ok(self.keep(now, tokens, order.claims.clone()))
+    }
+
+    /// Whether what a flight that was given up brings in may be kept.
+    fn takes_late(&self, order: &Order) -> bool {
+        self.generation() == order.found && (order.spent.is_none() || order.spent == self.refresh_token_mark())
+    }
+}
+
+impl GivenUp {
+    pub(super) fn tell(self, name: SessionName) {
+        events::renewal_failed(name, &self.error);
+        if let Some(wake_up) = self.wake_up {
+            wake_up.detach();
+        }
     }
 }
 
@@ -173,7 +241,16 @@ impl Departure {
         let span = events::renewal(name, reason, grant.credential());
         let endpoint = grant.endpoint().cloned();
         drop(grant);
-        let order = Order { session: name, epoch: landing.epoch, claims, endpoint, waiters: landing.waiters.clone() };
+        let mut order = Order {
+            session: name,
+            flight: landing.id,
+            epoch: landing.epoch,
+            found: Generation::NONE,
+            spent: None,
+            claims,
+            endpoint,
+            waiters: landing.waiters.clone(),
+        };
         let task = session.track();
         let renewal = metrics::Renewal::started(reason);
         drop(session);
@@ -182,7 +259,8 @@ impl Departure {
             async move {
                 let _task = task;
                 events::renewal_started(name, reason);
-                let answer = ladder::climb(&landing.session, &order, limit).await;
+                let climb = ladder::climb(&landing.session, &mut order, limit);
+                let answer = RENEWED.scope(name.id, climb).await;
                 landing.land(answer, order, reason, renewal).await;
             }
             .instrument(span),
@@ -210,18 +288,13 @@ impl Guard {
                         stray = answer.ok();
                         return Err(super::logged_out());
                     };
-                    login.rare_mut().flight = None;
-                    let landing = match answer {
-                        Ok(tokens) => Ok(login.keep(now, tokens, order.claims)),
-                        Err(error) => {
-                            let error = error.of_session(self.name.id);
-                            login.failed(now, &error);
-                            Err(error)
-                        }
-                    };
-                    let keeper = login.next_renewal(now).and_then(|at| Keeper::start(&session, order.epoch, at));
-                    login.rare_mut().keeper = keeper;
-                    login.tidy(now);
+                    let in_time = login.is_flown_by(self.id);
+                    let landing = login.land(now, answer, &order);
+                    if in_time || landing.is_ok() {
+                        let keeper = login.next_renewal(now).and_then(|at| Keeper::start(&session, order.epoch, at));
+                        login.rare_mut().keeper = keeper;
+                        login.tidy(now);
+                    }
                     landing
                 });
                 match &landing {
@@ -242,7 +315,7 @@ impl Guard {
             wake_up.in_batches().await;
         }
         // After the look at the session: whoever ended the login has left this word by then.
-        let parting = std::mem::take(&mut *self.parting.lock().unwrap_or_else(PoisonError::into_inner));
+        let parting = self.parting.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Parting { revoke, errand: _errand } = parting;
         if let (Some(tokens), Some(endpoint), true) = (stray, &order.endpoint, revoke) {
             revocation::revoke_stray(&self.session, order.session, endpoint, &tokens).await;
@@ -255,18 +328,19 @@ impl Drop for Guard {
         if self.waiters.have_landed() {
             return;
         }
-        // The flight died: invariant 3, the next caller starts afresh.
+        // The flight died: invariant 3, a caller starts afresh after a pause.
+        let error = lost("the renewal died: its grant panicked, or the runtime that ran it went away");
         if let Some(session) = self.session.upgrade() {
+            let now = Instant::now();
             session.change(|state| {
                 if let Some(login) = state.login.as_mut().filter(|login| login.epoch == self.epoch)
-                    && login.flight().is_some_and(|flight| flight.id == self.id)
+                    && login.is_flown_by(self.id)
                 {
                     login.rare_mut().flight = None;
+                    login.lost(now, &error);
                 }
             });
         }
-        let why = "the renewal died: its grant panicked, or the runtime that ran it went away";
-        let error = Error::new(ErrorKind::RenewalLost, why);
         events::renewal_failed(self.name, &error);
         if let Some(wake_up) = self.waiters.land(Err(error)) {
             wake_up.detach();
@@ -274,22 +348,17 @@ impl Drop for Guard {
     }
 }
 
-impl Future for Waiting {
-    type Output = Landing;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Landing> {
-        let mut this = self.project();
-        if let Poll::Ready(landing) = Pin::new(this.place).poll(cx) {
-            return Poll::Ready(landing);
+impl Inner {
+    /// Gives up the flight that is under way, if it is overdue.
+    pub(super) fn give_up_overdue(&self) {
+        let now = Instant::now();
+        let given_up = self.change(|state| state.login.as_mut()?.give_up_overdue(now));
+        if let Some(given_up) = given_up {
+            given_up.tell(self.name());
         }
-        this.waiter.waits();
-        if let LimitProjection::Of { time } = this.limit.as_mut().project() {
-            let over = tokio::time::sleep(*time);
-            this.limit.set(Limit::Until { over });
-        }
-        if let LimitProjection::Until { over } = this.limit.project() {
-            ready!(over.poll(cx));
-        }
-        Poll::Ready(Err(Error::new(ErrorKind::WaitedTooLong, "there was no new token within the waiting time")))
     }
+}
+
+fn lost(why: &'static str) -> Error {
+    Error::new(ErrorKind::RenewalLost, why)
 }

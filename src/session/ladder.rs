@@ -1,30 +1,30 @@
 //! The order of renewals: the refresh token, then the session's own grant, then give up.
 //!
-//! Every rung looks at the session first: one that was logged out, or logged in anew, sends nothing more. Which rung comes
-//! first, and whether there is a next one, is said in [`rung`](super::rung).
+//! Every rung looks at the session first: one that was logged out, or logged in anew, or that gave this flight up, sends
+//! nothing more, and learns nothing from it but what it brings in. Which rung comes first, and whether there is a next one,
+//! is said in [`rung`](super::rung).
 
-use std::{error::Error as _, sync::Weak, time::Duration};
+use std::{error::Error as _, sync::Weak};
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use super::{Inner, doubt::Fate, flight::Order, logged_out, rung::Rung, state::Login};
 use crate::{Error, ErrorKind, TokenSet, events, metrics};
 
 /// Climbs until there are tokens, no rung is left, or the time is over.
-pub(super) async fn climb(session: &Weak<Inner>, order: &Order, limit: Duration) -> Result<TokenSet, Error> {
-    let began = Instant::now();
-    let left = || limit.saturating_sub(began.elapsed());
-    let (rung, passed_over) = with_login(session, order, |login| {
+pub(super) async fn climb(session: &Weak<Inner>, order: &mut Order, limit: Instant) -> Result<TokenSet, Error> {
+    let (rung, passed_over);
+    (rung, passed_over, order.found, order.spent) = with_login(session, order, |login| {
         let rung = login.rung(Instant::now());
         let passed_over = login.rare().doubts.last().filter(|_| matches!(rung, Ok(Rung::Grant))).cloned();
-        (rung, passed_over)
+        (rung, passed_over, login.generation(), login.refresh_token_mark())
     })?;
     let mut refused = None;
     match (rung?, &order.endpoint) {
         (Rung::Refresh, Some(endpoint)) => {
             // When it is its turn.
             let token = || with_login(session, order, |login| login.refresh_token.clone())?.ok_or_else(logged_out);
-            match in_time(left(), endpoint.refresh(&order.context(None), token)).await {
+            match in_time(limit, endpoint.refresh(&order.context(None), token)).await {
                 Ok(tokens) => {
                     // Where the login has ended meanwhile, the landing decides what becomes of them.
                     let _ = with_login(session, order, Login::reached);
@@ -39,7 +39,10 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &Order, limit: Duration)
             }
         }
     }
-    fetch(session, order, left(), refused).await
+    if order.endpoint.is_some() {
+        order.spent = None;
+    }
+    fetch(session, order, limit, refused).await
 }
 
 /// Notes a refresh that failed; gives the error back where the next rung is to be tried.
@@ -47,7 +50,12 @@ fn descend(session: &Weak<Inner>, order: &Order, error: Error) -> Result<Error, 
     let name = order.session;
     let error = error.of_session(name.id);
     let verdict = error.verdict(name.id);
-    match with_login(session, order, |login| login.refresh_failed(Instant::now(), &error, verdict))? {
+    let fate = with_login(session, order, |login| {
+        // Another one may have come meanwhile, with a flight that had been given up.
+        let in_force = order.spent == login.refresh_token_mark();
+        if in_force { login.refresh_failed(Instant::now(), &error, verdict) } else { Fate::Kept }
+    });
+    match fate? {
         Fate::Kept => return Err(error),
         Fate::PassedOver => events::refresh_token_passed_over(name, &error),
         Fate::Forgotten => {
@@ -70,7 +78,7 @@ fn descend(session: &Weak<Inner>, order: &Order, error: Error) -> Result<Error, 
 async fn fetch(
     session: &Weak<Inner>,
     order: &Order,
-    limit: Duration,
+    limit: Instant,
     refused: Option<Error>,
 ) -> Result<TokenSet, Error> {
     let id = order.session.id;
@@ -111,15 +119,18 @@ async fn fetch(
 }
 
 /// What is under way at the flight's limit counts as broken: it may have arrived.
-async fn in_time(limit: Duration, answer: impl Future<Output = Result<TokenSet, Error>>) -> Result<TokenSet, Error> {
+async fn in_time(limit: Instant, answer: impl Future<Output = Result<TokenSet, Error>>) -> Result<TokenSet, Error> {
     let over = |_| Err(Error::new(ErrorKind::TimedOut, "the renewal did not end within its limit"));
-    timeout(limit, answer).await.unwrap_or_else(over)
+    timeout_at(limit, answer).await.unwrap_or_else(over)
 }
 
 fn with_login<T>(session: &Weak<Inner>, order: &Order, act: impl FnOnce(&mut Login) -> T) -> Result<T, Error> {
     let inner = session.upgrade().ok_or_else(logged_out)?;
     inner.change(|state| {
-        let login = state.login.as_mut().filter(|login| login.epoch == order.epoch);
-        login.map(act).ok_or_else(logged_out)
+        let login = state.login.as_mut().filter(|login| login.epoch == order.epoch).ok_or_else(logged_out)?;
+        if !login.is_flown_by(order.flight) {
+            return Err(Error::new(ErrorKind::RenewalLost, "the renewal was given up before it had ended"));
+        }
+        Ok(act(login))
     })
 }

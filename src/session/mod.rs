@@ -20,11 +20,13 @@ mod rare;
 mod refusal;
 mod revocation;
 mod rung;
+mod runtime;
 mod schedule;
 mod state;
 mod status;
 mod sync;
 mod waiters;
+mod waiting;
 mod watchers;
 
 use std::{
@@ -42,8 +44,7 @@ use tokio::{sync::watch, time::Instant};
 pub(crate) use self::{
     ask::{Answer, Authorization, Need},
     errand::{Errand, Errands},
-    flight::Waiting,
-    revocation::Revocation,
+    waiting::Waiting,
 };
 use self::{
     builder::Settings,
@@ -217,12 +218,14 @@ impl Session {
     /// For the end of a program: a runtime that goes down takes both with it.
     ///
     /// # Panics
-    /// Outside of a tokio runtime, or on one without timers.
+    /// Outside of a tokio runtime, or on one without timers, unless the session has a
+    /// [runtime](SessionBuilder::runtime) of its own.
     ///
     /// # Cancel safety
     /// Safe: it only waits.
     pub async fn shutdown(&self, deadline: Duration) -> bool {
-        tokio::time::timeout(deadline, self.idle()).await.is_ok()
+        let idle = self.inner.timed(|| tokio::time::timeout(deadline, self.idle()));
+        idle.await.is_ok()
     }
 
     /// Until no renewal and no revocation is under way.
@@ -237,11 +240,11 @@ impl Session {
             match self.ask(need, epoch, since) {
                 Answer::Ready => return Ok(()),
                 Answer::Wait(flight) => match flight.await {
-                    Err(error) if self.is_patient(since, &error) => {}
+                    Err(_) if self.is_patient(since) => {}
                     landing => return landing.map(|_| ()),
                 },
                 Answer::After(flight) => drop(flight.await),
-                Answer::At(turn) => tokio::time::sleep_until(turn).await,
+                Answer::At(turn) => self.inner.timed(|| tokio::time::sleep_until(turn)).await,
                 Answer::Failed(error) => return Err(error),
             }
         }

@@ -2,16 +2,27 @@
 //!
 //! Sessions are held by the million, and nearly all of them rest.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::{
-    cool_down::CoolDowns, damping::Damping, doubt::Doubts, flight::Flight, keeper::Keeper, refusal::Refusals,
-    schedule::Backoff, state::Login,
+    cool_down::CoolDowns,
+    damping::Damping,
+    doubt::Doubts,
+    flight::{Flight, Parting},
+    keeper::Keeper,
+    refusal::Refusals,
+    schedule::Backoff,
+    state::Login,
+    sync::Mutex,
 };
 use crate::{Credential, identity::Generation};
 
 pub(super) struct Rare {
     pub(super) flight: Option<Flight>,
+    /// Shared with the flights that were given up and may still go on.
+    pub(super) given_up: Option<Arc<Mutex<Parting>>>,
     pub(super) keeper: Option<Keeper>,
     /// What the token that is held was asked for with.
     pub(super) claims: Option<Box<str>>,
@@ -31,6 +42,7 @@ impl Rare {
     const fn new(credential: Credential, worked: bool) -> Self {
         Self {
             flight: None,
+            given_up: None,
             keeper: None,
             claims: None,
             backoff: Backoff::NONE,
@@ -44,6 +56,7 @@ impl Rare {
 
     fn is_over(&self, now: Instant) -> bool {
         self.flight.is_none()
+            && self.given_up.as_ref().is_none_or(|parting| Arc::strong_count(parting) == 1)
             && self.keeper.is_none()
             && self.claims.is_none()
             && self.backoff.is_over()

@@ -8,7 +8,7 @@ use std::{
 };
 
 use secrecy::SecretString;
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::task::JoinHandle;
 
 use super::{Inner, Session, errand::Errand, flight::Parting, state::Login, watchers::Task};
 use crate::{Error, ErrorKind, TokenEndpoint, TokenSet, endpoint::TokenKind, events, identity::SessionName};
@@ -40,9 +40,9 @@ impl Session {
     /// Logs out; `errand` is held until nothing is left to do for it.
     pub(crate) fn start_logout(&self, errand: Option<Errand>) -> Logout {
         let Some(revocation) = self.end(errand) else { return Logout::done(Ok(())) };
-        match Handle::try_current() {
+        match self.inner.runtime() {
             Ok(runtime) => Logout::under_way(runtime.spawn(revocation.run())),
-            Err(_) => Logout::done(revocation.fail()),
+            Err(error) => Logout::done(revocation.fail(error)),
         }
     }
 
@@ -62,9 +62,7 @@ impl Session {
         let login = self.inner.change(|state| {
             let login = state.login.take()?;
             // Under the lock: a flight that lands from here on must find both, the login gone and this word.
-            if let Some(flight) = login.flight() {
-                flight.part(parting);
-            }
+            login.part(parting);
             Some(login)
         })?;
         events::logged_out(self.inner.name());
@@ -81,8 +79,8 @@ impl Revocation {
     }
 
     /// Where there is no runtime to run it on.
-    pub(crate) fn fail(self) -> Result<(), Error> {
-        let result = Err(Error::new(ErrorKind::NoRuntime, "a revocation needs a tokio runtime"));
+    pub(crate) fn fail(self, error: Error) -> Result<(), Error> {
+        let result = Err(error);
         events::revoked(self.session, &result);
         result
     }
@@ -100,9 +98,10 @@ pub(super) async fn revoke_stray(
         return;
     }
     // The login that followed may be about to get the very same token.
-    let next = session
-        .upgrade()
-        .and_then(|session| session.read(|state| state.login.as_ref()?.flight().map(|flight| flight.landing())));
+    let next = session.upgrade().and_then(|session| {
+        let limit = session.settings.flight_limit;
+        session.read(|state| state.login.as_ref()?.flight().map(|flight| flight.wait(limit)))
+    });
     if let Some(landing) = next {
         let _ = landing.await;
     }

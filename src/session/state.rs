@@ -1,9 +1,13 @@
 //! What a session holds behind its lock, and how an answer changes it.
 
-use std::time::Duration;
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::LazyLock,
+    time::Duration,
+};
 
 use http::HeaderValue;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use super::{
@@ -63,7 +67,7 @@ impl State {
     }
 
     pub(super) fn generation(&self) -> Generation {
-        self.login.as_ref().and_then(|login| login.held.as_ref()).map_or(Generation::NONE, |held| held.generation)
+        self.login.as_ref().map_or(Generation::NONE, Login::generation)
     }
 }
 
@@ -82,6 +86,10 @@ impl Login {
             ahead: settings.ahead(credential),
             refresh_token_is_new: false,
         }
+    }
+
+    pub(super) fn generation(&self) -> Generation {
+        self.held.as_ref().map_or(Generation::NONE, |held| held.generation)
     }
 
     pub(super) fn flight(&self) -> Option<&Flight> {
@@ -134,6 +142,18 @@ impl Login {
     /// Notes a failed renewal. What may still work is kept (invariant 4).
     pub(super) fn failed(&mut self, now: Instant, error: &Error) {
         self.rare_mut().backoff.failed(now, error, fastrand::f64());
+    }
+
+    /// Notes a renewal that nobody knows the end of. Nothing keeps it from happening again, so the pause is never short.
+    pub(super) fn lost(&mut self, now: Instant, error: &Error) {
+        self.rare_mut().backoff.failed(now, error, 1.0);
+    }
+
+    /// Tells the refresh token in force from every other one, and nothing of what is in it: the hash function is keyed at
+    /// random by each process.
+    pub(super) fn refresh_token_mark(&self) -> Option<u64> {
+        static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        self.refresh_token.as_ref().map(|token| HASHER.hash_one(token.expose_secret()))
     }
 }
 

@@ -11,12 +11,8 @@ use futures_util::{
     future::FutureExt,
     stream::{self, StreamExt},
 };
-use tokio::runtime::Handle;
 
-use crate::{
-    Error, ErrorKind, Logout, Session,
-    session::{Errand, Revocation},
-};
+use crate::{Error, ErrorKind, Logout, Session, session::Errand};
 
 /// Sessions whose tokens are revoked side by side.
 const AT_A_TIME: usize = 16;
@@ -33,13 +29,15 @@ impl LogoutAll {
     /// Ends these sessions; `errand` is held until nothing is left to do for them.
     pub(super) fn start(sessions: Vec<Session>, errand: Errand) -> Self {
         let revocations: Vec<_> = sessions.iter().filter_map(|session| session.end(Some(errand.clone()))).collect();
+        let runtime = sessions.first().map(Session::runtime);
         drop((sessions, errand));
-        let runtime = match Handle::try_current() {
-            Ok(runtime) if !revocations.is_empty() => runtime,
-            _ => {
-                let failed = revocations.into_iter().map(Revocation::fail);
+        let runtime = match runtime {
+            Some(Ok(runtime)) if !revocations.is_empty() => runtime,
+            Some(Err(error)) => {
+                let failed = revocations.into_iter().map(|revocation| revocation.fail(error.clone()));
                 return Self { logout: Logout::done(failed.fold(Ok(()), Result::and)) };
             }
+            _ => return Self { logout: Logout::done(Ok(())) },
         };
         let revoked = async {
             // One that panics takes no other along.

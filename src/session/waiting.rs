@@ -1,0 +1,75 @@
+//! One who waits for a flight: no longer than the waiting time, and not beyond the flight's own limit.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Weak,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep};
+
+use super::{Inner, flight::Landing, waiters::Place};
+use crate::{Error, ErrorKind, metrics, timer};
+
+pin_project! {
+    /// Waits for a flight. A flight that is overdue is given up by the timer of whoever waits: its own runtime may not be
+    /// driven any more.
+    pub(crate) struct Waiting {
+        place: Place,
+        session: Weak<Inner>,
+        #[pin]
+        limit: Limit,
+        overdue: Instant,
+        waiter: metrics::Waiter,
+    }
+}
+
+pin_project! {
+    /// The timer is made at the first poll, never under the session's lock: a runtime without timers panics there.
+    #[project = LimitProjection]
+    enum Limit {
+        Of { time: Duration },
+        Until { #[pin] over: Sleep },
+    }
+}
+
+impl Waiting {
+    pub(super) fn new(place: Place, session: Weak<Inner>, time: Duration, overdue: Instant) -> Self {
+        Self { place, session, limit: Limit::Of { time }, overdue, waiter: metrics::Waiter::default() }
+    }
+}
+
+impl Future for Waiting {
+    type Output = Landing;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Landing> {
+        let mut this = self.project();
+        if let Poll::Ready(landing) = Pin::new(&mut *this.place).poll(cx) {
+            return Poll::Ready(landing);
+        }
+        this.waiter.waits();
+        let session = this.session.upgrade();
+        if let LimitProjection::Of { time } = this.limit.as_mut().project() {
+            let until = Instant::now().checked_add(*time).map_or(*this.overdue, |end| end.min(*this.overdue));
+            let make = || timer::sleep_until(until);
+            // Whoever can't keep the time is woken all the same when the flight lands.
+            let Some(over) = session.as_ref().map_or_else(make, |session| session.timed(make)) else {
+                return Poll::Pending;
+            };
+            this.limit.set(Limit::Until { over });
+        }
+        if let LimitProjection::Until { over } = this.limit.project() {
+            ready!(over.poll(cx));
+        }
+        if let Some(session) = session.filter(|_| Instant::now() >= *this.overdue) {
+            session.give_up_overdue();
+        }
+        if let Poll::Ready(landing) = Pin::new(this.place).poll(cx) {
+            return Poll::Ready(landing);
+        }
+        Poll::Ready(Err(Error::new(ErrorKind::WaitedTooLong, "there was no new token within the waiting time")))
+    }
+}
