@@ -81,11 +81,8 @@ impl Classify for Wso2Classifier {
 fn decide_by_header(head: &Head<'_>) -> Verdict {
     let challenges = Challenges::of(head.headers());
     let is_gateway = |realm: &str| realm.eq_ignore_ascii_case(REALM);
-    if challenges.ours.iter().any(|challenge| challenge.realm.as_deref().is_some_and(is_gateway)) {
-        bearer::decide(&challenges)
-    } else {
-        Verdict::Pass
-    }
+    let is_gateways = challenges.ours.iter().any(|challenge| challenge.realm.as_deref().is_some_and(is_gateway));
+    if is_gateways && !challenges.only_foreign() { bearer::decide(&challenges) } else { Verdict::Pass }
 }
 
 #[cfg(test)]

@@ -271,6 +271,7 @@ fn without_a_code_the_gateways_realm_lets_the_header_decide() {
             r#"Bearer error="invalid_token""#,
             r#"Bearer realm="backend", error="invalid_token""#,
             r#"Basic realm="WSO2 API Manager""#,
+            r#"DPoP realm="WSO2 API Manager", error="invalid_token""#,
             r#"Bearer realm="WSO2 API Manager", error="insufficient_scope""#,
         ] {
             assert!(!renews_behind(challenge, body), "{challenge}");
