@@ -582,9 +582,8 @@ async fn token_request_that_waits_for_its_service_is_not_sent_after_the_end_of_i
     for kind in [Kind::Password, Kind::ClientCredentials, Kind::RefreshToken] {
         for end in ENDS {
             let issuer = Issuer::new();
-            let limit = Arc::new(Semaphore::new(1));
-            let busy = limit.clone().acquire_owned().await.unwrap();
-            let service = ConcurrencyLimit::with_semaphore(issuer.clone(), limit);
+            let room = Arc::new(Semaphore::new(0));
+            let service = ConcurrencyLimit::with_semaphore(issuer.clone(), room.clone());
             let endpoint = TokenEndpoint::new(service, TOKEN_URI).unwrap();
             let session = Session::new(kind.grant_at(endpoint, &issuer, USERNAME));
             let fetching = session.clone();
@@ -593,7 +592,7 @@ async fn token_request_that_waits_for_its_service_is_not_sent_after_the_end_of_i
             waiting.abort();
             settle().await;
             end(session);
-            drop(busy);
+            room.add_permits(1);
             settle().await;
             assert_eq!(issuer.token_requests(), 0);
         }
