@@ -583,8 +583,8 @@ async fn token_request_that_waits_for_its_service_is_not_sent_after_the_end_of_i
         for end in ENDS {
             let issuer = Issuer::new();
             let room = Arc::new(Semaphore::new(0));
-            let service = ConcurrencyLimit::with_semaphore(issuer.clone(), room.clone());
-            let endpoint = TokenEndpoint::new(service, TOKEN_URI).unwrap();
+            let endpoint =
+                TokenEndpoint::new(ConcurrencyLimit::with_semaphore(issuer.clone(), room.clone()), TOKEN_URI).unwrap();
             let session = Session::new(kind.grant_at(endpoint, &issuer, USERNAME));
             let fetching = session.clone();
             let waiting = tokio::spawn(async move { fetching.token().await.map(|_| ()) });

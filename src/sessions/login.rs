@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{Sessions, Shared};
-use crate::{Error, ErrorKind, Session, identity::Generation, session::Errand};
+use crate::{Error, ErrorKind, Session, identity::Generation, session::Errand, timer};
 
 /// For a session, as for a token.
 const WAITING_TIME: Duration = Duration::from_secs(30);
@@ -84,8 +84,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
+        let runtime = Handle::try_current().ok().filter(|_| timer::keep_time());
         let runtime =
-            Handle::try_current().map_err(|_| Error::new(ErrorKind::NoRuntime, "a login needs a tokio runtime"))?;
+            runtime.ok_or_else(|| Error::new(ErrorKind::NoRuntime, "a login needs a tokio runtime with timers"))?;
         let id = Generation::next();
         let mut inside = INSIDE.try_with(Clone::clone).unwrap_or_default();
         let (sender, receiver) = oneshot::channel();

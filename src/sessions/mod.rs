@@ -136,7 +136,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     /// What `login` failed with; the next caller tries again. [`ErrorKind::LoggedOut`] when a [`logout`](Sessions::logout)
     /// overtook the login, whose tokens are revoked then. [`ErrorKind::WaitedTooLong`] after 30 s, while the login goes on, and
     /// [`ErrorKind::TimedOut`] when it did not end within its limit. [`ErrorKind::RenewalLost`] when `login` panicked or its
-    /// runtime went away, [`ErrorKind::NoRuntime`] where there is none.
+    /// runtime went away, [`ErrorKind::NoRuntime`] where there is none, or one without timers.
     ///
     /// [`ErrorKind::SelfLogin`] when `login` asks for its own key, in a login that it asks for, too. This is seen on the
     /// login's own task alone: where it asks through a task that it spawned, or through a

@@ -179,11 +179,12 @@ async fn session_that_ended_is_logged_in_anew() {
 }
 
 #[test]
-fn login_without_a_runtime_is_an_error() {
+fn login_without_a_runtime_or_without_timers_is_an_error() {
     let sessions = Sessions::<Key>::new();
-    let login = sessions.get_or_login(key("alice"), || async { Ok(Session::logged_out()) });
-    let outcome = futures::executor::block_on(login);
-    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::NoRuntime);
+    let login = || sessions.get_or_login(key("alice"), || async { Ok(Session::logged_out()) });
+    assert_eq!(futures::executor::block_on(login()).unwrap_err().kind(), ErrorKind::NoRuntime);
+    let without_timers = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert_eq!(without_timers.block_on(login()).unwrap_err().kind(), ErrorKind::NoRuntime);
 }
 
 #[test]
