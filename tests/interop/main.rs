@@ -7,9 +7,11 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
 
 mod connections;
+mod endurance;
 mod gateways;
 mod peer;
 mod proxy;
+mod refusals;
 mod servers;
 
 use std::time::Duration;

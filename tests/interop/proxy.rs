@@ -1,8 +1,13 @@
-//! A proxy that counts what passes through it, so that every claim of "once" is seen from outside.
+//! A proxy that counts what passes through it, so that every claim of "once" is seen from outside, and that can lose an
+//! answer.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    io,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::{
@@ -12,6 +17,8 @@ use axum::{
     http::{StatusCode, Uri, header::HOST},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
+use futures::stream;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -24,6 +31,7 @@ use super::servers::Server;
 pub(crate) struct Proxy {
     pub(crate) url: String,
     counts: Counts,
+    lose: Arc<AtomicBool>,
 }
 
 type Counts = Arc<Mutex<BTreeMap<String, usize>>>;
@@ -34,18 +42,24 @@ struct Passing {
     port: u16,
     client: Client<HttpConnector, Body>,
     counts: Counts,
+    lose: Arc<AtomicBool>,
 }
 
 impl Proxy {
     pub(crate) async fn start(server: &'static Server, port: u16) -> Self {
-        let counts = Counts::default();
+        let (counts, lose) = (Counts::default(), Arc::default());
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let passing = Passing { server, port, client, counts: counts.clone() };
+        let passing = Passing { server, port, client, counts: counts.clone(), lose: Arc::clone(&lose) };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(pass).with_state(passing);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, counts }
+        Self { url, counts, lose }
+    }
+
+    /// The server answers the next token request, and nobody hears it.
+    pub(crate) fn lose_next_token_answer(&self) {
+        self.lose.store(true, Ordering::Relaxed);
     }
 
     /// How many token requests there were with this grant type, revocations (`revoke`), or calls of the API (`api`).
@@ -63,7 +77,8 @@ async fn pass(State(passing): State<Passing>, request: Request) -> Response {
     let (mut head, body) = request.into_parts();
     let body = to_bytes(body, 1 << 20).await.unwrap();
     let path = head.uri.path();
-    let what = if path == passing.server.token {
+    let asks_for_token = path == passing.server.token;
+    let what = if asks_for_token {
         let grant_type = form_urlencoded::parse(&body).find(|(name, _)| name == "grant_type");
         grant_type.map(|(_, value)| value.into_owned()).unwrap_or_default()
     } else if path == passing.server.revoke {
@@ -75,6 +90,9 @@ async fn pass(State(passing): State<Passing>, request: Request) -> Response {
     head.uri = format!("http://127.0.0.1:{}{}", passing.port, head.uri).parse::<Uri>().unwrap();
     head.headers.remove(HOST);
     match passing.client.request(Request::from_parts(head, Body::from(body))).await {
+        Ok(response) if asks_for_token && passing.lose.swap(false, Ordering::Relaxed) => {
+            response.map(|_| Body::from_stream(stream::iter([Err::<Bytes, _>(io::Error::other("lost on the way"))])))
+        }
         Ok(response) => response.map(Body::new),
         // As any proxy says while the server behind it is away.
         Err(_) => StatusCode::BAD_GATEWAY.into_response(),
