@@ -117,6 +117,7 @@
 //! which of them your user should have is your application's business.
 
 mod challenge;
+mod clock;
 mod endpoint;
 mod error;
 mod events;

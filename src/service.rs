@@ -15,7 +15,7 @@ use tower_service::Service;
 use zeroize::Zeroizing;
 
 use crate::{
-    Error, Replay, ResponseBody, ResponseFuture,
+    Error, Replay, ResponseBody, ResponseFuture, clock,
     future::Sent,
     layer::Config,
     plan::{Plan, Wishes},
@@ -92,8 +92,9 @@ impl<S: Clone> Reauth<S> {
         self.cached = None;
         let Some(session) = self.cold.config.selector.the_one() else { return Ok(false) };
         let now = Instant::now();
-        let Some(mut authorization) = session.authorization(now)? else { return Ok(false) };
-        let due = authorization.is_due(now);
+        let Some((mut authorization, due)) = session.authorization(now)? else { return Ok(false) };
+        // No longer than a look at the clocks holds: the machine may sleep meanwhile.
+        authorization.fresh_until = authorization.fresh_until.map(|until| until.min(now + clock::LOOK));
         if let Use::Private = self.use_of {
             authorization.header = private_copy(&authorization.header);
         }
@@ -152,7 +153,7 @@ where
                     Ok(authorization) => authorization,
                     Err(error) => return self.fail(error),
                 };
-                (among_many.as_ref(), among_many.as_ref().is_some_and(|current| current.is_due(now)))
+                (among_many.as_ref().map(|(current, _)| current), among_many.as_ref().is_some_and(|(_, due)| *due))
             }
         };
         let Some(current) = current else {

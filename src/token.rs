@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::{Error, ErrorKind};
@@ -33,6 +34,8 @@ pub struct TokenSet {
     lifetime: Option<Duration>,
     refresh_token: Option<SecretString>,
     details: Details,
+    /// When it was asked for, with the sleep until then; the lifetime counts from there.
+    asked: Option<Instant>,
 }
 
 /// The members of an answer that a session only keeps. It takes no room where there are none.
@@ -60,10 +63,11 @@ impl TokenSet {
                 "the access token is empty or holds characters that no header can carry",
             ));
         }
-        Ok(Self { access_token, lifetime: None, refresh_token: None, details: Details::default() })
+        Ok(Self { access_token, lifetime: None, refresh_token: None, details: Details::default(), asked: None })
     }
 
-    /// Sets the lifetime, counted from now. Without one the token counts as long-lived, and a rejection heals it.
+    /// Sets the lifetime, counted from the moment when a [`TokenEndpoint`](crate::TokenEndpoint) was asked for the token, else
+    /// from when the session gets it. Without one the token counts as long-lived, and a rejection heals it.
     #[must_use]
     pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(lifetime);
@@ -116,6 +120,16 @@ impl TokenSet {
         self.details.0.as_ref()?.extra.get(name)
     }
 
+    /// Lets the lifetime count from this moment: the server has counted from before its answer was under way.
+    pub(crate) fn asked_at(mut self, asked: Option<Instant>) -> Self {
+        self.asked = asked;
+        self
+    }
+
+    pub(crate) fn asked(&self) -> Option<Instant> {
+        self.asked
+    }
+
     /// The token set whose access token stands in this header value.
     pub(crate) fn from_header_value(
         value: &HeaderValue,
@@ -124,7 +138,7 @@ impl TokenSet {
         details: Details,
     ) -> Self {
         let access_token = value.to_str().ok().and_then(|text| text.strip_prefix(SCHEME)).unwrap_or_default().into();
-        Self { access_token, lifetime, refresh_token, details }
+        Self { access_token, lifetime, refresh_token, details, asked: None }
     }
 
     /// The value of the `Authorization` header: sensitive, and wiped when its last copy goes (invariant 9).

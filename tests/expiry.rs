@@ -57,6 +57,21 @@ async fn token_inside_the_margin_is_renewed_before_sending() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn lifetime_counts_from_the_moment_when_the_token_was_asked_for() {
+    for_every_credential(async |world| {
+        world.issuer.always(Answer::tokens().expires_in(60).delivered_after(seconds(20)));
+        let start = Instant::now();
+        world.get("/orders").await.unwrap();
+        assert_eq!(start.elapsed(), seconds(20));
+        advance(seconds(35)).await;
+        assert_eq!(world.get("/orders").await.unwrap().status(), 200);
+        assert_eq!(world.issuer.token_requests(), 2);
+        assert_eq!(world.resource.last().token(), Some(&*world.issuer.last_access_token()));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn token_before_its_ahead_window_is_just_used() {
     for_every_credential(async |world| {
         world.get("/orders").await.unwrap();

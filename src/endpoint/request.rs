@@ -8,7 +8,10 @@ use http::{
     response::Parts,
 };
 use secrecy::{ExposeSecret, SecretString};
-use tokio::{sync::SemaphorePermit, time::timeout_at};
+use tokio::{
+    sync::SemaphorePermit,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     TokenEndpoint,
@@ -19,7 +22,7 @@ use super::{
     step::{Purpose, Step},
     transport::{AnswerBody, Deadline, read, read_start},
 };
-use crate::{Error, ErrorKind, GrantContext, TokenSet, error::chain, events, identity::SessionId};
+use crate::{Error, ErrorKind, GrantContext, TokenSet, clock, error::chain, events, identity::SessionId};
 
 /// What a token request says. Asked for when the request is about to be sent, so that one that waits for its turn, or for its
 /// service, holds no secret (invariant 6).
@@ -106,11 +109,15 @@ impl TokenEndpoint {
         let step = Step::new(purpose, &self.settings.address);
         let _place = self.place(&step).await?;
         let turn = self.enter(&step)?;
+        let mut asked = None;
         let form = || {
             // Invariant 6: a login that ended while this waited sends nothing more.
             if context.is_over() {
                 return Err(step.error(ErrorKind::LoggedOut, "not sent, since its login has ended").not_sent());
             }
+            let now = Instant::now();
+            clock::look(now);
+            asked = Some(clock::with_sleep(now));
             Ok(self.form(context, &parameters()?))
         };
         let (parts, body, deadline) = self.post(&step, form, Some(context.session())).await?;
@@ -130,7 +137,7 @@ impl TokenEndpoint {
             _ if parts.status.is_server_error() || holds => {}
             _ => self.shared.hold.end(turn),
         }
-        answer
+        answer.map(|tokens| tokens.asked_at(asked))
     }
 
     async fn answer(

@@ -14,7 +14,7 @@ use super::{
     waiting::Waiting,
 };
 use crate::{
-    Error, ErrorKind, Origin, events,
+    Error, ErrorKind, Origin, clock, events,
     identity::{self, Generation},
 };
 
@@ -63,19 +63,21 @@ pub(crate) struct Authorization {
 }
 
 impl Session {
-    /// The current token for a request that is about to be sent, if it is good for one: the reader's path.
-    pub(crate) fn authorization(&self, now: Instant) -> Result<Option<Authorization>, Error> {
+    /// The current token for a request that is about to be sent, if it is good for one, and whether it is due for a renewal:
+    /// the reader's path.
+    pub(crate) fn authorization(&self, now: Instant) -> Result<Option<(Authorization, bool)>, Error> {
         let found = self.inner.read(|state| {
             let login = state.login.as_ref().ok_or_else(logged_out)?;
-            let held = login.held.as_ref().filter(|held| held.is_fresh(now));
-            Ok(held.map(|held| (login.authorization(held), held.is_due(now) && !login.is_flying(now))))
+            let Some(held) = &login.held else { return Ok(None) };
+            let Some(due) = state.is_due(held, now) else { return Ok(None) };
+            Ok(Some((login.authorization(held), due, due && !login.is_flying(now))))
         })?;
-        let Some((authorization, due)) = found else { return Ok(None) };
-        if due {
+        let Some((authorization, due, nobody_asks)) = found else { return Ok(None) };
+        if nobody_asks {
             // Fails where a pause lasts, and nobody minds: the present token is good for a while.
             let _ = self.ask(Need::Ahead, authorization.epoch, now);
         }
-        Ok(Some(authorization))
+        Ok(Some((authorization, due)))
     }
 
     /// The current token of one login, whatever its age: for a request whose renewal has just landed, and for the last
@@ -201,13 +203,6 @@ impl Session {
     }
 }
 
-impl Authorization {
-    /// Whether the token is due for a renewal.
-    pub(crate) fn is_due(&self, now: Instant) -> bool {
-        self.fresh_until.is_some_and(|until| until <= now)
-    }
-}
-
 impl Login {
     pub(super) fn authorization(&self, held: &Held) -> Authorization {
         Authorization {
@@ -215,7 +210,7 @@ impl Login {
             generation: held.generation,
             epoch: self.epoch,
             // From the ahead window on every call asks, so that one of them starts the renewal.
-            fresh_until: held.expiry.map(|expiry| expiry.renew_at()),
+            fresh_until: held.expiry.map(|expiry| clock::without_sleep(expiry.renew_at())),
         }
     }
 

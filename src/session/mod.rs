@@ -64,6 +64,11 @@ use crate::{
 
 /// One owner of credentials: a user's login, or a service's own identity.
 ///
+/// A machine that slept finds its tokens older by that: each call that comes a second or more after the last one looks whether
+/// the wall clock went ahead of the monotonic one, so that a token that expired meanwhile is renewed before anything is sent.
+/// What is not seen is a sleep that began and ended within that second; then a rejection heals the token, as it does on systems
+/// whose wall clock stands still as well. Where the wall clock is set forward, the tokens of then are renewed once.
+///
 /// A session is lazy: it asks for its first token when the first call needs one. All clones share one state, and so do
 /// all layers that were built with a clone. Dropping the last clone forgets the secrets; it does not revoke anything.
 ///

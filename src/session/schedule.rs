@@ -11,7 +11,7 @@ const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
-/// The points in a token's life that the session acts on, on the monotonic clock.
+/// The points in a token's life that the session acts on: on tokio's clock, with the sleep (see `clock`).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expiry {
     renew_at: Instant,

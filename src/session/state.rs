@@ -2,7 +2,10 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::LazyLock,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,7 +17,7 @@ use super::{
     RenewAhead, Status, builder::Settings, doubt::Doubts, flight::Flight, rare::Rare, schedule::Expiry,
     watchers::Watchers,
 };
-use crate::{Credential, Error, TokenSet, grant::SharedGrant, identity::Generation, token::Details};
+use crate::{Credential, Error, TokenSet, clock, grant::SharedGrant, identity::Generation, token::Details};
 
 /// Between two renewals without traffic.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -26,6 +29,8 @@ pub(super) struct State {
     pub(super) watchers: Option<Box<Watchers>>,
     /// How many tasks the session has set free.
     pub(super) running: u32,
+    /// The second in the token's life in which a call looked at the clocks last.
+    looked: AtomicU32,
 }
 
 /// Everything that one login brought and learned. Dropping it wipes its secrets.
@@ -66,6 +71,22 @@ impl State {
         }
     }
 
+    /// Whether the token that is held may go with a call, and whether it is due for a renewal; `None` where it is stale.
+    pub(super) fn is_due(&self, held: &Held, now: Instant) -> Option<bool> {
+        let mut rest = held.rest(now);
+        // One number tells both that the token is good and that a second has passed since somebody looked.
+        if self.looked.load(Ordering::Relaxed) != rest.as_secs() as u32 {
+            clock::look(now);
+            rest = held.rest(now);
+            self.looked.store(rest.as_secs() as u32, Ordering::Relaxed);
+        }
+        if rest.is_zero() {
+            clock::look(now);
+            return held.is_fresh(now).then_some(true);
+        }
+        Some(false)
+    }
+
     pub(super) fn generation(&self) -> Generation {
         self.login.as_ref().map_or(Generation::NONE, Login::generation)
     }
@@ -99,10 +120,16 @@ impl Login {
     /// Keeps a new token set. The same access token keeps its generation: nothing that was sent with it is outdated.
     pub(super) fn keep(&mut self, now: Instant, tokens: TokenSet, claims: Option<Box<str>>) -> Generation {
         let ahead = (self.ahead != RenewAhead::Never).then(fastrand::f64);
-        let expiry = Expiry::new(now, tokens.lifetime(), ahead);
-        let (header, generation) = match &self.held {
-            Some(held) if tokens.is_carried_by(&held.header) => (held.header.clone(), held.generation),
-            _ => (tokens.header_value(), Generation::next()),
+        clock::look(now);
+        let born = tokens.asked().unwrap_or_else(|| clock::with_sleep(now));
+        // No token is born dead: a new one that is said to be is one of unknown lifetime.
+        let expiry = Expiry::new(born, tokens.lifetime().filter(|lifetime| !lifetime.is_zero()), ahead);
+        let (header, generation, expiry) = match &self.held {
+            // What is at its end does not live longer for being given out again.
+            Some(held) if tokens.is_carried_by(&held.header) => {
+                (held.header.clone(), held.generation, expiry.or(held.expiry))
+            }
+            _ => (tokens.header_value(), Generation::next(), expiry),
         };
         let (refresh_token, details) = tokens.into_parts();
         self.refresh_token_is_new = refresh_token.is_some();
@@ -134,7 +161,7 @@ impl Login {
     pub(super) fn next_renewal(&self, now: Instant) -> Option<Instant> {
         let held = self.held.as_ref().filter(|_| self.ahead == RenewAhead::Always)?;
         // A token that is born dead, or next to it, must not make a loop.
-        let due = held.expiry?.renew_at().max(now + SHORTEST_PAUSE);
+        let due = clock::without_sleep(held.expiry?.renew_at()).max(now + SHORTEST_PAUSE);
         let pause = self.rare().backoff.check(now).err().and_then(|error| error.retry_after());
         Some(pause.map_or(due, |pause| due.max(now + pause)))
     }
@@ -167,18 +194,25 @@ impl Drop for Login {
 }
 
 impl Held {
+    /// How long the token needs no renewal.
+    fn rest(&self, now: Instant) -> Duration {
+        let renew_at = self.expiry.map(|expiry| expiry.renew_at());
+        renew_at.map_or(Duration::MAX, |at| at.saturating_duration_since(clock::with_sleep(now)))
+    }
+
     /// Whether a call may be sent with this token without a renewal first.
     pub(super) fn is_fresh(&self, now: Instant) -> bool {
+        let now = clock::with_sleep(now);
         self.expiry.is_none_or(|expiry| now < expiry.renew_at() || now < expiry.stale_at())
     }
 
     /// Whether the server may still take this token.
     pub(super) fn may_work(&self, now: Instant) -> bool {
-        self.expiry.is_none_or(|expiry| now < expiry.expires_at())
+        self.expiry.is_none_or(|expiry| clock::with_sleep(now) < expiry.expires_at())
     }
 
     /// Whether a background renewal is due.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.expiry.is_some_and(|expiry| now >= expiry.renew_at())
+        self.expiry.is_some_and(|expiry| clock::with_sleep(now) >= expiry.renew_at())
     }
 }

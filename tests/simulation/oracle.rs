@@ -40,6 +40,7 @@ pub(crate) fn token_request(state: &mut State, number: usize, asked: Asked) {
     let login = &mut state.logins[number];
     let mut wrong = Vec::new();
     login.running += 1;
+    login.asked = now;
     if login.running > 1 {
         wrong.push("has two token requests under way");
     }
@@ -118,7 +119,7 @@ pub(crate) fn token_answer(state: &mut State, number: usize, asked: Asked, outco
             } else {
                 login.wanted = false;
             }
-            login.latest = Some((pair, now, life));
+            login.latest = Some((pair, login.asked, life));
             login.delivered.push((now, pair));
             if refreshes {
                 login.refresh = Some(pair);

@@ -104,12 +104,14 @@ pub(crate) struct Login {
     pub(crate) kind: Kind,
     pub(crate) settings: Settings,
     pub(crate) end: Option<End>,
-    /// The last token that was delivered, when, and the lifetime that the answer told.
+    /// The last token that was delivered, when it was asked for, and the lifetime that the answer told.
     pub(crate) latest: Option<(usize, Instant, Option<u64>)>,
     pub(crate) delivered: Vec<(Instant, usize)>,
     /// The last refresh token that was delivered, and not refused since.
     pub(crate) refresh: Option<usize>,
     pub(crate) running: usize,
+    /// When the last token request was sent.
+    pub(crate) asked: Instant,
     pub(crate) flights: Vec<Flight>,
     pub(crate) refresh_refused: Option<Instant>,
     /// A call was rejected with the latest token, or asked for a renewal.
@@ -233,6 +235,7 @@ impl Login {
             delivered: Vec::new(),
             refresh: None,
             running: 0,
+            asked: Instant::now(),
             flights: Vec::new(),
             refresh_refused: None,
             wanted: false,
