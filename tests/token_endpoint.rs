@@ -56,8 +56,8 @@ async fn lifetime_of_any_shape_has_a_documented_meaning() {
         (r#","expires_in":"3600""#, Some(3600)),
         (r#","expires_in":3600.9"#, Some(3600)),
         (r#","expires_in":null"#, None),
-        (r#","expires_in":0"#, None),
-        (r#","expires_in":-3600"#, None),
+        (r#","expires_in":0"#, Some(0)),
+        (r#","expires_in":-3600"#, Some(0)),
         (r#","expires_in":"soon""#, None),
         (r#","expires_in":99999999999999999999999"#, Some(3_155_760_000)),
         (r#","token_type":"bEARER","expires_in":60"#, Some(60)),
@@ -100,7 +100,7 @@ async fn each_bad_answer_has_its_own_kind_keeps_its_status_and_shows_no_secret()
     let huge = format!(r#"{{"access_token":"s3cret-access","padding":"{}"}}"#, "x".repeat(2 << 20));
     for (status, body, kind) in [
         (200, r#"{"error":"invalid_grant","error_description":"s3cret-password is wrong"}"#.into(), ErrorKind::Refused),
-        (201, format!(r#"{token}","refresh_token":"s3cret-refresh"}}"#), ErrorKind::UnexpectedStatus),
+        (202, format!(r#"{token}","refresh_token":["s3cret-refresh"]}}"#), ErrorKind::MalformedAnswer),
         (200, "<html>s3cret-password</html>".into(), ErrorKind::NotJson),
         (200, String::new(), ErrorKind::EmptyAnswer),
         (200, token.into(), ErrorKind::MalformedAnswer),

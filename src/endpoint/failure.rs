@@ -1,6 +1,6 @@
 //! What users are told of an unsuccessful answer, and for how long it asks them to wait.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::{
     HeaderMap, StatusCode,
@@ -8,6 +8,7 @@ use http::{
 };
 
 use super::{
+    dates::told_at,
     step::Step,
     verdict::{Refusal, verdict},
 };
@@ -56,14 +57,14 @@ pub(super) fn holds_everyone(status: StatusCode) -> bool {
 }
 
 /// `Retry-After` in seconds or as a date ([RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)),
-/// at most five minutes. Zero, the past and what can't be read count as nothing said: the backoff decides then.
+/// at most five minutes. A date is read against the answer's own. Zero, the past and what can't be read count as nothing said: the backoff decides then.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than a u64 holds are still a long time.
         Duration::from_secs(text.parse().unwrap_or(u64::MAX))
     } else {
-        httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).ok()?
+        httpdate::parse_http_date(text).ok()?.duration_since(told_at(headers)).ok()?
     };
     (!wait.is_zero()).then_some(wait.min(LONGEST_WAIT))
 }
@@ -87,6 +88,10 @@ fn is_readable(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
+    use http::header::DATE;
+
     use super::*;
 
     fn wait(text: &str) -> Option<Duration> {
@@ -106,6 +111,20 @@ mod tests {
         assert!(soon > Duration::from_secs(150) && soon <= Duration::from_secs(200), "{soon:?}");
         for text in ["0", "", "-1", "1.5", "soon", "Sun, 06 Nov 1994 08:49:37 GMT"] {
             assert_eq!(wait(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn date_to_wait_for_is_read_against_the_date_of_the_answer() {
+        // Our clock is ten minutes ahead, or behind.
+        for server in [SystemTime::now() - Duration::from_secs(600), SystemTime::now() + Duration::from_secs(600)] {
+            let mut headers = HeaderMap::new();
+            let date = |time| httpdate::fmt_http_date(time).parse().unwrap();
+            headers.insert(DATE, date(server));
+            headers.insert(RETRY_AFTER, date(server + Duration::from_secs(40)));
+            assert_eq!(retry_after(&headers), Some(Duration::from_secs(40)));
+            headers.insert(RETRY_AFTER, date(server - Duration::from_secs(40)));
+            assert_eq!(retry_after(&headers), None);
         }
     }
 

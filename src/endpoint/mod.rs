@@ -2,6 +2,8 @@
 
 mod address;
 mod client_auth;
+mod dates;
+mod encoding;
 mod failure;
 mod form;
 mod hold;
@@ -63,20 +65,32 @@ const CONCURRENCY: usize = 64;
 /// `tower_http::follow_redirect` below.
 ///
 /// # Answers
-/// Only a 200 brings tokens. Members that this crate does not know are kept, see
-/// [`TokenSet::extra`](crate::TokenSet::extra); one that stands twice makes the answer malformed. `token_type` may be
-/// missing, `null`, or `Bearer` in any letter case. `expires_in` becomes the
-/// [lifetime](crate::TokenSet::lifetime):
+/// Any 2xx with an access token brings tokens. What servers do with the rest is borne:
+///
+/// | in the answer | is read as |
+/// | --- | --- |
+/// | JSON, also behind a byte order mark | what it says |
+/// | `application/x-www-form-urlencoded` as the content type | a form with the same members |
+/// | bytes that are no UTF-8 | U+FFFD each; in an access or refresh token they make the answer malformed |
+/// | a member that this crate does not know | kept, see [`TokenSet::extra`](crate::TokenSet::extra) |
+/// | a member that stands twice | a malformed answer |
+/// | `error` that is `null` or empty | no error |
+/// | `token_type` missing, `null`, or `Bearer` in any letter case | a bearer token |
+/// | any other `token_type` | an error, unless it is [accepted](TokenEndpoint::accept_token_type) |
+///
+/// The [lifetime](crate::TokenSet::lifetime) is `expires_in`, counted from the moment when the request was sent:
 ///
 /// | `expires_in` | lifetime |
 /// | --- | --- |
 /// | a number, or a string that holds one | so many seconds |
 /// | with a fraction or an exponent | rounded down |
 /// | more than a hundred years, more than a `u64` or a float holds | a hundred years |
-/// | zero, less than one, negative | unknown |
-/// | missing, `null`, any other string, any other type | unknown |
+/// | zero, less than one, negative | zero: unknown for a new token, the end for one that was held already |
+/// | missing, `null`, any other string, any other type | the time until `expires_on` or `expires_at`, else unknown |
 ///
-/// Unknown means long-lived: a rejection heals it. Zero is no reason to renew for every call.
+/// These two hold seconds or milliseconds since 1970, a date of RFC 3339 or of HTTP, and are read against the answer's own
+/// `Date`, so that it does not matter what our clock says. Unknown means long-lived: a rejection heals it. Zero is no reason to
+/// renew for every call.
 ///
 /// # What the service must not do
 /// It must not be wrapped in the layer that the token is for, and must not log bodies or the headers of answers: some
@@ -111,6 +125,7 @@ struct Settings {
     response_limit: usize,
     timeout: Duration,
     not_sent_when: Option<Arc<NotSentWhen>>,
+    token_types: Vec<Box<str>>,
     // Of all clones; those of an endpoint with another limit have their own.
     turns: Arc<Semaphore>,
 }
@@ -166,6 +181,7 @@ impl TokenEndpoint {
             response_limit: RESPONSE_LIMIT,
             timeout: TIMEOUT,
             not_sent_when: None,
+            token_types: Vec::new(),
             turns: Arc::new(Semaphore::new(CONCURRENCY)),
         };
         let shared = Shared { transport: Transport::new(service), hold: Hold::default() };
@@ -189,6 +205,16 @@ impl TokenEndpoint {
     #[must_use]
     pub fn response_limit(self, bytes: usize) -> Self {
         self.set(|settings| settings.response_limit = bytes)
+    }
+
+    /// Takes tokens of this `token_type` as bearer tokens: for servers with a word of their own, such as `bot`, `BearerToken` or
+    /// `User Access Token`. Letter case does not matter. May be called more than once. The token is sent as a bearer token, with
+    /// the scheme `Bearer`, whatever the type is called.
+    ///
+    /// Default: only `Bearer` is taken, since a token of another type may need more than to be sent (a DPoP proof, a MAC).
+    #[must_use]
+    pub fn accept_token_type(self, name: impl Into<Box<str>>) -> Self {
+        self.set(|settings| settings.token_types.push(name.into()))
     }
 
     /// The time that one exchange may take, from asking the service to the end of the answer. Default: 120 s.

@@ -3,7 +3,7 @@
 use std::{error::Error as _, time::Duration};
 
 use http::{
-    HeaderValue, Request, StatusCode,
+    HeaderValue, Request,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
     response::Parts,
 };
@@ -148,11 +148,11 @@ impl TokenEndpoint {
         deadline: Deadline,
     ) -> Result<TokenSet, Error> {
         let limit = self.settings.response_limit;
-        if parts.status != StatusCode::OK {
+        if !parts.status.is_success() {
             return Err(refusal(step, parts, body, limit, deadline).await);
         }
         let body = read(step, body, limit, deadline).await.map_err(|error| error.with_status(parts.status))?;
-        tokens(step, &parts.headers, body.as_slice())
+        tokens(step, parts, &self.settings.token_types, body.as_slice())
     }
 
     /// A place among the requests that may be under way. Whoever waits longer for one than callers wait for a token is not
@@ -232,7 +232,7 @@ impl TokenEndpoint {
     }
 }
 
-/// The error that an answer with another status than 200 stands for.
+/// The error that an answer without a 2xx stands for.
 pub(super) async fn refusal(
     step: &Step<'_>,
     parts: &Parts,
@@ -246,7 +246,7 @@ pub(super) async fn refusal(
     }
     match read_start(step, body, limit, deadline).await {
         Ok(body) => {
-            let answer = Answer::parse(body.as_slice()).unwrap_or_default();
+            let answer = Answer::parse(&parts.headers, body.as_slice()).unwrap_or_default();
             failure(step, status, &parts.headers, answer.told(body.as_slice()))
         }
         // On an outage the status says enough.

@@ -3,11 +3,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-use http::{HeaderMap, StatusCode};
-use secrecy::SecretString;
+use http::{HeaderMap, response::Parts};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{
     Deserialize, Deserializer,
     de::{self, IgnoredAny, MapAccess, Visitor},
@@ -15,6 +15,8 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{
+    dates::{self, told_at},
+    encoding::{UNREADABLE, is_form, read_form, repaired, without_mark},
     failure::{Told, failure},
     step::Step,
 };
@@ -29,6 +31,8 @@ pub(super) struct Answer {
     access_token: Option<SecretString>,
     token_type: Option<String>,
     lifetime: Option<Duration>,
+    /// Counts where there is no lifetime.
+    end: Option<SystemTime>,
     refresh_token: Option<SecretString>,
     scope: Option<Box<str>>,
     error: Option<ErrorMember>,
@@ -41,8 +45,46 @@ struct ErrorMember {
 }
 
 impl Answer {
-    pub(super) fn parse(body: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(body)
+    pub(super) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, serde_json::Error> {
+        let body = without_mark(body);
+        if is_form(headers, body) {
+            return Self::from_form(body);
+        }
+        match repaired(body) {
+            None => serde_json::from_slice(body),
+            Some(body) => serde_json::from_slice::<Self>(body.as_slice())?.if_whole(),
+        }
+    }
+
+    fn from_form(body: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut answer = Self::default();
+        let each_once = read_form(body, |name, value| match name {
+            "access_token" => answer.access_token = Some(value.into()),
+            "token_type" => answer.token_type = Some(value.to_owned()),
+            "expires_in" => answer.lifetime = lifetime(value),
+            "refresh_token" => answer.refresh_token = (!value.is_empty()).then(|| value.into()),
+            "error" => answer.error = (!value.is_empty()).then(|| ErrorMember { code: Some(value.into()) }),
+            "scope" => answer.scope = Some(value.into()),
+            _ => answer.keep(name, value.into(), value),
+        });
+        if each_once { answer.if_whole() } else { Err(de::Error::custom("a member stands twice")) }
+    }
+
+    /// Keeps a member that has no meaning here, or one only where another is missing.
+    fn keep(&mut self, name: &str, value: SecretString, text: &str) {
+        if let "expires_on" | "expires_at" = name {
+            self.end = dates::parse(text).or(self.end);
+        }
+        self.extra.push((name.into(), value));
+    }
+
+    /// What is unreadable in a token makes the answer worthless; elsewhere it does no harm.
+    fn if_whole(self) -> Result<Self, serde_json::Error> {
+        let is_whole = |token: &SecretString| !token.expose_secret().contains(UNREADABLE);
+        if self.access_token.iter().chain(&self.refresh_token).all(is_whole) {
+            return Ok(self);
+        }
+        Err(de::Error::custom("a token holds what is no text"))
     }
 
     /// What the answer says, where it is no token response.
@@ -52,11 +94,13 @@ impl Answer {
     }
 }
 
-/// The token set that a 200 carries.
-pub(super) fn tokens(step: &Step<'_>, headers: &HeaderMap, body: &[u8]) -> Result<TokenSet, Error> {
-    let status = StatusCode::OK;
+/// The token set that a 2xx carries; tokens of the `accepted` types count as bearer tokens.
+pub(super) fn tokens(step: &Step<'_>, parts: &Parts, accepted: &[Box<str>], body: &[u8]) -> Result<TokenSet, Error> {
+    let Parts { status, headers, .. } = parts;
+    let status = *status;
     let refuse = |kind, why: &str| step.error(kind, why).with_status(status);
-    let answer = Answer::parse(body).map_err(|_| match shape(body) {
+    let answer = Answer::parse(headers, body).map_err(|_| match shape(without_mark(body)) {
+        _ if is_form(headers, body) => refuse(ErrorKind::MalformedAnswer, "the answer is a form that can't be read"),
         Shape::Empty => refuse(ErrorKind::EmptyAnswer, "the answer has no body"),
         Shape::Json => refuse(ErrorKind::MalformedAnswer, "the answer is cut off or is no token response"),
         Shape::Foreign => {
@@ -70,13 +114,17 @@ pub(super) fn tokens(step: &Step<'_>, headers: &HeaderMap, body: &[u8]) -> Resul
     let Some(access_token) = answer.access_token else {
         return Err(refuse(ErrorKind::MissingAccessToken, "the answer holds no access token"));
     };
-    if answer.token_type.is_some_and(|name| !name.eq_ignore_ascii_case("bearer")) {
-        return Err(refuse(ErrorKind::UnsupportedTokenType, "the answer holds a token that is no bearer token"));
+    let is_bearer = |name: &str| {
+        name.eq_ignore_ascii_case("bearer") || accepted.iter().any(|accepted| accepted.eq_ignore_ascii_case(name))
+    };
+    if let Some(name) = answer.token_type.as_deref().filter(|name| !is_bearer(name)) {
+        return Err(refuse(ErrorKind::UnsupportedTokenType, &not_bearer(name)));
     }
     let mut tokens = TokenSet::new(access_token).map_err(|_| {
         refuse(ErrorKind::InvalidAccessToken, "the access token is empty or holds what no header can carry")
     })?;
-    if let Some(lifetime) = answer.lifetime {
+    let until = |end: SystemTime| whole_seconds(end.duration_since(told_at(headers)).unwrap_or_default());
+    if let Some(lifetime) = answer.lifetime.or_else(|| answer.end.map(until)) {
         tokens = tokens.with_lifetime(lifetime);
     }
     if let Some(refresh_token) = answer.refresh_token {
@@ -112,14 +160,18 @@ impl<'de> Visitor<'de> for AnswerVisitor {
             match name.as_str() {
                 "access_token" => answer.access_token = secret(value)?,
                 "token_type" => answer.token_type = text(value)?,
-                "expires_in" => answer.lifetime = lifetime(value),
+                "expires_in" => answer.lifetime = lifetime(value.get().trim_matches('"')),
                 // An empty one can't be redeemed.
                 "refresh_token" => answer.refresh_token = if value.get() == r#""""# { None } else { secret(value)? },
                 "error" => answer.error = error(value),
                 // A scope of another shape, such as a list, is kept as it came.
                 "scope" if is_text(value) => answer.scope = text(value)?.map(String::into_boxed_str),
-                _ if is_text(value) => answer.extra.extend(secret(value)?.map(|value| (name.as_str().into(), value))),
-                _ => answer.extra.push((name.as_str().into(), value.get().into())),
+                _ => {
+                    let kept = if is_text(value) { secret(value)? } else { Some(value.get().into()) };
+                    if let Some(kept) = kept {
+                        answer.keep(&name, kept, value.get().trim_matches('"'));
+                    }
+                }
             }
             // Two values for one name: no telling which of them others on the way have read (RFC 8259 §4).
             if !seen.insert(name) {
@@ -174,14 +226,30 @@ fn is_text(value: &RawValue) -> bool {
 }
 
 /// `expires_in` (RFC 6749 §5.1); what each value means is told to users at [`TokenEndpoint`](super::TokenEndpoint).
-fn lifetime(value: &RawValue) -> Option<Duration> {
-    let number = value.get().trim_matches('"').trim();
+fn lifetime(text: &str) -> Option<Duration> {
+    let number = text.trim();
     // `parse` would also take `inf` and `nan`.
     if !number.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte)) {
         return None;
     }
-    let seconds = number.parse::<f64>().ok()?.min(LONGEST_LIFETIME).floor();
-    (seconds >= 1.0).then(|| Duration::from_secs_f64(seconds))
+    let seconds = number.parse::<f64>().ok().filter(|seconds| !seconds.is_nan())?;
+    // `0` has a meaning beside a token that is held already: see `Login::keep`.
+    Some(whole_seconds(Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_LIFETIME))))
+}
+
+fn whole_seconds(lifetime: Duration) -> Duration {
+    Duration::from_secs(lifetime.as_secs().min(LONGEST_LIFETIME as u64))
+}
+
+/// A type is no secret, and shown where it looks like one: it is what must be accepted. What is put there by mistake is not.
+fn not_bearer(name: &str) -> String {
+    let is_name = |byte: u8| byte.is_ascii_alphabetic() || b" _-".contains(&byte);
+    let shown = (1..=32).contains(&name.len()) && name.bytes().all(is_name);
+    let (name, argument) = if shown { (format!(" `{name}`"), format!("{name:?}")) } else { Default::default() };
+    format!(
+        "the answer holds a token of another type{name} than `Bearer`; `TokenEndpoint::accept_token_type({argument})` takes it \
+         as a bearer token"
+    )
 }
 
 /// `null` and the empty string are no error. Some servers give an object: its code is in `code` or `status`, or is what the
@@ -202,7 +270,7 @@ fn error(value: &RawValue) -> Option<ErrorMember> {
 
 /// Whether a body is a page for people.
 fn is_page(body: &[u8]) -> bool {
-    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start().starts_with(b"<")
+    without_mark(body).trim_ascii_start().starts_with(b"<")
 }
 
 enum Shape {

@@ -15,8 +15,10 @@
 //! | requests to one token endpoint at a time | 64, of all sessions; further ones wait for their turn, up to 30 s | [`TokenEndpoint::concurrency`] |
 //! | answer of the token endpoint | 1 MiB | [`TokenEndpoint::response_limit`] |
 //! | redirects of the token endpoint | never followed | |
-//! | `token_type` | missing or `Bearer` in any case; anything else is an error | |
+//! | `token_type` | missing or `Bearer` in any case; anything else is an error | [`TokenEndpoint::accept_token_type`] |
+//! | lifetime | counts from when the token was asked for, on the monotonic or the wall clock, whichever is ahead | |
 //! | unknown lifetime | counts as long-lived; a rejection heals it | |
+//! | look whether the machine slept | with a call, once a second at the most | |
 //! | renewal ahead of time | at 70 to 80 % of the lifetime, in the background, while there is traffic; off for [`PasswordGrant`] | [`SessionBuilder::renew_ahead`] |
 //! | expiry margin | 10 s, never more than a tenth of the lifetime | |
 //! | pause after a failed renewal | 1 s doubling to 60 s, full jitter; `Retry-After` wins, up to 5 min; calls fail meanwhile | [`SessionBuilder::wait_for_token`] |
@@ -53,6 +55,7 @@
 //! [`SessionsBuilder::max_lifetime`]: crate::SessionsBuilder::max_lifetime
 //! [`SessionsBuilder::revoke_evicted`]: crate::SessionsBuilder::revoke_evicted
 //! [`SessionsBuilder::without_key`]: crate::SessionsBuilder::without_key
+//! [`TokenEndpoint::accept_token_type`]: crate::TokenEndpoint::accept_token_type
 //! [`TokenEndpoint::concurrency`]: crate::TokenEndpoint::concurrency
 //! [`TokenEndpoint::timeout`]: crate::TokenEndpoint::timeout
 //! [`TokenEndpoint::response_limit`]: crate::TokenEndpoint::response_limit

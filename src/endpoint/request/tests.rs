@@ -15,7 +15,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::{Full, StreamBody};
 use tokio::time::{Instant, advance};
 
@@ -53,6 +53,26 @@ async fn request_is_a_form_that_names_its_session_and_its_client() {
     assert!(parts.headers[AUTHORIZATION].is_sensitive());
     assert_eq!(parts.extensions.get(), Some(&SessionId(7)));
     assert_eq!(body, "grant_type=password&scope=a+b&claims=%7B%22a%22%3A1%7D&resource=https%3A%2F%2Fa");
+}
+
+#[tokio::test]
+async fn tokens_come_with_any_2xx_as_a_form_and_of_a_type_that_is_accepted() {
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let bot = r#"{"access_token":"at","token_type":"bot"}"#;
+    let script = Script::new([
+        answer(201, &[], TOKEN),
+        answer(202, &form, "access_token=at"),
+        answer(401, &form, "error=invalid_client"),
+        answer(200, &[], bot),
+        answer(200, &[], bot),
+    ]);
+    let endpoint = script.endpoint();
+    ask(&endpoint).await.unwrap();
+    ask(&endpoint).await.unwrap();
+    assert_eq!(ask(&endpoint).await.unwrap_err().oauth_code(), Some("invalid_client"));
+    assert_eq!(ask(&endpoint).await.unwrap_err().kind(), ErrorKind::UnsupportedTokenType);
+    let tokens = ask(&endpoint.accept_token_type("Bot")).await.unwrap();
+    assert_eq!(tokens.header_value(), "Bearer at");
 }
 
 #[tokio::test]
@@ -122,7 +142,7 @@ async fn body_of_a_failure_decides_nothing_beyond_its_code() {
         (401, r#"{"error":"invalid_client"}"#, ErrorKind::Misconfigured, Some("invalid_client")),
         (500, r#"{"error":"invalid_grant"}"#, ErrorKind::Unavailable, Some("invalid_grant")),
         (201, r#"{"access_token":"hunter2","error":"invalid_grant"}"#, ErrorKind::Refused, Some("invalid_grant")),
-        (204, "", ErrorKind::UnexpectedStatus, None),
+        (204, "", ErrorKind::EmptyAnswer, None),
         (307, r#"{"error":"invalid_grant"}"#, ErrorKind::Redirected, None),
     ] {
         let script = Script::new([answer(status, &[("location", "https://hunter2/")], body)]);

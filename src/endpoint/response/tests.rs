@@ -1,7 +1,9 @@
 //! Tests of reading answers.
 
-use http::header::RETRY_AFTER;
-use secrecy::ExposeSecret;
+use http::{
+    Response, StatusCode,
+    header::{CONTENT_TYPE, DATE, RETRY_AFTER},
+};
 
 use super::{
     super::{address::Address, step::Purpose},
@@ -9,8 +11,24 @@ use super::{
 };
 
 fn read(body: impl AsRef<[u8]>) -> Result<TokenSet, Error> {
+    read_with(&[], &[], body)
+}
+
+fn read_with(
+    headers: &[(http::HeaderName, &str)],
+    accepted: &[Box<str>],
+    body: impl AsRef<[u8]>,
+) -> Result<TokenSet, Error> {
     let address = Address::new("https://gw.example/token?key=hunter2").unwrap();
-    tokens(&Step::new(Purpose::Refresh, &address), &HeaderMap::new(), body.as_ref())
+    let mut response = Response::new(());
+    for (name, value) in headers {
+        response.headers_mut().insert(name, value.parse().unwrap());
+    }
+    tokens(&Step::new(Purpose::Refresh, &address), &response.into_parts().0, accepted, body.as_ref())
+}
+
+fn read_form(body: &str) -> Result<TokenSet, Error> {
+    read_with(&[(CONTENT_TYPE, "Application/X-WWW-Form-urlencoded; charset=utf-8")], &[], body)
 }
 
 fn kind(body: impl AsRef<[u8]>) -> ErrorKind {
@@ -51,16 +69,17 @@ fn absurd_lifetime_is_cut_to_a_hundred_years() {
 }
 
 #[test]
+fn lifetime_below_a_second_is_none_at_all() {
+    for value in ["0", "0.9", "-1", "-1e999", "\"0\"", "\"-5\""] {
+        assert_eq!(lifetime_of(value), Some(Duration::ZERO), "{value}");
+    }
+}
+
+#[test]
 fn lifetime_that_makes_no_sense_counts_as_unknown() {
     for value in [
         "null",
-        "0",
-        "0.9",
-        "-1",
-        "-1e999",
         "\"\"",
-        "\"0\"",
-        "\"-5\"",
         "\"soon\"",
         "\"inf\"",
         "\"NaN\"",
@@ -132,19 +151,18 @@ fn each_bad_answer_has_its_own_kind() {
     ] {
         assert_eq!(kind(body), expected, "{body}");
     }
-    // A byte that is not UTF-8 makes the whole text no JSON (RFC 8259 §8.1).
+    // No telling what a token was whose bytes are no text.
     assert_eq!(kind(b"{\"access_token\":\"hunter2\xe9\"}"), MalformedAnswer);
+    assert_eq!(kind(b"{\"access_token\":\"at\",\"refresh_token\":\"hunter2\xe9\"}"), MalformedAnswer);
+    assert_eq!(kind(b"\xef\xbb\xbf<html>hunter2"), NotJson);
+    assert_eq!(kind(b"\xef\xbb\xbf"), EmptyAnswer);
     assert_eq!(kind("[".repeat(100_000)), MalformedAnswer);
     assert_eq!(kind("0".repeat(10)), NotJson);
 }
 
 #[test]
 fn error_with_status_200_keeps_code_and_wait() {
-    let address = Address::new("https://gw.example/token").unwrap();
-    let mut headers = HeaderMap::new();
-    headers.insert(RETRY_AFTER, "9".parse().unwrap());
-    let body = br#"{"error":"slow_down"}"#;
-    let error = tokens(&Step::new(Purpose::Refresh, &address), &headers, body).unwrap_err();
+    let error = read_with(&[(RETRY_AFTER, "9")], &[], br#"{"error":"slow_down"}"#).unwrap_err();
     assert_eq!((error.kind(), error.oauth_code()), (ErrorKind::Unavailable, Some("slow_down")));
     assert_eq!(error.retry_after(), Some(Duration::from_secs(9)));
 }
@@ -176,9 +194,110 @@ fn scope_of_another_shape_and_refresh_token_without_content_do_no_harm() {
     assert!(read(r#"{"access_token":"at","scope":null,"refresh_token":null}"#).unwrap().refresh_token().is_none());
 }
 
+#[test]
+fn byte_order_mark_and_names_in_latin_1_do_no_harm() {
+    let tokens = read(b"\xef\xbb\xbf{\"access_token\":\"at\"}").unwrap();
+    assert_eq!(tokens.access_token().expose_secret(), "at");
+    let tokens =
+        read(b"{\"access_token\":\"at\",\"refresh_token\":\"rt\",\"user\":\"Jos\xe9\",\"b\xfcro\":1}").unwrap();
+    assert_eq!(tokens.refresh_token().unwrap().expose_secret(), "rt");
+    assert_eq!(tokens.extra("user").unwrap().expose_secret(), "Jos\u{fffd}");
+    // One that is text may hold the very character.
+    assert!(read("{\"access_token\":\"at\",\"refresh_token\":\"\u{fffd}\"}").is_ok());
+    let error =
+        kind(b"{\"error\":\"invalid_grant\",\"error_description\":\"hunter2: Zugriff verweigert f\xfcr Jos\xe9\"}");
+    assert_eq!(error, ErrorKind::Refused);
+}
+
+#[test]
+fn error_that_is_empty_or_null_beside_a_token_is_none() {
+    for error in ["\"\"", "null"] {
+        assert!(read(format!(r#"{{"access_token":"at","error":{error}}}"#)).is_ok(), "{error}");
+    }
+    assert!(read_form("access_token=at&error=").is_ok());
+}
+
+#[test]
+fn form_is_read_by_its_content_type() {
+    let tokens =
+        read_form("access_token=a%2Ft&token_type=bearer&expires_in=60&refresh_token=r+t&scope=a,b&id=%C3%BC\n")
+            .unwrap();
+    assert_eq!(tokens.access_token().expose_secret(), "a/t");
+    assert_eq!(tokens.refresh_token().unwrap().expose_secret(), "r t");
+    assert_eq!((tokens.lifetime(), tokens.scope()), (Some(Duration::from_secs(60)), Some("a,b")));
+    assert_eq!(tokens.extra("id").unwrap().expose_secret(), "ü");
+    assert!(read_form("access_token=at&refresh_token=").unwrap().refresh_token().is_none());
+    assert!(read_form(r#" {"access_token":"at"}"#).is_ok(), "the content type is wrong");
+
+    for (body, kind) in [
+        ("error=bad_refresh_token&error_description=hunter2", ErrorKind::Refused),
+        ("access_token=hunter2&access_token=hunter2", ErrorKind::MalformedAnswer),
+        ("access_token=hunter2%ff", ErrorKind::MalformedAnswer),
+        ("access_token=at&token_type=mac", ErrorKind::UnsupportedTokenType),
+        ("access_token=", ErrorKind::InvalidAccessToken),
+        ("hunter2", ErrorKind::MissingAccessToken),
+        ("", ErrorKind::EmptyAnswer),
+        ("<html>hunter2", ErrorKind::NotJson),
+    ] {
+        let error = read_form(body).unwrap_err();
+        assert_eq!(error.kind(), kind, "{body}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
+    assert_eq!(read_form("error=bad_refresh_token").unwrap_err().oauth_code(), Some("bad_refresh_token"));
+}
+
+#[test]
+fn date_of_the_end_counts_where_there_is_no_lifetime() {
+    let lifetime = |members: &str| {
+        let date = [(DATE, "Sun, 13 Sep 2020 12:26:40 GMT")];
+        read_with(&date, &[], format!(r#"{{"access_token":"at",{members}}}"#)).unwrap().lifetime()
+    };
+    for end in [
+        "1600003600",
+        "\"1600003600\"",
+        "1600003600000",
+        "\"2020-09-13T13:26:40Z\"",
+        "\"2020-09-13T15:26:40.5+02:00\"",
+        "\"Sun, 13 Sep 2020 13:26:40 GMT\"",
+    ] {
+        for name in ["expires_on", "expires_at"] {
+            assert_eq!(lifetime(&format!(r#""{name}":{end}"#)), Some(Duration::from_secs(3600)), "{name} {end}");
+            assert_eq!(lifetime(&format!(r#""{name}":{end},"expires_in":60"#)), Some(Duration::from_secs(60)));
+        }
+    }
+    for end in ["1600000000", "1500000000", "3600"] {
+        assert_eq!(lifetime(&format!(r#""expires_at":{end}"#)), Some(Duration::ZERO), "{end}");
+    }
+    for end in ["\"soon\"", "null", "[]"] {
+        assert_eq!(lifetime(&format!(r#""expires_at":{end}"#)), None, "{end}");
+    }
+    let far = lifetime(r#""expires_at":"9999-12-31T23:59:59Z""#).unwrap();
+    assert_eq!(far, Duration::from_secs(3_155_760_000));
+    let tokens = read_with(&[], &[], r#"{"access_token":"at","expires_on":"1600003600"}"#).unwrap();
+    assert_eq!(tokens.extra("expires_on").unwrap().expose_secret(), "1600003600");
+}
+
+#[test]
+fn token_of_another_type_is_taken_where_that_was_said_and_else_told_how() {
+    for name in ["bot", "BearerToken", "User Access Token"] {
+        let body = format!(r#"{{"access_token":"hunter2","token_type":"{name}"}}"#);
+        let error = read(&body).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnsupportedTokenType);
+        assert!(error.to_string().contains(&format!("`TokenEndpoint::accept_token_type({name:?})`")), "{error}");
+        assert!(read_with(&[], &["mac".into(), name.to_uppercase().into()], &body).is_ok(), "{name}");
+        assert!(read_with(&[], &["mac".into()], &body).is_err(), "{name}");
+    }
+    // What does not look like a type is not repeated.
+    for name in ["hunter2<", &"hunter2".repeat(5)] {
+        let error = read(format!(r#"{{"access_token":"at","token_type":"{name}"}}"#)).unwrap_err();
+        assert!(!error.to_string().contains("hunter2") && error.to_string().contains("accept_token_type"), "{error}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_answer_makes_it_panic(body: Vec<u8>, value in ".{0,40}") {
+        let _ = read_with(&[(CONTENT_TYPE, "application/x-www-form-urlencoded")], &[], &body);
         let _ = read(body);
         let _ = read(format!(r#"{{"access_token":"at","expires_in":{value},"x":"{value}"}}"#));
     }
