@@ -269,6 +269,11 @@ impl Error {
         matches!(self.inner.verdict, Some(TokenVerdict::Wait { .. }))
     }
 
+    /// What an answer of the server said, if there was one.
+    pub(crate) fn known_verdict(&self) -> Option<TokenVerdict> {
+        self.inner.verdict
+    }
+
     pub(crate) fn with_verdict(self, verdict: TokenVerdict) -> Self {
         self.map(|inner| inner.verdict = Some(verdict))
     }

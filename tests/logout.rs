@@ -689,7 +689,7 @@ async fn revocation_waits_as_long_as_retry_after_says_but_half_a_minute_at_most(
 #[tokio::test(start_paused = true)]
 async fn revocation_that_fails_otherwise_is_reported_and_not_repeated() {
     for answer in [
-        Answer::error(400, "unsupported_token_type"),
+        Answer::error(400, "invalid_request"),
         Answer::error(401, "invalid_client"),
         Answer::status(500, ""),
         Answer::status(302, ""),

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::sleep;
 
 use super::{
     TokenEndpoint, TokenKind,
-    failure::holds_everyone,
+    failure::{failure, holds_everyone},
     form::Form,
     request::refusal,
+    response::Answer,
     step::{Purpose, Step},
-    transport::read,
+    transport::read_start,
 };
 use crate::{Error, ErrorKind};
 
@@ -64,13 +64,15 @@ impl TokenEndpoint {
         let _place = self.settings.turns.acquire().await;
         let (parts, body, deadline) = self.post(step, form, None).await?;
         let limit = self.settings.response_limit;
-        if parts.status != StatusCode::OK {
+        if !parts.status.is_success() {
             return Err(refusal(step, &parts, body, limit, deadline).await);
         }
-        // RFC 7009 §2.2: the status says it all. But a page to log in at comes with a 200, too.
-        if is_html(&parts.headers) && read(step, body, limit, deadline).await.map_or(true, |body| body.len() > 0) {
-            let error = step.error(ErrorKind::NotRevoked, "the server answered with an HTML page");
-            return Err(error.with_status(parts.status));
+        // RFC 7009 §2.2: the status says it all. But errors and pages to log in at come with a 2xx, too.
+        let body = read_start(step, body, limit, deadline).await.map_err(|error| error.with_status(parts.status))?;
+        let answer = Answer::parse(&parts.headers, body.as_slice()).unwrap_or_default();
+        let told = answer.told(body.as_slice());
+        if told.is_error || told.page {
+            return Err(failure(step, parts.status, &parts.headers, told));
         }
         Ok(())
     }
@@ -85,11 +87,6 @@ impl TokenKind {
     }
 }
 
-fn is_html(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/html")
-}
-
 fn not_revoked(step: &Step<'_>, cause: Error) -> Error {
     let mut error = step.error(ErrorKind::NotRevoked, "the server did not revoke it");
     if let Some(status) = cause.status() {
@@ -97,6 +94,9 @@ fn not_revoked(step: &Step<'_>, cause: Error) -> Error {
     }
     if let Some(code) = cause.oauth_code() {
         error = error.with_oauth_code(code);
+    }
+    if let Some(verdict) = cause.known_verdict() {
+        error = error.with_verdict(verdict);
     }
     error.with_source(cause)
 }

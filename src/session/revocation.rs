@@ -11,7 +11,9 @@ use secrecy::SecretString;
 use tokio::task::JoinHandle;
 
 use super::{Inner, Session, errand::Errand, flight::Parting, state::Login, watchers::Task};
-use crate::{Error, ErrorKind, TokenEndpoint, TokenSet, endpoint::TokenKind, events, identity::SessionName};
+use crate::{
+    Error, ErrorKind, TokenEndpoint, TokenSet, endpoint::TokenKind, error::TokenVerdict, events, identity::SessionName,
+};
 
 /// The future of [`Session::logout`]. The secrets were gone before it was handed out, and the revocation runs on a task
 /// of its own: dropping the future changes nothing.
@@ -117,19 +119,28 @@ pub(super) async fn revoke_stray(
     }
 }
 
-/// Both are attempted; the first failure is reported.
+/// Both are attempted; the first failure that counts is reported.
 async fn revoke(
     endpoint: &TokenEndpoint,
     refresh: Option<&SecretString>,
     access: Option<&SecretString>,
 ) -> Result<(), Error> {
-    let mut result = Ok(());
+    let mut results = Vec::with_capacity(2);
     for (token, kind) in [(refresh, TokenKind::Refresh), (access, TokenKind::Access)] {
         if let Some(token) = token {
-            result = result.and(endpoint.revoke(token, kind).await);
+            results.push((kind, endpoint.revoke(token, kind).await));
         }
     }
-    result
+    let any = results.iter().any(|(_, result)| result.is_ok());
+    let refresh = results.iter().any(|(kind, result)| *kind == TokenKind::Refresh && result.is_ok());
+    let counts = |kind, error: &Error| match error.known_verdict() {
+        // RFC 7009 §2.1: with the refresh token its access tokens may have gone, and the server knows this one no more.
+        Some(TokenVerdict::Refused(_)) if kind == TokenKind::Access && refresh => false,
+        // §2.2.1: that kind of token can't be revoked here, and the other one was.
+        _ => !(any && error.oauth_code() == Some("unsupported_token_type")),
+    };
+    let failure = |(kind, result): (TokenKind, Result<(), Error>)| result.err().filter(|error| counts(kind, error));
+    results.into_iter().find_map(failure).map_or(Ok(()), Err)
 }
 
 struct Revocable {

@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, time::Duration};
 
-use http::header::AUTHORIZATION;
+use http::{StatusCode, header::AUTHORIZATION};
 use tokio::time::Instant;
 
 use super::*;
@@ -61,8 +61,11 @@ async fn other_failure_is_final_and_keeps_its_cause() {
         (401, "application/json", r#"{"error":"invalid_client"}"#, Some("invalid_client")),
         (500, "text/plain", "hunter2", None),
         (302, "text/html", "hunter2", None),
-        (204, "text/plain", "", None),
         (200, "Text/HTML; charset=utf-8", "<html>hunter2", None),
+        (200, "application/json", " \n<!DOCTYPE html>hunter2", None),
+        (200, "", "\u{feff}<html>hunter2", None),
+        (200, "application/json", r#"{"error":"invalid_client"}"#, Some("invalid_client")),
+        (202, "application/x-www-form-urlencoded", "error=invalid_client", Some("invalid_client")),
     ] {
         let script = Script::new([answer(status, &[("content-type", content_type)], body)]);
         let error = script.endpoint().revoke(&token(), TokenKind::Refresh).await.unwrap_err();
@@ -79,9 +82,19 @@ async fn other_failure_is_final_and_keeps_its_cause() {
 }
 
 #[tokio::test]
-async fn empty_page_is_no_login_page() {
-    let script = Script::new([answer(200, &[("content-type", "text/html")], "")]);
-    script.endpoint().revoke(&token(), TokenKind::Access).await.unwrap();
+async fn any_2xx_that_is_no_error_and_no_page_says_that_it_is_done() {
+    for (status, content_type, body) in [
+        (200, "text/html", ""),
+        (200, "text/html", "OK"),
+        (200, "application/json", "{}"),
+        (200, "application/json", r#"{"error":null}"#),
+        (200, "application/json", r#"{"result":"hunter2"#),
+        (202, "text/plain", "later"),
+        (204, "", ""),
+    ] {
+        let script = Script::new([answer(status, &[("content-type", content_type)], body)]);
+        script.endpoint().revoke(&token(), TokenKind::Access).await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]
