@@ -1,5 +1,5 @@
 //! A proxy that counts what passes through it, so that every claim of "once" is seen from outside, and that can lose an
-//! answer.
+//! answer or hide what a request accepts.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,10 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{StatusCode, Uri, header::HOST},
+    http::{
+        StatusCode, Uri,
+        header::{ACCEPT, HOST},
+    },
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -32,6 +35,7 @@ pub(crate) struct Proxy {
     pub(crate) url: String,
     counts: Counts,
     lose: Arc<AtomicBool>,
+    hide_accept: Arc<AtomicBool>,
 }
 
 type Counts = Arc<Mutex<BTreeMap<String, usize>>>;
@@ -43,23 +47,36 @@ struct Passing {
     client: Client<HttpConnector, Body>,
     counts: Counts,
     lose: Arc<AtomicBool>,
+    hide_accept: Arc<AtomicBool>,
 }
 
 impl Proxy {
     pub(crate) async fn start(server: &'static Server, port: u16) -> Self {
-        let (counts, lose) = (Counts::default(), Arc::default());
+        let (counts, lose, hide_accept) = (Counts::default(), Arc::default(), Arc::default());
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let passing = Passing { server, port, client, counts: counts.clone(), lose: Arc::clone(&lose) };
+        let passing = Passing {
+            server,
+            port,
+            client,
+            counts: Arc::clone(&counts),
+            lose: Arc::clone(&lose),
+            hide_accept: Arc::clone(&hide_accept),
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(pass).with_state(passing);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, counts, lose }
+        Self { url, counts, lose, hide_accept }
     }
 
     /// The server answers the next token request, and nobody hears it.
     pub(crate) fn lose_next_token_answer(&self) {
         self.lose.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on the server is not told which kinds of answer are accepted.
+    pub(crate) fn hide_accept(&self) {
+        self.hide_accept.store(true, Ordering::Relaxed);
     }
 
     /// How many token requests there were with this grant type, revocations (`revoke`), or calls of the API (`api`).
@@ -89,6 +106,9 @@ async fn pass(State(passing): State<Passing>, request: Request) -> Response {
     *passing.counts.lock().unwrap().entry(what).or_default() += 1;
     head.uri = format!("http://127.0.0.1:{}{}", passing.port, head.uri).parse::<Uri>().unwrap();
     head.headers.remove(HOST);
+    if passing.hide_accept.load(Ordering::Relaxed) {
+        head.headers.remove(ACCEPT);
+    }
     match passing.client.request(Request::from_parts(head, Body::from(body))).await {
         Ok(response) if asks_for_token && passing.lose.swap(false, Ordering::Relaxed) => {
             response.map(|_| Body::from_stream(stream::iter([Err::<Bytes, _>(io::Error::other("lost on the way"))])))

@@ -25,7 +25,7 @@ pub(crate) struct Server {
     api: &'static str,
     scope: Option<&'static str>,
     pub(super) user: (&'static str, &'static str),
-    /// RFC 7009: LemonLDAP::NG answers it with its login page.
+    /// RFC 7009: LemonLDAP::NG wants a person to log in first.
     pub(super) revokes: bool,
     /// Its refresh token lives on when the access token is revoked.
     pub(super) refresh_outlives: bool,
@@ -99,7 +99,7 @@ pub(super) static SERVERS: [Server; 4] = [
 
 /// One running server with a counting proxy before it, and a device that talks through both.
 pub(super) struct Peer {
-    server: &'static Server,
+    pub(super) server: &'static Server,
     folder: PathBuf,
     pub(super) proxy: Proxy,
     http: Http,
