@@ -20,7 +20,7 @@ use crate::{
     layer::Config,
     plan::{Plan, Wishes},
     recovery::{First, Kept, Recovery},
-    session::{Authorization, Session},
+    session::{Authorization, Route, Session},
 };
 
 /// The service that [`ReauthLayer`](crate::ReauthLayer) makes: any inner service, with tokens.
@@ -79,7 +79,7 @@ impl<S: Clone> Reauth<S> {
     /// the token is due for a renewal.
     fn update_cached(&mut self) -> Result<bool, Error> {
         if let (Some(cached), Some(session)) = (&self.cached, self.cold.config.selector.the_one())
-            && cached.generation == session.generation()
+            && session.allows_copy_of(cached.generation)
             && cached.fresh_until.is_none_or(|until| Instant::now() < until)
         {
             return Ok(false);
@@ -161,14 +161,9 @@ where
         };
         let config = &self.cold.config;
         let (body, kept) = if replay { Kept::keep(&head, body, config.replay_limit) } else { (body, None) };
-        if due && kept.is_none() {
-            return self.recover(
-                self.session(chosen),
-                Request::from_parts(head, body),
-                First::FreshToken,
-                origin,
-                replay,
-            );
+        if due {
+            let current = current.clone();
+            return self.call_with_care(Request::from_parts(head, body), kept, current, chosen, origin, replay);
         }
         head.headers.insert(&config.header, current.header.clone());
         let (generation, epoch) = (current.generation, current.epoch);
@@ -180,6 +175,40 @@ where
 impl<S: Clone> Reauth<S> {
     fn session(&self, chosen: Option<Session>) -> Session {
         self.cold.config.selector.session(chosen)
+    }
+
+    /// For a call whose token is due for a renewal, or whose answer is to be told to the session.
+    #[cold]
+    fn call_with_care<B, R>(
+        &mut self,
+        request: Request<B>,
+        kept: Option<Kept<B>>,
+        current: Authorization,
+        chosen: Option<Session>,
+        origin: usize,
+        replay: bool,
+    ) -> ResponseFuture<S, B, R>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+        B: Replay,
+        R: Body,
+    {
+        let session = self.session(chosen.clone());
+        let Authorization { header, generation, epoch, .. } = current;
+        let (watched, due) = session.is_watched_or_due(epoch, Instant::now());
+        if due && kept.is_none() {
+            return self.recover(session, request, First::FreshToken, origin, replay);
+        }
+        let (mut head, body) = request.into_parts();
+        head.headers.insert(&self.cold.config.header, header);
+        let route = Route::of(&head);
+        let future = self.inner.call(Request::from_parts(head, body));
+        let sent = Sent { cold: self.cold.clone(), chosen, kept, generation, epoch, origin };
+        if watched {
+            ResponseFuture::recovering(Recovery::sent(sent, future, route))
+        } else {
+            ResponseFuture::sent(future, sent)
+        }
     }
 
     /// For a call that waits before its first send. What `inner` reserved when it was polled ready, a place under a

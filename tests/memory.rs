@@ -5,20 +5,23 @@ use std::{
     convert::Infallible,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::{
     runtime::{Builder, Runtime},
-    time::advance,
+    time::{advance, sleep},
 };
-use tower::service_fn;
-use tower_reauth::{Error, ErrorKind, RefreshTokenGrant, Session, TokenEndpoint, TokenSet, grant_fn, grant_with};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_reauth::{
+    Error, ErrorKind, NoReplay, Origins, ReauthLayer, RefreshTokenGrant, Session, Sessions, TokenEndpoint, TokenSet,
+    grant_fn, grant_with,
+};
 
 const SESSIONS: usize = 1_000;
 const LIFETIME: u64 = 3_600;
@@ -145,6 +148,63 @@ fn trouble_that_is_over_costs_nothing() {
     let (_sessions, healthy) = sessions(&runtime, make(0), until_it_works);
     let (_sessions, recovered) = sessions(&runtime, make(3), until_it_works);
     assert_eq!(recovered, healthy);
+}
+
+/// Case 81: whoever looks a minute later drops what a call has left that was healed, by its replay or by the next call.
+#[test]
+fn session_that_was_healed_is_as_small_as_a_resting_one_a_minute_later() {
+    let (runtime, issuer) = (runtime(), Issuer::default());
+    let endpoint = issuer.endpoint();
+    let make = || Session::new(RefreshTokenGrant::new(endpoint.clone(), issuer.next()[1].as_str()));
+    let rejects = Arc::new(AtomicBool::new(false));
+    let call = async |session: &Session, replayed: bool| {
+        let rejects = rejects.clone();
+        let resource = service_fn(move |_: Request<Full<Bytes>>| {
+            let mut response = Response::new(Full::<Bytes>::default());
+            if rejects.swap(false, Ordering::SeqCst) {
+                *response.status_mut() = StatusCode::UNAUTHORIZED;
+            }
+            async { Ok::<_, Infallible>(response) }
+        });
+        let origins = Origins::only("https://api.example").unwrap();
+        let mut request = Request::get("https://api.example/orders").body(Full::default()).unwrap();
+        if !replayed {
+            request.extensions_mut().insert(NoReplay);
+        }
+        let response = ReauthLayer::new(session.clone(), origins).layer(resource).oneshot(request).await;
+        response.unwrap().status()
+    };
+    for replayed in [true, false] {
+        for swept in [true, false] {
+            let resting = sessions(&runtime, make, fetch).0;
+            let among_many = Sessions::new();
+            if swept {
+                let insert = async {
+                    resting.iter().enumerate().for_each(|(key, one)| drop(among_many.insert(key, one.clone())))
+                };
+                runtime.block_on(insert);
+            }
+            let requests = issuer.requests();
+            let healed = allocation_counter::measure(|| {
+                for session in &resting {
+                    rejects.store(true, Ordering::SeqCst);
+                    let first = runtime.block_on(call(session, replayed));
+                    assert_eq!(first.is_success(), replayed);
+                    assert_eq!(runtime.block_on(call(session, replayed)), 200);
+                }
+            });
+            assert!(healed.bytes_current > 0, "{replayed}, {swept}");
+            let later = allocation_counter::measure(|| {
+                runtime.block_on(async { sleep(Duration::from_secs(if swept { 125 } else { 60 })).await });
+                if !swept {
+                    resting.iter().for_each(|session| assert_eq!(runtime.block_on(call(session, true)), 200));
+                }
+            });
+            assert_eq!(issuer.requests(), requests + SESSIONS as u64, "without another landing");
+            let left = (healed.bytes_current + later.bytes_current) / SESSIONS as i64;
+            assert_eq!(left, 0, "bytes, replayed: {replayed}, swept: {swept}");
+        }
+    }
 }
 
 /// No task, and so no timer; no connection but the endpoint's; nothing that holds the session or its grant.

@@ -30,8 +30,9 @@
 //! | password that had worked, without a success | 10 sends in 15 min; 5 s apart, doubling to 5 min | |
 //! | refused client | tried again after 60 s, doubling to 15 min | |
 //! | any other answer of the token endpoint | [a chapter of its own](crate::manual::answers) | |
-//! | re-issues because unexpired tokens were rejected | 10 a minute and session; then a rejection waits up to 5 s, or passes | [`SessionBuilder::reissues_per_minute`] |
-//! | origin that rejects new tokens | left alone for 1 s, doubling to 60 s | |
+//! | re-issues because unexpired tokens were rejected | 10 a minute and session, half of them for one origin while others need some; then a call waits for its turn up to 5 s, or its rejection passes | [`SessionBuilder::reissues_per_minute`] |
+//! | origin that rejects a token that was issued because of it | its rejections pass for 1 s, doubling to 60 s; until it takes that token | |
+//! | one route that does so while others of its origin take the token | its rejections pass for 60 s | |
 //! | sessions of many users | 100,000; the least recently used goes first | [`SessionsBuilder::capacity`] |
 //! | session among many that is not used | ends after 30 min | [`SessionsBuilder::idle_timeout`] |
 //! | session among many in all | ends after 12 h | [`SessionsBuilder::max_lifetime`] |

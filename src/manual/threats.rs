@@ -9,7 +9,7 @@
 //!
 //! | threat | defence | test |
 //! | --- | --- | --- |
-//! | answers 401 to everything, to make us renew without end | one replay a call; the origin gets a cool-down of its own, 1 s doubling to 60 s; 10 re-issues a minute and session | `damping` |
+//! | answers 401 to everything, to make us renew without end | one replay a call; the origin gets a cool-down of its own, 1 s doubling to 60 s; 10 re-issues a minute and session | `damping`, `origins_at_odds` |
 //! | revokes or rejects late, so that good tokens are burned | a rejection counts only against the generation that its request was sent with | `renew` |
 //! | challenges that are huge, endless or malformed | 8 KiB and 16 challenges are read; a tolerant reader that never panics | `challenge` |
 //! | bodies that never end, or come byte by byte | looked into up to 64 KiB and 1 s, drained up to 64 KiB and 100 ms | `http1` |
@@ -73,7 +73,7 @@
 //! | many users renew at once and overrun the server | so many requests at a time for all of them, and its pauses hold for all | `sessions` |
 //! | a login that was evicted lives on | wiped at once, whoever else holds the session; one timer sweeps out what nobody asks for | `sessions` |
 //! | one user's requests fill the memory | 64 KiB a request, 64 MiB a layer, then a rejection is passed on | `damping` |
-//! | one broken API burns the session that others need | cool-downs are kept for each origin | `damping` |
+//! | one broken API burns the session that others need | cool-downs are kept for each origin, and one of its routes does not take the others along; no origin has more than half of the re-issues | `origins_at_odds` |
 //!
 //! # At the end of a program
 //! A runtime that goes down takes renewals and revocations with it: a refresh token that was on the wire may be spent without

@@ -14,7 +14,7 @@ use crate::{
     layer::Parked,
     metrics,
     service::Cold,
-    session::{Answer, Authorization, Need, Session, Waiting},
+    session::{Answer, Authorization, Need, Route, Session, Waiting},
     timer,
 };
 
@@ -39,6 +39,7 @@ pub(super) struct Call<S, B: Replay, R: Body> {
     // When this call began to wait.
     pub(super) since: Instant,
     pub(super) origin: usize,
+    pub(super) route: Route,
     // The request that was not sent yet, and why. Boxed: a crowd that waits with rejected ones has none.
     pub(super) first: Option<Box<(Request<B>, First)>>,
     pub(super) replay: bool,
@@ -73,7 +74,7 @@ where
             Some((_, First::Renewal { since })) => Need::Renewal { since: *since },
             None => Need::Rejected {
                 generation: self.sent,
-                origin: config.origins.get(self.origin),
+                from: config.origins.get(self.origin).map(|origin| (origin, self.route)),
                 claims: self.claims.as_deref(),
             },
         };
@@ -114,7 +115,7 @@ where
     pub(super) fn landed(&mut self, landing: Result<Generation, Error>) -> Next<S, S::Future, R> {
         match landing {
             Ok(generation) if self.first.is_none() && generation == self.sent => {
-                self.unproductive();
+                self.note_rejection();
                 self.give_up(Error::new(ErrorKind::SameToken, "the renewal brought the same token again"))
             }
             Ok(_) => self.go_on(),
@@ -129,10 +130,6 @@ where
         let Some(response) = self.response.take() else { return Ok(Step::Ready { service: self.cold.service() }) };
         if self.kept.is_none() {
             self.response = Some(response);
-            let config = &self.cold.config;
-            if let Some(origin) = config.origins.get(self.origin) {
-                self.session.untried(self.epoch, origin);
-            }
             return self.give_up(Error::new(ErrorKind::NotReplayable, "the request could not be kept for a replay"));
         }
         let empty = response.body().is_end_stream();
@@ -165,10 +162,8 @@ where
         response.body_mut().forget_seen();
         match verdict {
             Verdict::Pass => {
-                let config = &self.cold.config;
-                let replayed = self.replays > 0 || !self.free_replay;
-                if let (true, Some(origin)) = (replayed, config.origins.get(self.origin)) {
-                    self.session.productive(self.epoch, origin, self.sent);
+                if let Some(origin) = self.cold.config.origins.get(self.origin) {
+                    self.session.passed_at(self.epoch, origin, self.route, self.sent);
                 }
                 Err(Ok(response))
             }
@@ -190,19 +185,18 @@ where
         self.claims = challenge.claims().map(Into::into);
         if let (Some(response), Some(origin)) = (&self.response, config.origins.get(self.origin)) {
             events::rejected(self.session.name(), self.sent, response.status(), origin);
-            if self.session.is_untried(self.epoch, origin, self.sent) {
-                self.unproductive();
-            }
         }
         let renewed_by_others = self.session.generation() != self.sent;
         metrics::rejected(!renewed_by_others);
         if config.max_replays == 0 {
             self.kept = None;
         } else if self.replays >= config.max_replays && !(renewed_by_others && self.free_replay) {
-            if !renewed_by_others {
-                self.unproductive();
-            }
+            self.note_rejection();
             return self.give_up(Error::new(ErrorKind::RejectedAgain, "the new token was rejected as well"));
+        }
+        // What is sent again shows by that whether a renewal helps.
+        if self.kept.is_none() {
+            self.note_rejection();
         }
         if renewed_by_others && self.free_replay {
             self.free_replay = false;
@@ -216,10 +210,9 @@ where
         self.replays > 0 || !self.free_replay
     }
 
-    fn unproductive(&self) {
-        let config = &self.cold.config;
-        if let Some(origin) = config.origins.get(self.origin) {
-            self.session.unproductive(self.epoch, origin, self.sent);
+    fn note_rejection(&self) {
+        if let Some(origin) = self.cold.config.origins.get(self.origin) {
+            self.session.rejected_at(self.epoch, origin, self.route, self.sent);
         }
     }
 

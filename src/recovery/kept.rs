@@ -2,7 +2,7 @@
 
 use http::{Request, request::Parts};
 
-use crate::{Replay, replay::KeptHead};
+use crate::{Replay, replay::KeptHead, session::Route};
 
 /// What a replay starts from.
 pub(crate) struct Kept<B: Replay> {
@@ -18,6 +18,10 @@ impl<B: Replay> Kept<B> {
         // The body first: where it can't be kept, the copy of the head would be for nothing.
         let (body, kept) = body.keep(limit);
         (body, kept.map(|body| Self { head: KeptHead::keep(head), body }))
+    }
+
+    pub(super) fn route(&self) -> Route {
+        self.head.method_and_target().map_or(Route::UNKNOWN, |(method, target)| Route::new(method, target))
     }
 
     /// The same request once more.

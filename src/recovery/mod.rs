@@ -43,7 +43,7 @@ use crate::{
     identity::Generation,
     metrics,
     service::Cold,
-    session::{Session, Waiting},
+    session::{Route, Session, Waiting},
 };
 
 /// Why a request waits before its first send.
@@ -107,12 +107,16 @@ where
         origin: usize,
         replay: bool,
     ) -> Self {
+        let (head, body) = request.into_parts();
+        let route = Route::of(&head);
+        let request = Request::from_parts(head, body);
         let call = Call {
             cold,
             session,
             epoch,
             since: Instant::now(),
             origin,
+            route,
             first: Some(Box::new((request, first))),
             replay,
             kept: None,
@@ -128,25 +132,36 @@ where
 
     /// For a response that does not simply pass.
     pub(crate) fn answered(sent: Sent<S, B>, response: Response<ResponseBody<R>>, verdict: Verdict) -> Self {
+        let route = sent.kept.as_ref().map_or(Route::UNKNOWN, Kept::route);
+        let call = Self::call(sent, route, Some(response));
+        Self { call, step: Step::Judge { verdict: Some(verdict) } }
+    }
+
+    /// For a request that was just sent, and whose response is to be told to the session whatever it says.
+    pub(crate) fn sent(sent: Sent<S, B>, future: S::Future, route: Route) -> Self {
+        Self { call: Self::call(sent, route, None), step: Step::Send { future } }
+    }
+
+    fn call(sent: Sent<S, B>, route: Route, response: Option<Response<ResponseBody<R>>>) -> Call<S, B, R> {
         let Sent { cold, chosen, kept, generation, epoch, origin } = sent;
         let session = cold.config.selector.session(chosen);
-        let call = Call {
+        Call {
             cold,
             session,
             epoch,
             since: Instant::now(),
             origin,
+            route,
             first: None,
             replay: kept.is_some(),
             kept,
-            response: Some(response),
+            response,
             claims: None,
             sent: generation,
             replays: 0,
             free_replay: true,
             parked: None,
-        };
-        Self { call, step: Step::Judge { verdict: Some(verdict) } }
+        }
     }
 }
 

@@ -68,6 +68,12 @@ impl KeptHead {
         Some(head)
     }
 
+    /// Its method, and its path with the query.
+    pub(crate) fn method_and_target(&self) -> Option<(&[u8], &[u8])> {
+        let (method, target, _) = Rest(self.buffer.used()).pair()?;
+        Some((method, target))
+    }
+
     /// How many bytes are kept alive, extensions aside.
     pub(crate) fn size(&self) -> usize {
         self.buffer.size()

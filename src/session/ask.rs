@@ -7,10 +7,11 @@ use tokio::time::Instant;
 
 use super::{
     Inner, Session,
-    damping::Turn,
+    damping::{Cause, Turn},
     flight::{Departure, Flight},
     logged_out,
-    state::{Held, Login},
+    route::Route,
+    state::{Held, Login, State},
     waiting::Waiting,
 };
 use crate::{
@@ -30,7 +31,7 @@ pub(crate) enum Need<'a> {
     /// The caller asked for a renewal while this generation was current.
     Renewal { since: Generation },
     /// A request that was sent with this generation was rejected.
-    Rejected { generation: Generation, origin: Option<&'a Origin>, claims: Option<&'a str> },
+    Rejected { generation: Generation, from: Option<(&'a Origin, Route)>, claims: Option<&'a str> },
 }
 
 /// What the caller is told.
@@ -63,21 +64,34 @@ pub(crate) struct Authorization {
 }
 
 impl Session {
-    /// The current token for a request that is about to be sent, if it is good for one, and whether it is due for a renewal:
-    /// the reader's path.
+    /// The current token for a request that is about to be sent, if it is good for one: the reader's path. And whether the
+    /// call takes care: the token is due for a renewal, or what becomes of the call is to be told.
     pub(crate) fn authorization(&self, now: Instant) -> Result<Option<(Authorization, bool)>, Error> {
         let found = self.inner.read(|state| {
             let login = state.login.as_ref().ok_or_else(logged_out)?;
             let Some(held) = &login.held else { return Ok(None) };
             let Some(due) = state.is_due(held, now) else { return Ok(None) };
-            Ok(Some((login.authorization(held), due, due && !login.is_flying(now))))
+            let care = due || login.is_watched();
+            let nobody_asks = due && !login.is_flying(now);
+            Ok(Some((login.authorization(held, now), care, nobody_asks, login.is_untidy(now))))
         })?;
-        let Some((authorization, due, nobody_asks)) = found else { return Ok(None) };
+        let Some((authorization, care, nobody_asks, untidy)) = found else { return Ok(None) };
+        if untidy {
+            self.tidy(now);
+        }
         if nobody_asks {
             // Fails where a pause lasts, and nobody minds: the present token is good for a while.
             let _ = self.ask(Need::Ahead, authorization.epoch, now);
         }
-        Ok(Some((authorization, due)))
+        Ok(Some((authorization, care)))
+    }
+
+    /// Drops what is over: what a login has beyond its credentials is as good as nothing a minute after the last trouble.
+    pub(crate) fn tidy(&self, now: Instant) {
+        let untidy = |state: &State| state.login.as_ref().is_some_and(|login| login.is_untidy(now));
+        if self.inner.read(untidy) {
+            self.inner.change(|state| state.login.as_mut().map(|login| login.tidy(now)));
+        }
     }
 
     /// The current token of one login, whatever its age: for a request whose renewal has just landed, and for the last
@@ -85,7 +99,7 @@ impl Session {
     pub(crate) fn authorization_of(&self, epoch: Generation) -> Result<Authorization, Error> {
         self.inner.read(|state| {
             let login = state.login.as_ref().filter(|login| login.epoch == epoch).ok_or_else(logged_out)?;
-            login.held.as_ref().map(|held| login.authorization(held)).ok_or_else(logged_out)
+            login.held.as_ref().map(|held| login.authorization(held, Instant::now())).ok_or_else(logged_out)
         })
     }
 
@@ -95,7 +109,7 @@ impl Session {
         self.inner.read(|state| {
             let login = state.login.as_ref().filter(|login| login.epoch == epoch)?;
             let held = login.held.as_ref().filter(|held| held.may_work(now))?;
-            Some(login.authorization(held))
+            Some(login.authorization(held, now))
         })
     }
 
@@ -120,7 +134,11 @@ impl Session {
         let answer = self.inner.change(|state| match state.login.as_mut().filter(|login| login.epoch == epoch) {
             Some(login) => {
                 given_up = login.give_up_overdue(now);
-                login.answer(&self.inner, need, (since, now), &mut departure)
+                let answer = login.answer(&self.inner, need, (since, now), &mut departure);
+                if let Answer::Wait(_) | Answer::After(_) = answer {
+                    login.put_on_trial(need, now);
+                }
+                answer
             }
             None => Answer::Failed(logged_out()),
         });
@@ -153,65 +171,67 @@ impl Session {
         since.elapsed() < self.inner.settings.patience
     }
 
-    /// Notes that an origin rejected a token that was just issued, or made us renew for nothing.
-    pub(crate) fn unproductive(&self, epoch: Generation, origin: &Origin, generation: Generation) {
+    /// Notes that an origin rejected this token. One that was issued a moment ago because of it begins a cool-down.
+    pub(crate) fn rejected_at(&self, epoch: Generation, origin: &Origin, route: Route, generation: Generation) {
         let now = Instant::now();
-        let pause = self.inner.change(|state| {
-            let login = state.login.as_mut().filter(|login| login.epoch == epoch)?;
-            login.rare_mut().cool_downs.unproductive(now, origin, generation)
-        });
-        if let Some(pause) = pause {
+        let on_trial = |login: &Login| login.rare().cool_downs.is_on_trial(now, origin, route, generation);
+        let pause = self
+            .if_login(epoch, on_trial, |login| login.rare_mut().cool_downs.rejected(now, origin, route, generation));
+        if let Some(pause) = pause.flatten() {
             events::origin_cools_down(self.inner.name(), origin, pause);
         }
     }
 
-    /// Notes that the present token was issued because of a rejection whose request is not sent again.
-    pub(crate) fn untried(&self, epoch: Generation, origin: &Origin) {
-        let now = Instant::now();
-        self.inner.change(|state| {
-            if let Some(login) = state.login.as_mut().filter(|login| login.epoch == epoch)
-                && let Some(generation) = login.held.as_ref().map(|held| held.generation)
-            {
-                login.rare_mut().cool_downs.untried(now, origin, generation);
-            }
+    /// Notes that an origin let a request through with this token.
+    pub(crate) fn passed_at(&self, epoch: Generation, origin: &Origin, route: Route, generation: Generation) {
+        let is_news = |login: &Login| login.rare().cool_downs.is_news(origin, route, generation);
+        self.if_login(epoch, is_news, |login| {
+            login.rare_mut().cool_downs.passed(Instant::now(), origin, route, generation);
         });
     }
 
-    /// Whether an origin rejects a token that was issued a moment ago because of it, before it took that token once.
-    pub(crate) fn is_untried(&self, epoch: Generation, origin: &Origin, generation: Generation) -> bool {
-        let now = Instant::now();
+    /// Whether what becomes of a call that is sent now has to be told, and whether the token is due for a renewal.
+    pub(crate) fn is_watched_or_due(&self, epoch: Generation, now: Instant) -> (bool, bool) {
         self.inner.read(|state| {
             let login = state.login.as_ref().filter(|login| login.epoch == epoch);
-            login.is_some_and(|login| login.rare().cool_downs.is_untried(now, origin, generation))
+            login.map_or((false, false), |login| {
+                (login.is_watched(), login.held.as_ref().is_some_and(|held| held.is_due(now)))
+            })
         })
     }
 
-    /// Notes that an origin accepted a replay with this token.
-    pub(crate) fn productive(&self, epoch: Generation, origin: &Origin, generation: Generation) {
-        let known = self.inner.read(|state| {
+    /// Changes this login where that is called for: few of those who ask have to wait for the lock.
+    fn if_login<T>(
+        &self,
+        epoch: Generation,
+        look: impl FnOnce(&Login) -> bool,
+        act: impl FnOnce(&mut Login) -> T,
+    ) -> Option<T> {
+        let called_for = self.inner.read(|state| {
             let login = state.login.as_ref().filter(|login| login.epoch == epoch);
-            login.is_none_or(|login| login.rare().cool_downs.has_accepted(origin, generation))
+            login.is_some_and(look)
         });
-        if !known {
-            let now = Instant::now();
-            self.inner.change(|state| {
-                if let Some(login) = state.login.as_mut().filter(|login| login.epoch == epoch) {
-                    login.rare_mut().cool_downs.productive(now, origin, generation);
-                }
-            });
+        if !called_for {
+            return None;
         }
+        self.inner.change(|state| state.login.as_mut().filter(|login| login.epoch == epoch).map(act))
     }
 }
 
 impl Login {
-    pub(super) fn authorization(&self, held: &Held) -> Authorization {
-        Authorization {
-            header: held.header.clone(),
-            generation: held.generation,
-            epoch: self.epoch,
-            // From the ahead window on every call asks, so that one of them starts the renewal.
-            fresh_until: held.expiry.map(|expiry| clock::without_sleep(expiry.renew_at())),
+    /// Whether what origins let through is to be told: one of them is on trial, or cools down.
+    pub(super) fn is_watched(&self) -> bool {
+        !self.rare().cool_downs.is_empty()
+    }
+
+    fn authorization(&self, held: &Held, now: Instant) -> Authorization {
+        // From the ahead window on every call asks, so that one of them starts the renewal.
+        let mut fresh_until = held.expiry.map(|expiry| clock::without_sleep(expiry.renew_at()));
+        if let Some(rare) = &self.rare {
+            let others = rare.ask_again_at(now);
+            fresh_until = fresh_until.into_iter().chain(others).min();
         }
+        Authorization { header: held.header.clone(), generation: held.generation, epoch: self.epoch, fresh_until }
     }
 
     /// Whether a flight is under way that may still land.
@@ -255,10 +275,19 @@ impl Login {
         Answer::Wait(waiting)
     }
 
+    /// The token that a flight brings is to show whether it helps where the present one was rejected.
+    fn put_on_trial(&mut self, need: Need<'_>, now: Instant) {
+        if let Need::Rejected { generation, from: Some((origin, route)), .. } = need
+            && self.held.as_ref().is_some_and(|held| held.generation == generation)
+        {
+            self.rare_mut().cool_downs.awaits(now, origin, route, generation);
+        }
+    }
+
     /// What stands against starting a flight (invariant 5).
     fn gate(&mut self, session: &Inner, need: Need<'_>, now: Instant, patience: Duration) -> Result<(), Obstacle> {
-        if let Need::Rejected { origin: Some(origin), .. } = need
-            && let Some(left) = self.rare().cool_downs.check(now, origin)
+        if let Need::Rejected { from: Some((origin, route)), .. } = need
+            && let Some(left) = self.rare().cool_downs.check(now, origin, route)
         {
             let error = Error::new(ErrorKind::CoolingDown, format!("{origin} rejects tokens that were just issued"));
             return Err(Obstacle::Stop(error.with_retry_after(left)));
@@ -275,10 +304,10 @@ impl Login {
             });
         }
         let unexpired = self.held.as_ref().is_some_and(|held| held.may_work(now));
-        if unexpired && matches!(need, Need::Rejected { .. }) {
-            let limit = session.settings.reissues_per_minute;
-            match self.rare().damping.turn(now, limit) {
-                Turn::Now => self.rare_mut().damping.count(now, limit),
+        if unexpired && let Need::Rejected { from, .. } = need {
+            let (limit, cause) = (session.settings.reissues_per_minute, Cause::of(from.map(|(origin, _)| origin)));
+            match self.rare().damping.turn(now, limit, cause) {
+                Turn::Now => self.rare_mut().damping.count(now, limit, cause),
                 Turn::At(turn) => return Err(Obstacle::Until(turn)),
                 Turn::TooFar(wait) => {
                     let error = Error::new(

@@ -86,7 +86,11 @@ impl<G: Grant> SessionBuilder<G> {
     }
 
     /// How many renewals a minute may be caused by rejections of tokens that had not expired, 10 by default; `None`
-    /// lifts the limit. Over it, a rejection waits up to 5 s for its turn, and is then handed to the caller.
+    /// lifts the limit. Over it, a rejected call waits for its turn where that comes within 5 s, and is then replayed with
+    /// the new token; else its rejection is handed to the caller at once.
+    ///
+    /// No origin takes more than half of them, and at least one, while another one needs some in the same minute. What it
+    /// had beyond its half before the other one came takes nothing from that one.
     pub fn reissues_per_minute(mut self, limit: Option<usize>) -> Self {
         self.settings.reissues_per_minute = limit;
         self

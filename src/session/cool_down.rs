@@ -1,9 +1,19 @@
-//! Origins that reject tokens which were just issued are left alone for a while.
+//! Origins that reject tokens which were just issued because of them are left alone for a while.
+//!
+//! 1. A renewal that an origin asked for puts the token that it brings on trial there. Rejected at its trial, that token, or
+//!    a later one, begins the origin's cool-down: its rejections pass through, 1 s at first, each time twice as long, up to
+//!    a minute.
+//! 2. Whatever the origin lets through with that token ends the trial and the cool-down. How long the next one is stays
+//!    known for a minute.
+//! 3. Where other routes of the origin take the very token, the route that rejected it says nothing of the token. It is
+//!    left alone for a minute, and the others are not. So is a route that asks for another token, without a replay
+//!    perhaps, after others took the one that it had asked for before.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::route::Route;
 use crate::{Origin, identity::Generation};
 
 const FIRST: Duration = Duration::from_secs(1);
@@ -20,59 +30,41 @@ pub(super) struct CoolDowns {
 #[derive(Debug)]
 struct CoolDown {
     origin: Origin,
+    // What the origin does with older tokens than this says nothing any more.
+    token: Generation,
+    trial: Trial,
     until: Instant,
     pause: Duration,
-    // A crowd that is rejected with one token counts once.
-    generation: Generation,
-    // A token that was issued for this origin, and not tried there at once since the request could not be replayed.
-    untried: Option<(Generation, Instant)>,
-    // The newest token that the origin took in a replay, since it last rejected one.
-    accepted: Generation,
+    // The routes that asked for a token, and took none since.
+    asking: u64,
+    // Those that rejected one at its trial, and took none since.
+    rejecting: u64,
+    // Whether other routes take what these reject.
+    others_pass: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trial {
+    /// The renewal is under way.
+    Ahead,
+    /// The token, or a later one, is to be tried.
+    On,
+    /// It was.
+    Over,
 }
 
 impl CoolDowns {
     pub(super) const NONE: Self = Self { origins: Vec::new() };
 
-    /// How long the rejections of an origin still pass through.
-    pub(super) fn check(&self, now: Instant, origin: &Origin) -> Option<Duration> {
-        let found = self.origins.iter().find(|one| one.origin == *origin)?;
+    /// How long the rejections of this route still pass through.
+    pub(super) fn check(&self, now: Instant, origin: &Origin, route: Route) -> Option<Duration> {
+        let found = self.find(origin).filter(|found| found.is_paused(route))?;
         found.until.checked_duration_since(now).filter(|left| !left.is_zero())
     }
 
-    /// Notes that an origin rejected a token that was just issued; says how long it is left alone, if that is new.
-    pub(super) fn unproductive(&mut self, now: Instant, origin: &Origin, generation: Generation) -> Option<Duration> {
-        let found = self.entry(now, origin);
-        // The same token comes back without a new generation, so a cool-down that has ended counts anew.
-        if found.generation == generation && found.until > now {
-            return None;
-        }
-        found.generation = generation;
-        found.accepted = Generation::NONE;
-        // Said once: when the pause is over, the next rejection renews again. A healthy origin whose tokens somebody
-        // else revokes must not be left alone for longer than its pauses.
-        found.untried = None;
-        found.pause = (found.pause * 2).clamp(FIRST, LONGEST);
-        found.until = now + found.pause;
-        Some(found.pause)
-    }
-
-    /// Notes a token that was issued because of a rejection whose request is not sent again.
-    pub(super) fn untried(&mut self, now: Instant, origin: &Origin, generation: Generation) {
-        let found = self.entry(now, origin);
-        // In a crowd, some whose requests are sent again may be faster than those whose are not.
-        if found.accepted.number() < generation.number() {
-            found.untried = Some((generation, now));
-        }
-    }
-
-    /// Whether this token is such a one, or came after it, for another origin perhaps, and the origin took none of them: where
-    /// it is rejected as well, the renewal was for nothing.
-    pub(super) fn is_untried(&self, now: Instant, origin: &Origin, generation: Generation) -> bool {
-        let untried = self.origins.iter().find(|one| one.origin == *origin).and_then(|one| one.untried);
-        untried.is_some_and(|(token, issued)| token.number() <= generation.number() && now < issued + LONGEST)
-    }
-
-    fn entry(&mut self, now: Instant, origin: &Origin) -> &mut CoolDown {
+    /// Notes that a renewal is under way because of this origin, which rejected the present token.
+    pub(super) fn awaits(&mut self, now: Instant, origin: &Origin, route: Route, generation: Generation) {
+        self.tidy(now);
         let index = self.origins.iter().position(|one| one.origin == *origin).unwrap_or_else(|| {
             if self.origins.len() == ORIGINS
                 && let Some((first, _)) = self.origins.iter().enumerate().min_by_key(|(_, one)| one.until)
@@ -81,90 +73,138 @@ impl CoolDowns {
             }
             self.origins.push(CoolDown {
                 origin: origin.clone(),
+                token: generation,
+                trial: Trial::Ahead,
                 until: now,
                 pause: Duration::ZERO,
-                generation: Generation::NONE,
-                untried: None,
-                accepted: Generation::NONE,
+                asking: 0,
+                rejecting: 0,
+                others_pass: false,
             });
             self.origins.len() - 1
         });
-        &mut self.origins[index]
+        let found = &mut self.origins[index];
+        let others_took_the_last =
+            found.trial == Trial::Over && (found.others_pass || found.rejecting & route.bit() == 0);
+        if found.asking & route.bit() != 0 && others_took_the_last {
+            found.rejecting |= route.bit();
+            found.let_others_pass(now);
+        }
+        found.asking |= route.bit();
+        found.trial = Trial::Ahead;
+        found.until = found.until.max(now);
     }
 
-    /// Whether there is nothing that still matters: no pause, and no crowd that may still be on its way.
+    /// Notes the token that a renewal brought, perhaps the same one again.
+    pub(super) fn landed(&mut self, now: Instant, generation: Generation) {
+        for one in self.origins.iter_mut().filter(|one| one.trial == Trial::Ahead) {
+            (one.token, one.trial) = (generation, Trial::On);
+            one.until = one.until.max(now);
+        }
+    }
+
+    /// Whether a rejection of this token is one at its trial. During its pause a route is not heard.
+    pub(super) fn is_on_trial(&self, now: Instant, origin: &Origin, route: Route, generation: Generation) -> bool {
+        self.find(origin).is_some_and(|found| {
+            found.trial == Trial::On
+                && found.concerns(generation)
+                && !found.is_over(now)
+                && !(found.is_paused(route) && now < found.until)
+        })
+    }
+
+    /// Notes such a rejection; says how long the origin, or the route, is left alone. A crowd counts once.
+    pub(super) fn rejected(
+        &mut self,
+        now: Instant,
+        origin: &Origin,
+        route: Route,
+        generation: Generation,
+    ) -> Option<Duration> {
+        if !self.is_on_trial(now, origin, route, generation) {
+            return None;
+        }
+        let found = self.find_mut(origin)?;
+        (found.token, found.trial) = (generation, Trial::Over);
+        // A route that is known for it tells nothing new of the others.
+        found.others_pass &= found.rejecting & route.bit() != 0;
+        found.rejecting |= route.bit();
+        found.pause = (found.pause * 2).clamp(FIRST, LONGEST);
+        found.until = now + found.pause;
+        Some(found.pause)
+    }
+
+    /// Whether it is news that the origin let a request through with this token.
+    pub(super) fn is_news(&self, origin: &Origin, route: Route, generation: Generation) -> bool {
+        self.find(origin).is_some_and(|found| found.is_news(route, generation))
+    }
+
+    /// Notes that it did.
+    pub(super) fn passed(&mut self, now: Instant, origin: &Origin, route: Route, generation: Generation) {
+        let Some(found) = self.find_mut(origin).filter(|found| found.is_news(route, generation)) else { return };
+        let is_the_rejected_one = found.trial != Trial::On && found.token == generation;
+        if found.trial == Trial::On {
+            found.trial = Trial::Over;
+        }
+        found.asking &= !route.bit();
+        found.rejecting &= !route.bit();
+        if found.rejecting != 0 && !found.others_pass && is_the_rejected_one {
+            found.let_others_pass(now);
+        } else if !found.others_pass || found.rejecting == 0 {
+            found.rejecting = 0;
+            found.until = now;
+        }
+        self.origins.retain(|one| one.origin != *origin || !one.pause.is_zero() || one.asking != 0);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.origins.is_empty()
+    }
+
+    /// Whether there is nothing that still matters.
     pub(super) fn is_over(&self, now: Instant) -> bool {
-        self.origins.iter().all(|one| one.pause.is_zero() && one.untried.is_none() && one.until + LONGEST <= now)
+        self.origins.iter().all(|one| one.is_over(now))
     }
 
-    /// Whether it is known that the origin took this token.
-    pub(super) fn has_accepted(&self, origin: &Origin, generation: Generation) -> bool {
-        let accepted = |one: &CoolDown| one.origin == *origin && one.accepted.number() >= generation.number();
-        self.origins.iter().any(accepted)
+    /// Forgets what is over.
+    pub(super) fn tidy(&mut self, now: Instant) {
+        self.origins.retain(|one| !one.is_over(now));
     }
 
-    /// Notes that a renewal helped: the origin accepted the replay with this token.
-    pub(super) fn productive(&mut self, now: Instant, origin: &Origin, generation: Generation) {
-        let found = self.entry(now, origin);
-        found.until = now;
-        found.pause = Duration::ZERO;
-        found.generation = Generation::NONE;
-        found.untried = None;
-        found.accepted = generation;
+    fn find(&self, origin: &Origin) -> Option<&CoolDown> {
+        self.origins.iter().find(|one| one.origin == *origin)
+    }
+
+    fn find_mut(&mut self, origin: &Origin) -> Option<&mut CoolDown> {
+        self.origins.iter_mut().find(|one| one.origin == *origin)
+    }
+}
+
+impl CoolDown {
+    /// Leaves the rejecting routes alone, and none but them.
+    fn let_others_pass(&mut self, now: Instant) {
+        self.others_pass = true;
+        self.pause = LONGEST;
+        self.until = now + LONGEST;
+    }
+
+    fn is_paused(&self, route: Route) -> bool {
+        !self.others_pass || self.rejecting & route.bit() != 0
+    }
+
+    fn is_news(&self, route: Route, generation: Generation) -> bool {
+        let ends_a_pause = self.rejecting & route.bit() != 0 || (self.rejecting != 0 && !self.others_pass);
+        self.concerns(generation) && (self.trial == Trial::On || ends_a_pause || self.asking & route.bit() != 0)
+    }
+
+    fn concerns(&self, generation: Generation) -> bool {
+        self.token.number() <= generation.number()
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.until + LONGEST <= now
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn pauses_double_to_a_minute_and_a_crowd_counts_once() {
-        let mut cool_downs = CoolDowns::NONE;
-        let origin: Origin = "https://api.example".parse().unwrap();
-        let other: Origin = "https://other.example".parse().unwrap();
-        let mut now = Instant::now();
-        for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
-            let generation = Generation::next();
-            assert_eq!(cool_downs.unproductive(now, &origin, generation), Some(Duration::from_secs(expected)));
-            assert_eq!(cool_downs.unproductive(now, &origin, generation), None);
-            assert_eq!(cool_downs.check(now, &origin), Some(Duration::from_secs(expected)));
-            assert_eq!(cool_downs.check(now, &other), None);
-            now += Duration::from_secs(expected);
-            assert_eq!(cool_downs.check(now, &origin), None);
-        }
-        cool_downs.productive(now, &origin, Generation::next());
-        assert_eq!(cool_downs.unproductive(now, &origin, Generation::next()), Some(FIRST));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn token_that_a_replay_brought_through_is_not_untried_for_those_who_come_later() {
-        let mut cool_downs = CoolDowns::NONE;
-        let origin: Origin = "https://api.example".parse().unwrap();
-        let (now, token) = (Instant::now(), Generation::next());
-        cool_downs.productive(now, &origin, token);
-        assert!(cool_downs.has_accepted(&origin, token));
-        cool_downs.untried(now, &origin, token);
-        assert!(!cool_downs.is_untried(now, &origin, token));
-        // The next one is, until it was taken.
-        let next = Generation::next();
-        cool_downs.untried(now, &origin, next);
-        assert!(cool_downs.is_untried(now, &origin, next) && !cool_downs.has_accepted(&origin, next));
-        cool_downs.productive(now, &origin, next);
-        assert!(!cool_downs.is_untried(now, &origin, next));
-        assert!(!cool_downs.is_over(now) && cool_downs.is_over(now + LONGEST));
-        // One that is rejected after all counts anew.
-        cool_downs.unproductive(now, &origin, next);
-        assert!(!cool_downs.has_accepted(&origin, next));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_list_is_bounded() {
-        let mut cool_downs = CoolDowns::NONE;
-        for number in 0..100 {
-            let origin = format!("https://api{number}.example").parse().unwrap();
-            cool_downs.unproductive(Instant::now(), &origin, Generation::next());
-        }
-        assert_eq!(cool_downs.origins.len(), ORIGINS);
-    }
-}
+mod tests;

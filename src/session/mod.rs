@@ -3,7 +3,8 @@
 //! 1. The truth is one [`State`](state::State) behind `Arc<RwLock<..>>`. Nobody outside this folder sees the lock, and no
 //!    guard lives across an await.
 //! 2. The generation of the current token stands in an atomic beside the lock, written under it: whoever has a copy of the
-//!    token compares numbers and asks for the lock only when they differ.
+//!    token compares numbers and asks for the lock only when they differ. They always differ while what a call meets has
+//!    to be told to the session, since an origin is on trial or cools down.
 //! 3. Everything that a login brought or learned hangs on one `Login`, which goes as a whole when the login ends.
 
 mod ask;
@@ -19,6 +20,7 @@ mod ladder;
 mod rare;
 mod refusal;
 mod revocation;
+mod route;
 mod rung;
 mod runtime;
 mod schedule;
@@ -44,6 +46,7 @@ use tokio::{sync::watch, time::Instant};
 pub(crate) use self::{
     ask::{Answer, Authorization, Need},
     errand::{Errand, Errands},
+    route::Route,
     waiting::Waiting,
 };
 use self::{
@@ -61,6 +64,9 @@ use crate::{
     grant::SharedGrant,
     identity::{Generation, KeyHash, SessionId, SessionName},
 };
+
+/// Beyond all generations.
+const WATCHED: u64 = 1 << 63;
 
 /// One owner of credentials: a user's login, or a service's own identity.
 ///
@@ -93,7 +99,8 @@ struct Inner {
     id: SessionId,
     // A hash of the key that finds this session among many; 0 where none does. Only people read it.
     key: atomic::AtomicU64,
-    // Generation::NONE while there is no token. Written under the lock, read without it.
+    // Generation::NONE while there is no token, with `WATCHED` while no copy may be used unseen. Written under the lock,
+    // read without it.
     generation: AtomicU64,
     state: RwLock<State>,
     settings: Arc<Settings>,
@@ -197,7 +204,7 @@ impl Session {
     /// # Cancel safety
     /// Safe. A renewal that is under way goes on, and its answer is kept.
     pub async fn renew(&self, rejected: Generation) -> Result<Token, Error> {
-        self.obtain(Need::Rejected { generation: rejected, origin: None, claims: None }).await?;
+        self.obtain(Need::Rejected { generation: rejected, from: None, claims: None }).await?;
         let token = self.current()?;
         if token.generation == rejected {
             return Err(Error::new(ErrorKind::SameToken, "the server gave out the same token again"));
@@ -278,7 +285,13 @@ impl Session {
     /// The generation of the current token, without the lock.
     pub(crate) fn generation(&self) -> Generation {
         // Acquire: whoever sees a logout's or a renewal's number also sees what was done before it.
-        Generation::from_number(self.inner.generation.load(Ordering::Acquire))
+        Generation::from_number(self.inner.generation.load(Ordering::Acquire) & !WATCHED)
+    }
+
+    /// Whether a copy of the token of this generation may be used without asking.
+    #[inline]
+    pub(crate) fn allows_copy_of(&self, generation: Generation) -> bool {
+        self.inner.generation.load(Ordering::Acquire) == generation.number()
     }
 }
 
@@ -309,7 +322,8 @@ impl Inner {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let before = state.status();
         let result = act(&mut state);
-        self.generation.store(state.generation().number(), Ordering::Release);
+        let watched = if state.login.as_ref().is_some_and(Login::is_watched) { WATCHED } else { 0 };
+        self.generation.store(state.generation().number() | watched, Ordering::Release);
         let changed = state.status() != before;
         drop(state);
         if changed {

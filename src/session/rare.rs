@@ -65,6 +65,12 @@ impl Rare {
             && self.damping.is_over(now)
             && self.cool_downs.is_over(now)
     }
+
+    /// Until when a service may use its copy of the token without asking. While an origin is on trial or cools down, what
+    /// it lets through has to be told here; and whoever comes by when all is forgotten finds this box to drop.
+    pub(super) fn ask_again_at(&self, now: Instant) -> Option<Instant> {
+        if self.cool_downs.is_empty() { self.damping.over_at() } else { Some(now) }
+    }
 }
 
 impl Login {
@@ -76,8 +82,18 @@ impl Login {
         self.rare.get_or_insert_with(|| Box::new(Rare::new(self.credential, self.worked)))
     }
 
+    /// Whether there is something to drop.
+    pub(super) fn is_untidy(&self, now: Instant) -> bool {
+        self.rare
+            .as_ref()
+            .is_some_and(|rare| rare.is_over(now) || (!rare.cool_downs.is_empty() && rare.cool_downs.is_over(now)))
+    }
+
     /// Drops what is over.
     pub(super) fn tidy(&mut self, now: Instant) {
+        if let Some(rare) = &mut self.rare {
+            rare.cool_downs.tidy(now);
+        }
         self.rare.take_if(|rare| rare.is_over(now));
     }
 }

@@ -123,13 +123,15 @@ impl Login {
         clock::look(now);
         let born = tokens.asked().unwrap_or_else(|| clock::with_sleep(now));
         // No token is born dead: a new one that is said to be is one of unknown lifetime.
-        let expiry = Expiry::new(born, tokens.lifetime().filter(|lifetime| !lifetime.is_zero()), ahead);
+        let whole_life = || Expiry::new(born, tokens.lifetime().filter(|lifetime| !lifetime.is_zero()), ahead);
         let (header, generation, expiry) = match &self.held {
             // What is at its end does not live longer for being given out again.
             Some(held) if tokens.is_carried_by(&held.header) => {
-                (held.header.clone(), held.generation, expiry.or(held.expiry))
+                let now = clock::with_sleep(now);
+                let rest = held.expiry.and_then(|before| before.rest(now, tokens.lifetime()?));
+                (held.header.clone(), held.generation, rest.or_else(whole_life).or(held.expiry))
             }
-            _ => (tokens.header_value(), Generation::next(), expiry),
+            _ => (tokens.header_value(), Generation::next(), whole_life()),
         };
         let (refresh_token, details) = tokens.into_parts();
         self.refresh_token_is_new = refresh_token.is_some();
@@ -145,6 +147,7 @@ impl Login {
             let rare = self.rare_mut();
             rare.claims = claims;
             rare.backoff.succeeded();
+            rare.cool_downs.landed(now, generation);
         }
         generation
     }

@@ -176,6 +176,9 @@ impl<K: Eq + Hash + Clone> Shelves<K> {
             }
             shelf.opened = shelf.places.iter().map(|(_, place)| place.opened).min().unwrap_or(Time::MAX);
         }
+        // Those that nobody uses have nobody else who drops what is over.
+        let now = Instant::now();
+        shelf.places.iter().for_each(|(_, place)| place.session.tidy(now));
         drop(shelf);
         Some(ended)
     }

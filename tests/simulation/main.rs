@@ -45,6 +45,7 @@ mod issuer;
 mod oracle;
 mod resource;
 mod script;
+mod trial;
 mod users;
 mod world;
 

@@ -9,7 +9,8 @@
 //!    What a 429 or 503 asks for is waited for by everybody.
 //! 5. What goes out carries the last token that was delivered to the login that the call began with, while that login
 //!    lasts, and to an origin that may see it. The body is the same each time.
-//! 6. No more re-issues a minute are caused by rejections than the session allows.
+//! 6. No more re-issues a minute are caused by rejections than the session allows, and no origin is left alone or turned
+//!    away because of another one: see [`trial`](crate::trial).
 //! 7. A call ends with the answer to its last attempt, or with an error and nothing sent. It fails only where each of its
 //!    attempts was rejected, and where that was not healed, or nothing was sent, for a cause that the wire shows: see
 //!    `excuse`.
@@ -23,10 +24,11 @@ use tower_reauth::{Error, ErrorKind, RenewAhead};
 
 use crate::{
     issuer::{Asked, Outcome},
-    script::{End, Flight, Kind, Login, ORIGINS, Regime, Send, Settings, State},
+    script::{Call, End, Flight, Kind, Login, Regime, Send, Settings, State},
+    trial::may_be_damped,
 };
 
-const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 const FLIGHT_LIMIT: Duration = Duration::from_secs(120);
 const QUARTER: Duration = Duration::from_secs(15 * 60);
 /// No call takes longer, whatever it has to wait for.
@@ -56,7 +58,10 @@ pub(crate) fn token_request(state: &mut State, number: usize, asked: Asked) {
         if early && !login.wanted {
             wrong.push("asks for a token that nothing calls for");
         }
-        login.flights.push(Flight { at: now, early });
+        if early && login.only_wanted_by_the_left_alone(now) {
+            wrong.push("asks for a token because of an origin that it said to leave alone");
+        }
+        login.flights.push(Flight { at: now, early, causes: login.causes() });
         let Settings { limit, ahead, patience, .. } = login.settings;
         // Whoever is patient asks again for a renewal that failed.
         if let (Some(limit), RenewAhead::Never, true) = (limit, ahead, patience.is_zero()) {
@@ -64,7 +69,7 @@ pub(crate) fn token_request(state: &mut State, number: usize, asked: Asked) {
             // One that was asked for may have had to wait.
             let asked_for = login.renewals_asked.iter().filter(|at| within(**at, 2 * MINUTE)).count();
             let reissues = login.flights.iter().filter(|flight| flight.early && within(flight.at, MINUTE)).count();
-            if reissues > limit + asked_for {
+            if reissues > Login::most_reissues(limit) + asked_for {
                 wrong.push("was re-issued more often than its damping allows");
             }
         }
@@ -113,14 +118,11 @@ pub(crate) fn token_answer(state: &mut State, number: usize, asked: Asked, outco
     login.running -= 1;
     match outcome {
         Outcome::Tokens { pair, life, refreshes } => {
-            if login.latest() == Some(pair) {
-                // Whoever was rejected with it made the session renew for nothing.
-                login.unproductive = [Some(now); ORIGINS.len()];
-            } else {
-                login.wanted = false;
-            }
-            login.latest = Some((pair, login.asked, life));
-            login.delivered.push((now, pair));
+            login.wanted &= login.latest() == Some(pair);
+            login.delivered(now, pair);
+            // What is left of the same token's life counts from now.
+            let since = if login.latest() == Some(pair) { now } else { login.asked };
+            login.latest = Some((pair, since, life));
             if refreshes {
                 login.refresh = Some(pair);
             }
@@ -142,7 +144,10 @@ pub(crate) fn token_answer(state: &mut State, number: usize, asked: Asked, outco
         }
         Outcome::Refused => {}
         Outcome::Objected => login.objected = Some(now),
-        Outcome::Panicked => login.lost = Some(now),
+        Outcome::Panicked => {
+            login.lost = Some(now);
+            login.fail(ErrorKind::RenewalLost, None, holds);
+        }
         Outcome::Held { .. } | Outcome::Unavailable | Outcome::Broken => {}
     }
     let goes_on = matches!((asked, outcome), (Asked::Refresh(_), Outcome::Refused)) && !login.is_alone();
@@ -240,14 +245,11 @@ pub(crate) fn answered(state: &mut State, number: usize, send: usize, status: Op
     let latest = call.login.and_then(|login| state.logins[login].latest());
     let it = &mut call.sends[send];
     (it.answer, it.broke, it.latest) = (status, status.is_none(), latest);
-    let (pair, again) = (it.pair, send > 0 || call.no_replay);
+    let pair = it.pair;
     let (Some(401), Some(login), Some(origin)) = (status, call.login, call.origin) else { return };
     let login = &mut state.logins[login];
     login.wanted |= pair == latest;
-    let known = &mut login.unproductive[origin];
-    if again || known.is_some_and(|at| now <= at + MINUTE) {
-        *known = Some(now);
-    }
+    login.rejected(now, origin, pair);
 }
 
 /// The end of a call that was not cut off: the status and the number of the attempt that it is the answer to.
@@ -258,11 +260,14 @@ pub(crate) fn ended(state: &mut State, number: usize, result: Result<(u16, usize
     call.over = true;
     let (sends, began) = (call.sends.len(), call.began);
     let last = call.sends.last().map(|send| (send.answer, send.broke));
+    let last_pair = call.sends.last().and_then(|send| send.pair);
     let rejections = call.sends.iter().filter(|send| send.answer == Some(401)).count();
     let (status, kind) = match &result {
         Ok((status, _, error)) => (Some(*status), error.map(Error::kind)),
         Err(error) => (None, Some(error.kind())),
     };
+    let retry_after =
+        result.as_ref().map_or_else(|error| Some(*error), |(_, _, error)| *error).and_then(Error::retry_after);
     state.check(now < began + PATIENCE, || format!("call {number} took too long"));
     match (result, kind) {
         (Ok((status, send, error)), _) => {
@@ -296,6 +301,14 @@ pub(crate) fn ended(state: &mut State, number: usize, result: Result<(u16, usize
         let kept = sends > 0 || call.forced || kind == ErrorKind::LoggedOut || !usable;
         state.check(kept, || format!("call {number} was not sent although there was a token: {kind:?}"));
     }
+    if let Call { login: Some(login), origin: Some(origin), .. } = state.calls[number] {
+        let login = &mut state.logins[login];
+        match (last_pair, status, kind) {
+            (_, _, Some(ErrorKind::CoolingDown)) => login.left_alone(now, origin, retry_after),
+            (Some(pair), Some(_), None) => login.passed(origin, pair, state.temper.regime),
+            _ => {}
+        }
+    }
     state.count("calls");
     state.count(status.map_or_else(|| "error".to_owned(), |status| status.to_string()));
     if status == Some(200) && sends > 1 {
@@ -319,16 +332,11 @@ pub(crate) fn excuse(state: &State, number: usize, kind: ErrorKind, began: Insta
     let failed = witnessed || pauses.any(|(pause, until)| pause == kind && now <= until);
     match kind {
         LoggedOut => !state.is_current(number),
-        Damped => login.settings.limit.is_some_and(|limit| {
-            // Over the limit, unless the next turn comes within the 5 s that are waited for it.
-            let within = |at: &Instant| now.duration_since(*at) < MINUTE - Duration::from_secs(5);
-            let flights = login.flights.iter().filter(|flight| within(&flight.at)).count();
-            // A flight that a hold stopped before it sent anything took its turn, too.
-            flights + state.holds.iter().filter(|until| within(until)).count() >= limit
-        }),
-        CoolingDown => call
-            .and_then(|call| call.origin)
-            .is_some_and(|origin| login.unproductive[origin].is_some_and(|at| now <= at + MINUTE)),
+        Damped => login
+            .settings
+            .limit
+            .is_some_and(|limit| may_be_damped(state, login, limit, call.and_then(|call| call.origin))),
+        CoolingDown => call.and_then(|call| call.origin).is_some_and(|origin| login.may_be_left_alone(now, origin)),
         Refused => failed || login.refused.is_some(),
         Misconfigured => login.objected.is_some_and(|at| at >= began || now <= at + QUARTER),
         Unavailable => {
@@ -342,7 +350,7 @@ pub(crate) fn excuse(state: &State, number: usize, kind: ErrorKind, began: Insta
             let under_way = login.running > 0 || login.failures.last().is_some_and(|failure| failure.at == now);
             now >= began + login.settings.waiting && under_way
         }
-        RenewalLost => login.lost.is_some_and(|at| at >= began),
+        RenewalLost => failed || login.lost.is_some_and(|at| at >= began),
         SameToken => {
             let sent = call.and_then(|call| call.sends.last()).and_then(|send| send.pair);
             let again = |(at, pair): &(Instant, usize)| *at >= began && sent.is_none_or(|sent| sent == *pair);

@@ -11,6 +11,8 @@ use fastrand::Rng;
 use tokio::{sync::oneshot, time::Instant};
 use tower_reauth::{ErrorKind, RenewAhead};
 
+use crate::trial::{Causes, Trial};
+
 pub(crate) const ORIGINS: [&str; 2] = ["https://one.example", "https://two.example"];
 pub(crate) const FOREIGN: &str = "https://elsewhere.example";
 
@@ -135,7 +137,9 @@ pub(crate) struct Login {
     pub(crate) refresh_breaks: Vec<Instant>,
     /// How often it was refused while nothing else was left.
     pub(crate) refresh_refusals: u32,
-    pub(crate) unproductive: [Option<Instant>; ORIGINS.len()],
+    pub(crate) trials: [Trial; ORIGINS.len()],
+    /// Somebody asked for a renewal since the latest token came.
+    pub(crate) asked_for: bool,
     pub(crate) renewals_asked: Vec<Instant>,
 }
 
@@ -143,6 +147,7 @@ pub(crate) struct Flight {
     pub(crate) at: Instant,
     /// There was a token, and its age called for nothing.
     pub(crate) early: bool,
+    pub(crate) causes: Causes,
 }
 
 #[derive(Clone, Copy)]
@@ -252,7 +257,8 @@ impl Login {
             password_pause: None,
             refresh_breaks: Vec::new(),
             refresh_refusals: 0,
-            unproductive: [None; ORIGINS.len()],
+            trials: Default::default(),
+            asked_for: false,
             renewals_asked: Vec::new(),
         }
     }

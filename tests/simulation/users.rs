@@ -102,7 +102,7 @@ impl User {
         }
         let login = state.sessions[self.number];
         if let (true, Some(login)) = (forced, login) {
-            state.logins[login].wanted = true;
+            (state.logins[login].wanted, state.logins[login].asked_for) = (true, true);
             state.logins[login].renewals_asked.push(Instant::now());
         }
         let origin = (!foreign && !bare).then_some(origin);
@@ -166,7 +166,7 @@ impl User {
             if let Some(login) = login.map(|login| &mut state.logins[login])
                 && login.latest() == Some(number(&token))
             {
-                login.wanted = true;
+                (login.wanted, login.asked_for) = (true, true);
             }
             (login, Instant::now())
         };
