@@ -3,6 +3,7 @@
 use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use http::StatusCode;
+use tower::load_shed::error::Overloaded;
 
 mod causes;
 #[cfg(feature = "tonic")]
@@ -77,7 +78,8 @@ pub enum ErrorKind {
     Transport,
     /// The token endpoint did not answer within its own limit.
     TimedOut,
-    /// The wait for a token ended; the renewal itself may still be under way.
+    /// The waiting time of a call ended, for a token (the renewal itself may still be under way) or for a place in the inner
+    /// service.
     WaitedTooLong,
     /// The token endpoint answered with a status that is neither 200 nor that of an OAuth error.
     UnexpectedStatus,
@@ -132,7 +134,7 @@ impl ErrorKind {
             Self::Refused => "ask the user to log in again",
             Self::Misconfigured => "check the client's registration, its secret, the grant type and the scope",
             Self::Unavailable | Self::Transport | Self::TimedOut => "try again later",
-            Self::WaitedTooLong => "try again: the renewal goes on in the background",
+            Self::WaitedTooLong => "try again: a renewal that is under way goes on",
             Self::UnexpectedStatus | Self::NotJson | Self::EmptyAnswer | Self::MalformedAnswer => {
                 "check the address of the token endpoint"
             }
@@ -262,6 +264,12 @@ impl Error {
 
     pub(crate) fn with_oauth_code(self, code: &str) -> Self {
         self.map(|inner| inner.code = Some(code.into()))
+    }
+
+    /// Whether the inner service says that it had no room for the request. Not a failed connection: that is for retries
+    /// further out, which know it by its error.
+    pub(crate) fn is_shed(&self) -> bool {
+        self.inner.verdict == Some(TokenVerdict::Unsent) || chain(self).any(|error| error.is::<Overloaded>())
     }
 
     /// Whether the server asked for patience.

@@ -23,8 +23,8 @@ pub struct WithoutAuth;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ForceRenewal;
 
-/// In a request's extensions: never send this one twice. A rejection goes to the caller, and the next request has the new
-/// token.
+/// In a request's extensions: never send this one twice. A rejection goes to the caller at once; the renewal goes on behind
+/// it, and requests after that have the new token.
 ///
 /// A rejection says that the request was not applied ([RFC 9110 §15.5.2](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2)), so every
 /// method is replayed, POST included. Behind aggregators, or gateways that check the token late, this can be untrue: say so

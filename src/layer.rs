@@ -1,23 +1,17 @@
 //! What is configured: the [`ReauthLayer`].
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{fmt, sync::Arc};
 
 use http::{HeaderName, header::AUTHORIZATION};
 use tower_layer::Layer;
 
-use crate::{BearerClassifier, Classify, Origins, Reauth, Selector, stray::Strays};
+use crate::{BearerClassifier, Classify, Origins, Reauth, Selector, budget::Budget, stray::Strays};
 
 /// Per request: what is buffered for a replay.
 const REPLAY_LIMIT: usize = 64 * 1024;
 /// Per rejection: what is read of its body so that the connection can be used again.
 const DRAIN_LIMIT: usize = 64 * 1024;
-/// Per layer: what all requests that wait for a renewal keep together.
+/// Per layer: what all calls that wait keep together.
 const PARKED_LIMIT: usize = 64 * 1024 * 1024;
 
 /// Adds the `Authorization` header to outbound requests, renews the token when it is rejected, and replays the request.
@@ -81,13 +75,7 @@ pub(crate) struct Config {
     pub(crate) drain_limit: usize,
     pub(crate) passed: crate::metrics::Passed,
     pub(crate) strays: Arc<Strays>,
-    parked: Arc<AtomicUsize>,
-}
-
-/// A share of the layer's budget; given back when it is dropped.
-pub(crate) struct Parked {
-    budget: Arc<AtomicUsize>,
-    bytes: usize,
+    pub(crate) budget: Arc<Budget>,
 }
 
 impl ReauthLayer {
@@ -107,7 +95,7 @@ impl ReauthLayer {
                 drain_limit: DRAIN_LIMIT,
                 passed: crate::metrics::Passed::default(),
                 strays: Arc::default(),
-                parked: Arc::default(),
+                budget: Arc::new(Budget::new(PARKED_LIMIT)),
             },
         }
     }
@@ -139,17 +127,30 @@ impl ReauthLayer {
 
     /// How many bytes may be buffered of one request's body, 64 KiB by default; 0 keeps nothing that would have to be
     /// buffered. A `Full<Bytes>` of any size is kept by reference, and does not count here; while its request waits for a
-    /// renewal it counts in the 64 MiB that all waiting requests of a layer may keep.
+    /// renewal it counts in the [`parked_limit`](Self::parked_limit).
     pub fn replay_limit(mut self, bytes: usize) -> Self {
         self.config.replay_limit = bytes;
         self
     }
 
     /// How many bytes of a rejection's body are read before the replay, 64 KiB by default, so that an HTTP/1.1 connection
-    /// can be used again. Never longer than 100 ms. With 0, a connection waits with its rejection until the renewal is over:
-    /// a server with few workers may need that very one for the renewal.
+    /// can be used again. Never longer than 100 ms. What is read while the renewal is waited for does not count here, but
+    /// in the [`parked_limit`](Self::parked_limit).
     pub fn drain_limit(mut self, bytes: usize) -> Self {
         self.config.drain_limit = bytes;
+        self
+    }
+
+    /// How many bytes all rejected calls that wait for a renewal may keep together, 64 MiB by default: copies of their
+    /// requests, and what was read of their rejections. One that does not fit gets its rejection at once; the renewal goes
+    /// on, and the next call has the new token. With 0, all of them do.
+    ///
+    /// A call keeps its head (the request line, names and values of the headers, and 8 bytes for each of them), its body as
+    /// far as it is buffered or shared, and its rejection: while that waits, it is read, so that it holds up neither its
+    /// connection nor others on it. A rejection that takes more than a quarter of the limit does not fit. With 704 bytes each, 64 MiB park 95,325 calls. What a waiting
+    /// call itself costs comes on top. Clones of a layer share one budget until this is called.
+    pub fn parked_limit(mut self, bytes: usize) -> Self {
+        self.config.budget = Arc::new(Budget::new(bytes));
         self
     }
 }
@@ -160,22 +161,6 @@ impl<S: Clone> Layer<S> for ReauthLayer {
 
     fn layer(&self, inner: S) -> Reauth<S> {
         Reauth::new(inner, self.config.clone())
-    }
-}
-
-impl Config {
-    /// Reserves what a request keeps while it waits; `None` when the layer's budget is spent (invariant 12).
-    pub(crate) fn park(&self, bytes: usize) -> Option<Parked> {
-        let before = self.parked.fetch_add(bytes, Ordering::Relaxed);
-        let parked = Parked { budget: self.parked.clone(), bytes };
-        // Over the limit, the drop gives it back.
-        (before.saturating_add(bytes) <= PARKED_LIMIT).then_some(parked)
-    }
-}
-
-impl Drop for Parked {
-    fn drop(&mut self) {
-        self.budget.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -195,6 +180,7 @@ impl fmt::Debug for Config {
             .field("max_replays", &self.max_replays)
             .field("replay_limit", &self.replay_limit)
             .field("drain_limit", &self.drain_limit)
+            .field("parked_limit", &self.budget.limit())
             .finish_non_exhaustive()
     }
 }

@@ -116,6 +116,7 @@
 //! It stores nothing on disk, opens no browser, verifies no token, and is no server-side authentication. It renews tokens;
 //! which of them your user should have is your application's business.
 
+mod budget;
 mod challenge;
 mod clock;
 mod endpoint;

@@ -31,21 +31,23 @@ pin_project! {
     #[project = InsideProjection]
     enum Inside<R: Body> {
         Plain { #[pin] body: R },
-        Looked { looked: Pin<Box<Looked<R>>> },
+        /// Nothing of one that was let go and had nothing in it.
+        Looked { looked: Option<Pin<Box<Looked<R>>>> },
     }
 }
 
 pin_project! {
     /// A body of which some frames were read ahead; they are handed out first.
+    ///
+    /// The inner service's body goes as soon as it has ended: a place in a pool may live as long as it does.
     struct Looked<R: Body> {
         frames: VecDeque<Frame<R::Data>>,
         failure: Option<R::Error>,
         // What a classifier may look at: the first bytes of the frames, in one piece.
         seen: Vec<u8>,
         read: usize,
-        ended: bool,
         #[pin]
-        rest: R,
+        rest: Option<R>,
     }
 }
 
@@ -78,38 +80,44 @@ impl<R: Body> ResponseBody<R> {
     pub(crate) fn into_looked(self) -> Self {
         let looked = match self.inside {
             Inside::Plain { body } if body.is_end_stream() => return Self::plain(body),
-            Inside::Plain { body } => Box::pin(Looked {
-                frames: VecDeque::new(),
-                failure: None,
-                seen: Vec::new(),
-                read: 0,
-                ended: false,
-                rest: body,
-            }),
-            Inside::Looked { looked } => looked,
+            Inside::Plain { body } => {
+                Box::pin(Looked { frames: VecDeque::new(), failure: None, seen: Vec::new(), read: 0, rest: Some(body) })
+            }
+            inside @ Inside::Looked { .. } => return Self { inside },
         };
-        Self { inside: Inside::Looked { looked } }
+        Self { inside: Inside::Looked { looked: Some(looked) } }
+    }
+
+    /// The same, and where there is nothing to read, the inner service's body goes at once.
+    pub(crate) fn let_go(self) -> Self {
+        let inside = match self.into_looked().inside {
+            Inside::Plain { .. } => Inside::Looked { looked: None },
+            looked @ Inside::Looked { .. } => looked,
+        };
+        Self { inside }
     }
 
     /// Reads one frame ahead, and keeps it for the caller. Copies up to `show` bytes in all for [`seen`](Self::seen).
     pub(crate) fn poll_look(&mut self, cx: &mut Context<'_>, show: usize) -> Poll<Look> {
         match &mut self.inside {
-            Inside::Plain { .. } => Poll::Ready(Look::End),
-            Inside::Looked { looked } => looked.as_mut().poll_look(cx, show),
+            Inside::Looked { looked: Some(looked) } => looked.as_mut().poll_look(cx, show),
+            _ => Poll::Ready(Look::End),
         }
     }
 
     /// What a classifier may look at.
     pub(crate) fn seen(&self) -> (&[u8], Option<&HeaderMap>) {
         match &self.inside {
-            Inside::Plain { .. } => (&[], None),
-            Inside::Looked { looked } => (&looked.seen, looked.frames.back().and_then(|frame| frame.trailers_ref())),
+            Inside::Looked { looked: Some(looked) } => {
+                (&looked.seen, looked.frames.back().and_then(|frame| frame.trailers_ref()))
+            }
+            _ => (&[], None),
         }
     }
 
     /// The looking is over: only the frames themselves are still needed.
     pub(crate) fn forget_seen(&mut self) {
-        if let Inside::Looked { looked } = &mut self.inside {
+        if let Inside::Looked { looked: Some(looked) } = &mut self.inside {
             *looked.as_mut().project().seen = Vec::new();
         }
     }
@@ -117,19 +125,35 @@ impl<R: Body> ResponseBody<R> {
     /// Whether that many bytes were read ahead, or so many frames that reading on would cost more than it brings.
     pub(crate) fn is_full(&self, bytes: usize) -> bool {
         match &self.inside {
-            Inside::Plain { .. } => true,
-            Inside::Looked { looked } => looked.read >= bytes || looked.frames.len() >= MOST_FRAMES,
+            Inside::Looked { looked: Some(looked) } => looked.read >= bytes || looked.frames.len() >= MOST_FRAMES,
+            _ => true,
+        }
+    }
+
+    /// Whether the inner service's body is gone: all that was in it, if anything, is kept here.
+    pub(crate) fn is_whole(&self) -> bool {
+        match &self.inside {
+            Inside::Plain { .. } => false,
+            Inside::Looked { looked } => looked.as_ref().is_none_or(|looked| looked.rest.is_none()),
+        }
+    }
+
+    /// How many bytes are kept, with what their frames cost.
+    pub(crate) fn held(&self) -> usize {
+        match &self.inside {
+            Inside::Looked { looked: Some(looked) } => {
+                looked.read.saturating_add(looked.frames.capacity() * size_of::<Frame<R::Data>>())
+            }
+            _ => 0,
         }
     }
 }
 
 impl<R: Body> Looked<R> {
     fn poll_look(self: Pin<&mut Self>, cx: &mut Context<'_>, show: usize) -> Poll<Look> {
-        let this = self.project();
-        if *this.ended {
-            return Poll::Ready(Look::End);
-        }
-        Poll::Ready(match ready!(this.rest.poll_frame(cx)) {
+        let mut this = self.project();
+        let Some(rest) = this.rest.as_mut().as_pin_mut() else { return Poll::Ready(Look::End) };
+        Poll::Ready(match ready!(rest.poll_frame(cx)) {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     *this.read = this.read.saturating_add(data.remaining());
@@ -140,11 +164,11 @@ impl<R: Body> Looked<R> {
             }
             Some(Err(error)) => {
                 *this.failure = Some(error);
-                *this.ended = true;
+                this.rest.set(None);
                 Look::End
             }
             None => {
-                *this.ended = true;
+                this.rest.set(None);
                 Look::End
             }
         })
@@ -159,6 +183,7 @@ impl<R: Body> Body for ResponseBody<R> {
         match self.project().inside.project() {
             InsideProjection::Plain { body } => body.poll_frame(cx),
             InsideProjection::Looked { looked } => {
+                let Some(looked) = looked else { return Poll::Ready(None) };
                 let looked = looked.as_mut().project();
                 if let Some(frame) = looked.frames.pop_front() {
                     return Poll::Ready(Some(Ok(frame)));
@@ -166,10 +191,7 @@ impl<R: Body> Body for ResponseBody<R> {
                 if let Some(error) = looked.failure.take() {
                     return Poll::Ready(Some(Err(error)));
                 }
-                if *looked.ended {
-                    return Poll::Ready(None);
-                }
-                looked.rest.poll_frame(cx)
+                looked.rest.as_pin_mut().map_or(Poll::Ready(None), |rest| rest.poll_frame(cx))
             }
         }
     }
@@ -177,23 +199,25 @@ impl<R: Body> Body for ResponseBody<R> {
     fn is_end_stream(&self) -> bool {
         match &self.inside {
             Inside::Plain { body } => body.is_end_stream(),
-            Inside::Looked { looked } => {
-                looked.frames.is_empty() && looked.failure.is_none() && (looked.ended || looked.rest.is_end_stream())
-            }
+            Inside::Looked { looked } => looked.as_ref().is_none_or(|looked| {
+                let ended = looked.rest.as_ref().is_none_or(Body::is_end_stream);
+                looked.frames.is_empty() && looked.failure.is_none() && ended
+            }),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.inside {
             Inside::Plain { body } => body.size_hint(),
-            Inside::Looked { looked } => {
+            Inside::Looked { looked: None } => SizeHint::with_exact(0),
+            Inside::Looked { looked: Some(looked) } => {
                 let ahead: u64 =
                     looked.frames.iter().filter_map(Frame::data_ref).map(|data| data.remaining() as u64).sum();
-                let rest = match (&looked.failure, looked.ended) {
+                let rest = match (&looked.failure, &looked.rest) {
                     // Invariant 8: what failed is not whole, so its length is not known.
                     (Some(_), _) => SizeHint::new(),
-                    (None, true) => SizeHint::with_exact(0),
-                    (None, false) => looked.rest.size_hint(),
+                    (None, None) => SizeHint::with_exact(0),
+                    (None, Some(rest)) => rest.size_hint(),
                 };
                 let mut hint = SizeHint::new();
                 hint.set_lower(rest.lower().saturating_add(ahead));

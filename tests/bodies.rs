@@ -129,6 +129,8 @@ async fn is_passed_on(request: Request<Body>, limit: usize, first: Result<usize,
     let api = ServiceBuilder::new().layer(layer(&session, ORIGIN).replay_limit(limit)).service(strict(&log));
     let response = api.clone().oneshot(request).await.expect("an answer");
     is_rich_rejection(response, b"dead", ErrorKind::NotReplayable).await;
+    // The renewal goes on behind it.
+    assert!(session.shutdown(Duration::from_secs(1)).await);
     assert_eq!(fetched.load(Ordering::SeqCst), 2, "renewed for those who come later");
     assert_eq!(api.oneshot(post(full("next"))).await.expect("an answer").status(), StatusCode::OK);
     let mut log = std::mem::take(&mut *log.lock().expect("not poisoned"));
@@ -329,20 +331,24 @@ async fn first_body_that_can_fail_is_not_waited_for() {
     assert!(first.collect().await.is_err(), "cut off, not ended");
 }
 
-/// An HTTP/1.1 connection is free only when the end of the body was seen, not its last byte.
+/// An HTTP/1.1 connection is free only when the end of the body was seen, not its last byte. Others have renewed the token
+/// already: while a renewal is waited for, more is read.
 #[tokio::test(start_paused = true)]
 async fn rejection_as_long_as_the_drain_limit_is_read_to_its_end() {
     for (length, is_read) in [(0, true), (99, true), (100, true), (101, false)] {
         let ended = Arc::new(AtomicBool::new(false));
+        let (session, _) = session();
         let inner = service_fn({
-            let ended = ended.clone();
+            let (ended, session) = (ended.clone(), session.clone());
             move |request: Request<Full<Bytes>>| {
-                let ended = ended.clone();
+                let (ended, session) = (ended.clone(), session.clone());
                 async move {
                     if is_live(&request) {
                         assert_eq!(ended.load(Ordering::SeqCst), is_read, "{length} bytes");
                         return Ok::<_, Infallible>(answer(StatusCode::OK, "orders"));
                     }
+                    let token = session.token().await.expect("a token");
+                    session.renew(token.generation()).await.expect("a newer one");
                     let frames = (0..length).map(|_| Ok(http_body::Frame::data(Bytes::from_static(b"x"))));
                     let end = std::iter::once_with(move || ended.store(true, Ordering::SeqCst));
                     let frames = frames.chain(end.flat_map(|()| None::<Result<_, BoxError>>));
@@ -353,7 +359,6 @@ async fn rejection_as_long_as_the_drain_limit_is_read_to_its_end() {
                 }
             }
         });
-        let (session, _) = session();
         let api = ServiceBuilder::new().layer(layer(&session, ORIGIN).drain_limit(100)).service(inner);
         let response = api.oneshot(post(Full::from("question"))).await.expect("an answer");
         assert_eq!(response.status(), StatusCode::OK);

@@ -266,8 +266,11 @@ async fn request_without_a_replay_makes_its_origin_renew_whenever_somebody_revok
     .await;
 }
 
+/// The renewal goes on behind the rejection, and is over then.
 async fn rejected_without_a_replay(world: &World) -> ErrorKind {
-    failure(&world.send(not_replayable("/orders")).await.unwrap()).kind()
+    let kind = failure(&world.send(not_replayable("/orders")).await.unwrap()).kind();
+    assert!(world.session.shutdown(SECOND).await);
+    kind
 }
 
 #[tokio::test(start_paused = true)]

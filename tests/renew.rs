@@ -114,6 +114,8 @@ async fn a_request_without_replay_gets_its_rejection_and_the_next_call_the_new_t
         assert_eq!(failed.error().kind(), ErrorKind::NotReplayable);
         assert_eq!(text(response).await, "rejected");
         assert_eq!(world.resource.count(), 2);
+        // The renewal goes on behind it.
+        assert!(world.session.shutdown(std::time::Duration::from_secs(1)).await);
         assert_eq!(world.get("/orders").await.unwrap().status(), 200);
         assert_eq!((world.issuer.token_requests(), world.resource.count()), (2, 3));
     })

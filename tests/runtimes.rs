@@ -402,7 +402,7 @@ fn revocation_that_is_answered_by_endless_empty_frames_ends_at_the_time_out() {
 }
 
 #[test]
-fn rejection_of_endless_empty_frames_is_healed() {
+fn rejection_of_endless_empty_frames_goes_to_the_caller_and_the_next_call_has_the_new_token() {
     while_time_passes(|| async {
         let world = World::new(Kind::ClientCredentials);
         world.get("/orders").await.unwrap();
@@ -416,6 +416,7 @@ fn rejection_of_endless_empty_frames_is_healed() {
             }
         }));
         world.issuer.revoke_all();
+        assert_eq!(api.clone().oneshot(get("/orders")).await.unwrap().status(), 401);
         assert_eq!(api.oneshot(get("/orders")).await.unwrap().status(), 200);
     });
 }

@@ -4,11 +4,14 @@
 //! | --- | --- | --- |
 //! | replays that one call may cause by renewals | 1, and one more where others had renewed already | [`ReauthLayer::max_replays`] |
 //! | request body that is buffered for a replay | 64 KiB; a `Full<Bytes>` of any size is kept by reference | [`ReauthLayer::replay_limit`] |
-//! | what all waiting requests of one layer keep | 64 MiB; over it a request gets its rejection | |
+//! | what all waiting requests of one layer keep, their rejections included | 64 MiB: 95,325 of 704 bytes each; one over it gets its rejection at once | [`ReauthLayer::parked_limit`] |
+//! | rejection that is kept while its request waits | a quarter of that; a longer one goes to the caller at once | |
 //! | rejection's body that is read so that its connection can be used again | 64 KiB and 100 ms | [`ReauthLayer::drain_limit`] |
 //! | response body that a classifier may look into | 64 KiB and 1 s, then the head decides | |
 //! | challenges that are read | 8 KiB, 16 challenges | |
-//! | wait for a token | 30 s; the renewal itself goes on | [`SessionBuilder::waiting_time`] |
+//! | all waits of one call together | 30 s; the renewal itself goes on | [`SessionBuilder::waiting_time`] |
+//! | rejected request that can't be replayed | waits for nothing | |
+//! | request that can't be replayed, before its token's end | waits up to 2 s for a fresh one, then goes with the present one | |
 //! | one renewal in all | 120 s; a second later it is given up by whoever asks or waits, driven or not | [`SessionBuilder::renewal_limit`] |
 //! | where renewals and revocations run | on the runtime of whoever asks first | [`SessionBuilder::runtime`] |
 //! | one exchange with the token endpoint | 120 s | [`TokenEndpoint::timeout`] |
@@ -44,6 +47,7 @@
 //!
 //! [`ReauthLayer::max_replays`]: crate::ReauthLayer::max_replays
 //! [`ReauthLayer::replay_limit`]: crate::ReauthLayer::replay_limit
+//! [`ReauthLayer::parked_limit`]: crate::ReauthLayer::parked_limit
 //! [`ReauthLayer::drain_limit`]: crate::ReauthLayer::drain_limit
 //! [`SessionBuilder::waiting_time`]: crate::SessionBuilder::waiting_time
 //! [`SessionBuilder::renewal_limit`]: crate::SessionBuilder::renewal_limit

@@ -12,7 +12,7 @@
 //! | answers 401 to everything, to make us renew without end | one replay a call; the origin gets a cool-down of its own, 1 s doubling to 60 s; 10 re-issues a minute and session | `damping`, `origins_at_odds` |
 //! | revokes or rejects late, so that good tokens are burned | a rejection counts only against the generation that its request was sent with | `renew` |
 //! | challenges that are huge, endless or malformed | 8 KiB and 16 challenges are read; a tolerant reader that never panics | `challenge` |
-//! | bodies that never end, or come byte by byte | looked into up to 64 KiB and 1 s, drained up to 64 KiB and 100 ms | `http1` |
+//! | bodies that never end, or come byte by byte | looked into up to 64 KiB and 1 s, drained up to 64 KiB and 100 ms, kept up to 16 MiB while their requests wait | `http1` |
 //! | a redirect to another host, to get the token sent there | the layer follows none; around it, the new request is judged by its own origin | `http1` |
 //! | rejects early, to make us send a request that looks whole and is cut off | a superseded body fails, it never simply ends | `superseded_body` |
 //! | claims in a challenge, to steer the token request | JSON objects up to 4 KiB, handed to the grant once, for that one renewal | `challenge` |
@@ -72,7 +72,7 @@
 //! | many logins, to fill the memory or to push others out | a number of sessions that is bounded; throttle logins where they come in | `sessions` |
 //! | many users renew at once and overrun the server | so many requests at a time for all of them, and its pauses hold for all | `sessions` |
 //! | a login that was evicted lives on | wiped at once, whoever else holds the session; one timer sweeps out what nobody asks for | `sessions` |
-//! | one user's requests fill the memory | 64 KiB a request, 64 MiB a layer, then a rejection is passed on | `damping` |
+//! | one user's requests fill the memory | 64 KiB a request, 64 MiB a layer, then a rejection is passed on | `damping`, `waiting` |
 //! | one broken API burns the session that others need | cool-downs are kept for each origin, and one of its routes does not take the others along; no origin has more than half of the re-issues | `origins_at_odds` |
 //!
 //! # At the end of a program

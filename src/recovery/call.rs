@@ -4,17 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use http_body::Body;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until};
 use tower_service::Service;
 
 use super::{First, Kept, Step};
 use crate::{
-    Challenge, Error, ErrorKind, RenewalFailed, Replay, ResponseBody, Verdict, events,
+    Challenge, Error, ErrorKind, Head, RenewalFailed, Replay, ResponseBody, Verdict,
+    budget::Parked,
+    events,
     identity::Generation,
-    layer::Parked,
     metrics,
     service::Cold,
-    session::{Answer, Authorization, Need, Route, Session, Waiting},
+    session::{Answer, Authorization, Need, Route, Session},
     timer,
 };
 
@@ -36,7 +37,7 @@ pub(super) struct Call<S, B: Replay, R: Body> {
     pub(super) cold: Arc<Cold<S>>,
     pub(super) session: Session,
     pub(super) epoch: Generation,
-    // When this call began to wait.
+    // When this call began to wait, later by the time that the inner service took for its answers.
     pub(super) since: Instant,
     pub(super) origin: usize,
     pub(super) route: Route,
@@ -44,7 +45,7 @@ pub(super) struct Call<S, B: Replay, R: Body> {
     pub(super) first: Option<Box<(Request<B>, First)>>,
     pub(super) replay: bool,
     pub(super) kept: Option<Kept<B>>,
-    // The response that the caller gets if there is no better one.
+    // The response that the caller gets if there is no better one; of a replay under way, the one before.
     pub(super) response: Option<Response<ResponseBody<R>>>,
     pub(super) claims: Option<Box<str>>,
     // What the last attempt was sent with.
@@ -55,61 +56,37 @@ pub(super) struct Call<S, B: Replay, R: Body> {
     pub(super) parked: Option<Parked>,
 }
 
-impl<S, F> Step<S, F> {
-    pub(super) fn release() -> Self {
-        Self::Release { limit: tokio::time::sleep(RELEASE_TIME) }
-    }
-}
-
 impl<S, B: Replay, R: Body> Call<S, B, R>
 where
     S: Service<Request<B>> + Clone,
 {
     /// Before the first send, or after a rejection: how to come by a token.
     pub(super) fn ask(&mut self) -> Next<S, S::Future, R> {
-        let config = &self.cold.config;
-        let need = match self.first.as_deref() {
+        match self.session.ask(self.need(), self.epoch, self.since) {
+            Answer::Ready => self.go_on(),
+            Answer::Wait(waiting) => self.wait(|| Step::Wait { waiting, again: false }),
+            Answer::After(waiting) => self.wait(|| Step::Wait { waiting, again: true }),
+            Answer::At(turn) => self.wait(|| Step::Turn { at: sleep_until(turn) }),
+            Answer::Failed(error) => self.give_up(error),
+        }
+    }
+
+    fn need(&self) -> Need<'_> {
+        match self.first.as_deref() {
             Some((_, First::Token)) => Need::Token,
             Some((_, First::FreshToken)) => Need::FreshToken,
             Some((_, First::Renewal { since })) => Need::Renewal { since: *since },
             None => Need::Rejected {
                 generation: self.sent,
-                from: config.origins.get(self.origin).map(|origin| (origin, self.route)),
+                from: self.cold.config.origins.get(self.origin).map(|origin| (origin, self.route)),
                 claims: self.claims.as_deref(),
             },
-        };
-        match self.session.ask(need, self.epoch, self.since) {
-            Answer::Ready => self.go_on(),
-            Answer::Wait(waiting) => Ok(self.wait(waiting, false)),
-            Answer::After(waiting) => Ok(self.wait(waiting, true)),
-            Answer::At(turn) => {
-                self.park();
-                Ok(Step::Turn { at: tokio::time::sleep_until(turn) })
-            }
-            Answer::Failed(error) => self.give_up(error),
         }
     }
 
-    fn wait(&mut self, waiting: Waiting, again: bool) -> Step<S, S::Future> {
-        self.park();
-        Step::Wait { waiting, again }
-    }
-
-    fn park(&mut self) {
-        if self.parked.is_none() {
-            let kept = self.kept.as_mut().map_or(0, |kept| {
-                kept.head.shrink();
-                kept.head.size() + B::size(&kept.body)
-            });
-            // Invariant 12: over the layer's budget the renewal goes on, but this request will not be replayed.
-            match self.cold.config.park(kept + self.read_ahead()) {
-                Some(parked) => {
-                    self.parked = Some(parked);
-                    self.response = self.response.take().map(|response| response.map(ResponseBody::into_looked));
-                }
-                None => self.kept = None,
-            }
-        }
+    /// A rejected call that can't be replayed has nothing to wait for.
+    fn wait(&mut self, step: impl FnOnce() -> Step<S, S::Future>) -> Next<S, S::Future, R> {
+        if self.response.is_none() || self.has_room() { Ok(step()) } else { self.pass_on() }
     }
 
     pub(super) fn landed(&mut self, landing: Result<Generation, Error>) -> Next<S, S::Future, R> {
@@ -119,23 +96,34 @@ where
                 self.give_up(Error::new(ErrorKind::SameToken, "the renewal brought the same token again"))
             }
             Ok(_) => self.go_on(),
-            Err(_) if self.session.is_patient(self.since) => Ok(Step::Ask),
+            Err(_) if self.session.is_patient(self.need(), self.since) => Ok(Step::Ask),
             Err(error) => self.give_up(error),
         }
     }
 
     /// There is a token to go on with.
     fn go_on(&mut self) -> Next<S, S::Future, R> {
-        let limit = self.cold.config.drain_limit;
-        let Some(response) = self.response.take() else { return Ok(Step::Ready { service: self.cold.service() }) };
-        if self.kept.is_none() {
-            self.response = Some(response);
-            return self.give_up(Error::new(ErrorKind::NotReplayable, "the request could not be kept for a replay"));
+        if self.response.is_some() && self.kept.is_none() {
+            return self.pass_on();
         }
+        let Some(response) = self.response.take() else { return Ok(self.ready()) };
         let empty = response.body().is_end_stream();
-        let too_long = response.body().size_hint().lower() > limit as u64;
-        self.response = Some(response.map(ResponseBody::into_looked));
-        Ok(if empty || too_long { Step::release() } else { Step::Drain { limit: tokio::time::sleep(DRAIN_TIME) } })
+        let too_long = response.body().size_hint().lower() > self.cold.config.drain_limit as u64;
+        self.response = Some(response.map(ResponseBody::let_go));
+        Ok(if empty || too_long { self.release() } else { Step::Drain { limit: sleep(self.left(DRAIN_TIME)) } })
+    }
+
+    pub(super) fn release(&self) -> Step<S, S::Future> {
+        Step::Release { limit: sleep(self.left(RELEASE_TIME)) }
+    }
+
+    pub(super) fn ready(&self) -> Step<S, S::Future> {
+        Step::Ready { service: self.cold.service(), limit: None }
+    }
+
+    /// The rejection, now: its request is not sent again. The renewal is for those who come later.
+    pub(super) fn pass_on(&mut self) -> Next<S, S::Future, R> {
+        self.give_up(Error::new(ErrorKind::NotReplayable, "the request could not be kept for a replay"))
     }
 
     /// There will be no better answer than the one that is there, if there is one.
@@ -149,7 +137,7 @@ where
             }
             // Invariant 4: a token that may still work is tried before the call fails.
             (None, Some((_, First::Token | First::FreshToken))) if session.last_resort(self.epoch).is_some() => {
-                Ok(Step::Ready { service: self.cold.service() })
+                Ok(self.ready())
             }
             (None, _) => Err(Err(error)),
         }
@@ -169,7 +157,9 @@ where
             }
             Verdict::Look { at_most } => {
                 // A look takes a timer; without one the head alone decides.
-                let Some(limit) = timer::sleep_until(Instant::now() + LOOK_TIME) else { return Err(Ok(response)) };
+                let Some(limit) = timer::sleep_until(Instant::now() + self.left(LOOK_TIME)) else {
+                    return Err(Ok(response));
+                };
                 self.response = Some(response.map(ResponseBody::into_looked));
                 Ok(Step::Look { limit, at_most: at_most.min(LOOK_LIMIT) })
             }
@@ -237,16 +227,35 @@ where
         let Some(mut request) = request else {
             return Err(self.end(Error::new(ErrorKind::NotReplayable, "the request's body can't be had again")));
         };
-        if self.response.take().is_some() {
-            events::replayed(self.session.name(), generation, self.replays);
-        }
         self.parked = None;
+        if let Some(response) = self.response.take() {
+            events::replayed(self.session.name(), generation, self.replays);
+            // One whose connection is free stays until the replay is answered, if there is room for it.
+            self.parked = config.budget.park(response.body().held()).filter(|_| response.body().is_whole());
+            self.response = self.parked.is_some().then_some(response);
+        }
         self.sent = generation;
         request.headers_mut().insert(&config.header, header);
         Ok(request)
     }
 
-    fn end(&mut self, error: Error) -> End<R> {
+    /// What the request that goes out was answered with.
+    pub(super) fn answered(&mut self, response: Response<R>, took: Duration) -> Next<S, S::Future, R> {
+        self.since += took;
+        self.parked = None;
+        let response = response.map(ResponseBody::plain);
+        let verdict = self.cold.config.classify.head(&Head::of(&response));
+        self.response = Some(response);
+        self.judge(verdict)
+    }
+
+    /// The inner service failed.
+    pub(super) fn failed(&mut self, error: Error) -> End<R> {
+        if error.is_shed() { self.end(error) } else { Err(error) }
+    }
+
+    /// There will be nothing to send. The caller gets the rejection, if there is one.
+    pub(super) fn end(&mut self, error: Error) -> End<R> {
         self.first = None;
         match self.give_up(error) {
             Err(end) => end,

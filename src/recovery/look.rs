@@ -4,16 +4,14 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use http_body::Body;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::call::Call;
-use crate::{Head, Replay, Seen, Verdict, response_body::Look};
-
-/// How much of a rejection is read while its renewal is under way: an error page, since very many may wait.
-const READ_AHEAD: usize = 4 * 1024;
+use crate::{Head, Replay, ResponseBody, Seen, Verdict, response_body::Look, timer};
 
 impl<S, B: Replay, R: Body> Call<S, B, R> {
     pub(super) fn poll_look(&mut self, limit: Pin<&mut Sleep>, at_most: usize, cx: &mut Context<'_>) -> Poll<Verdict> {
@@ -44,23 +42,56 @@ impl<S, B: Replay, R: Body> Call<S, B, R> {
         if self.poll_read(at_most, cx).is_pending() { limit.poll(cx) } else { Poll::Ready(()) }
     }
 
-    /// Reads the rejection while its renewal is under way.
+    /// Reads the rejection while its call waits, to its end and for as long as that takes. Ready when the call can't be kept.
     pub(super) fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_read(self.cold.config.drain_limit.min(READ_AHEAD), cx)
+        while let Some(response) = &mut self.response
+            && ready!(response.body_mut().poll_look(cx, 0)) == Look::More
+        {
+            if !self.has_room() {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
     }
 
-    /// How many bytes that may bring.
-    pub(super) fn read_ahead(&self) -> usize {
-        let most = self.cold.config.drain_limit.min(READ_AHEAD);
-        let Some(response) = &self.response else { return 0 };
-        let expected = response.body().size_hint().upper().and_then(|bytes| bytes.try_into().ok());
-        expected.map_or(most, |bytes: usize| bytes.min(most))
+    /// Makes room in the layer's budget for all that a rejected call keeps; false where it can't be kept.
+    pub(super) fn has_room(&mut self) -> bool {
+        let Some(kept) = &mut self.kept else { return false };
+        if self.parked.is_none() {
+            kept.head.shrink();
+            self.response = self.response.take().map(|response| response.map(ResponseBody::let_go));
+        }
+        let read = self.response.as_ref().map_or(0, |response| response.body().held());
+        let bytes = kept.head.size().saturating_add(B::size(&kept.body)).saturating_add(read);
+        let budget = &self.cold.config.budget;
+        read <= budget.most_of_a_rejection()
+            && match &mut self.parked {
+                Some(parked) => parked.resize(bytes),
+                None => {
+                    self.parked = budget.park(bytes);
+                    self.parked.is_some()
+                }
+            }
     }
 
     fn poll_read(&mut self, at_most: usize, cx: &mut Context<'_>) -> Poll<()> {
         let Some(response) = &mut self.response else { return Poll::Ready(()) };
         while !response.body().is_full(at_most) && ready!(response.body_mut().poll_look(cx, 0)) == Look::More {}
         Poll::Ready(())
+    }
+
+    /// Invariant 12: whatever a call waits for, it is within its waiting time.
+    pub(super) fn left(&self, time: Duration) -> Duration {
+        time.min(self.session.waiting_time_left(self.since))
+    }
+
+    /// Ready when the call has waited long enough for the inner service to take it; never where there are no timers.
+    pub(super) fn poll_no_place(&self, limit: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> Poll<()> {
+        if limit.is_none() {
+            let end = Instant::now().checked_add(self.left(Duration::MAX));
+            *limit = end.and_then(timer::sleep_until).map(Box::pin);
+        }
+        limit.as_mut().map_or(Poll::Pending, |limit| limit.as_mut().poll(cx))
     }
 
     /// Out of time, the replay finds that there is no body for it, and the caller gets the rejection.

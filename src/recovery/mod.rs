@@ -5,10 +5,14 @@
 //! rejection, or with an error where nothing was sent (invariant 8).
 //!
 //! 1. The call belongs to the login that it began with. Nothing is sent for it with a token of another one (invariant 6).
-//! 2. A rejection is kept whole until its replay really goes.
+//! 2. A rejection is kept whole until its replay really goes, and where all of it was read, until that is answered: the
+//!    inner service may find then that it has no room.
 //! 3. While it waits for anything, it holds no readiness of the inner service.
-//! 4. While it waits for a renewal, or for its turn, it reads the rejection, so that the connection does not wait as well.
-//!    Where the server has few workers, the renewal may need the one that would be waiting at the other end.
+//! 4. While it waits for a renewal, its turn or readiness, it reads the rejection to its end, and lets the body go. Nothing
+//!    that the renewal or the replay may need waits with it: a worker of the server, a place in the pool, the window of an
+//!    HTTP/2 connection. A rejection that is too long to be kept goes to the caller, who can read it.
+//! 5. A call that can't be replayed waits for nothing after its rejection: the caller gets that at once.
+//! 6. All its waits end within one waiting time (invariant 12), in which the inner service's answers do not count.
 
 mod call;
 mod hand_back;
@@ -38,7 +42,7 @@ use self::{
     hand_back::HandBack,
 };
 use crate::{
-    Error, ErrorKind, Head, Replay, ResponseBody, Verdict,
+    Error, ErrorKind, Replay, ResponseBody, Verdict,
     future::Sent,
     identity::Generation,
     metrics,
@@ -86,8 +90,9 @@ pin_project! {
         Release { #[pin] limit: Sleep },
         /// For the connection's task to hand the connection back to its pool.
         HandBack { #[pin] hand_back: HandBack },
-        Ready { service: S },
-        Send { #[pin] future: F },
+        /// For the inner service to take a request. The timer is made when there is something to wait for.
+        Ready { service: S, limit: Option<Pin<Box<Sleep>>> },
+        Send { #[pin] future: F, at: Instant },
     }
 }
 
@@ -139,7 +144,7 @@ where
 
     /// For a request that was just sent, and whose response is to be told to the session whatever it says.
     pub(crate) fn sent(sent: Sent<S, B>, future: S::Future, route: Route) -> Self {
-        Self { call: Self::call(sent, route, None), step: Step::Send { future } }
+        Self { call: Self::call(sent, route, None), step: Step::Send { future, at: Instant::now() } }
     }
 
     fn call(sent: Sent<S, B>, route: Route, response: Option<Response<ResponseBody<R>>>) -> Call<S, B, R> {
@@ -183,19 +188,23 @@ where
             let next: Next<S, S::Future, R> = match this.step.as_mut().project() {
                 StepProjection::Judge { verdict } => call.judge(verdict.take().unwrap_or(Verdict::Pass)),
                 StepProjection::Ask => call.ask(),
-                StepProjection::Wait { waiting, again } => {
-                    let _ = call.poll_read_ahead(cx);
-                    match ready!(waiting.poll(cx)) {
-                        // Invariant 12: a flight that is waited for in vain ends the call, whatever it brings.
-                        Err(error) if *again && error.kind() != ErrorKind::WaitedTooLong => Ok(Step::Ask),
-                        Ok(_) if *again => Ok(Step::Ask),
-                        landing => call.landed(landing),
+                StepProjection::Wait { waiting, again } => match waiting.poll(cx) {
+                    // Invariant 12: a flight that is waited for in vain ends the call, whatever it brings.
+                    Poll::Ready(Err(error)) if *again && error.kind() != ErrorKind::WaitedTooLong => Ok(Step::Ask),
+                    Poll::Ready(Ok(_)) if *again => Ok(Step::Ask),
+                    Poll::Ready(landing) => call.landed(landing),
+                    Poll::Pending => {
+                        ready!(call.poll_read_ahead(cx));
+                        call.pass_on()
                     }
-                }
+                },
                 StepProjection::Turn { at } => {
-                    let _ = call.poll_read_ahead(cx);
-                    ready!(at.poll(cx));
-                    Ok(Step::Ask)
+                    if at.poll(cx).is_ready() {
+                        Ok(Step::Ask)
+                    } else {
+                        ready!(call.poll_read_ahead(cx));
+                        call.pass_on()
+                    }
                 }
                 StepProjection::Look { limit, at_most } => {
                     let verdict = ready!(call.poll_look(limit, *at_most, cx));
@@ -203,31 +212,44 @@ where
                 }
                 StepProjection::Drain { limit } => {
                     ready!(call.poll_drain(limit, cx));
-                    Ok(Step::release())
+                    Ok(call.release())
                 }
                 StepProjection::Release { limit } => {
-                    ready!(call.poll_released(limit, cx));
-                    Ok(Step::HandBack { hand_back: HandBack::new() })
+                    if call.poll_released(limit, cx).is_ready() {
+                        Ok(Step::HandBack { hand_back: HandBack::new() })
+                    } else {
+                        ready!(call.poll_read_ahead(cx));
+                        call.pass_on()
+                    }
                 }
                 StepProjection::HandBack { hand_back } => {
                     ready!(hand_back.poll(cx));
-                    Ok(Step::Ready { service: call.cold.service() })
+                    Ok(call.ready())
                 }
-                StepProjection::Ready { service } => {
-                    ready!(service.poll_ready(cx)).map_err(Error::service)?;
-                    call.request().map(|request| Step::Send { future: service.call(request) })
-                }
-                StepProjection::Send { future } => {
-                    let response = ready!(future.poll(cx)).map_err(Error::service)?;
-                    let response = response.map(ResponseBody::plain);
-                    let verdict = call.cold.config.classify.head(&Head::of(&response));
-                    call.response = Some(response);
-                    call.judge(verdict)
-                }
+                StepProjection::Ready { service, limit } => match service.poll_ready(cx) {
+                    Poll::Ready(Ok(())) => {
+                        let request = call.request();
+                        request.map(|request| Step::Send { future: service.call(request), at: Instant::now() })
+                    }
+                    // Nothing was sent.
+                    Poll::Ready(Err(error)) => Err(call.end(Error::service(error))),
+                    Poll::Pending if call.poll_read_ahead(cx).is_ready() => call.pass_on(),
+                    Poll::Pending => {
+                        ready!(call.poll_no_place(limit, cx));
+                        let why = "the inner service had no place for the request within the waiting time";
+                        Err(call.end(Error::new(ErrorKind::WaitedTooLong, why)))
+                    }
+                },
+                StepProjection::Send { future, at } => match ready!(future.poll(cx)) {
+                    Ok(response) => call.answered(response, at.elapsed()),
+                    Err(error) => Err(call.failed(Error::service(error))),
+                },
             };
             match next {
                 Ok(step) => this.step.set(step),
                 Err(end) => {
+                    // What the step holds, a place in a queue perhaps, goes with it.
+                    this.step.set(Step::Ask);
                     metrics::recovered(&end, call.was_rejected());
                     return Poll::Ready(end);
                 }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     Inner, Session,
+    builder::Settings,
     damping::{Cause, Turn},
     flight::{Departure, Flight},
     logged_out,
@@ -18,6 +19,9 @@ use crate::{
     Error, ErrorKind, Origin, clock, events,
     identity::{self, Generation},
 };
+
+/// How long a request that can't be replayed waits for a fresh token while the present one is still good.
+const FRESH_TOKEN_TIME: Duration = Duration::from_secs(2);
 
 /// Why a caller comes.
 #[derive(Clone, Copy, Debug)]
@@ -166,9 +170,14 @@ impl Session {
         })
     }
 
+    /// Invariant 12: what is left of the one waiting time that a call has, if it waits since then.
+    pub(crate) fn waiting_time_left(&self, since: Instant) -> Duration {
+        self.inner.settings.longest_wait().saturating_sub(since.elapsed())
+    }
+
     /// Whether a caller that waits since then asks again after a failure.
-    pub(crate) fn is_patient(&self, since: Instant) -> bool {
-        since.elapsed() < self.inner.settings.patience
+    pub(crate) fn is_patient(&self, need: Need<'_>, since: Instant) -> bool {
+        since.elapsed() < need.patience(&self.inner.settings)
     }
 
     /// Notes that an origin rejected this token. One that was issued a moment ago because of it begins a cool-down.
@@ -253,23 +262,25 @@ impl Login {
         {
             return Answer::Ready;
         }
+        let waited = now.saturating_duration_since(since);
+        let left = need.longest_wait(&session.settings).saturating_sub(waited);
         if let Some(flight) = self.flight() {
-            let waiting = flight.wait(session.settings.waiting_time);
+            let waiting = flight.wait(left);
             return match claims {
                 // Invariant 1: whoever needs claims does not join a flight without them.
                 Some(_) if flight.claims.as_deref() != claims => Answer::After(waiting),
                 _ => Answer::Wait(waiting),
             };
         }
-        let patience = session.settings.patience.saturating_sub(now.saturating_duration_since(since));
-        match self.gate(session, need, now, patience) {
+        let patience = need.patience(&session.settings).saturating_sub(waited);
+        match self.gate(session, need, now, (left, patience)) {
             Ok(()) => {}
             Err(Obstacle::Until(turn)) => return Answer::At(turn),
             Err(Obstacle::Stop(error)) => return Answer::Failed(error),
         }
         let ahead = matches!(need, Need::Ahead);
         let (flight, leaves) = Flight::prepare(session, self, claims, ahead, need.reason());
-        let waiting = flight.wait(session.settings.waiting_time);
+        let waiting = flight.wait(left);
         self.rare_mut().flight = Some(flight);
         *departure = Some(leaves);
         Answer::Wait(waiting)
@@ -284,8 +295,15 @@ impl Login {
         }
     }
 
-    /// What stands against starting a flight (invariant 5).
-    fn gate(&mut self, session: &Inner, need: Need<'_>, now: Instant, patience: Duration) -> Result<(), Obstacle> {
+    /// What stands against starting a flight (invariant 5). `left` is how long the caller waits at most, `patience` how
+    /// long of that for a pause to end.
+    fn gate(
+        &mut self,
+        session: &Inner,
+        need: Need<'_>,
+        now: Instant,
+        (left, patience): (Duration, Duration),
+    ) -> Result<(), Obstacle> {
         if let Need::Rejected { from: Some((origin, route)), .. } = need
             && let Some(left) = self.rare().cool_downs.check(now, origin, route)
         {
@@ -308,14 +326,9 @@ impl Login {
             let (limit, cause) = (session.settings.reissues_per_minute, Cause::of(from.map(|(origin, _)| origin)));
             match self.rare().damping.turn(now, limit, cause) {
                 Turn::Now => self.rare_mut().damping.count(now, limit, cause),
-                Turn::At(turn) => return Err(Obstacle::Until(turn)),
-                Turn::TooFar(wait) => {
-                    let error = Error::new(
-                        ErrorKind::Damped,
-                        "tokens that had not expired were rejected too often: somebody else seems to revoke them",
-                    );
-                    return Err(Obstacle::Stop(error.with_retry_after(wait)));
-                }
+                Turn::At(turn) if turn.saturating_duration_since(now) <= left => return Err(Obstacle::Until(turn)),
+                Turn::At(turn) => return Err(Obstacle::Stop(damped(turn.saturating_duration_since(now)))),
+                Turn::TooFar(wait) => return Err(Obstacle::Stop(damped(wait))),
             }
         }
         Ok(())
@@ -323,6 +336,23 @@ impl Login {
 }
 
 impl<'a> Need<'a> {
+    /// How long a call waits in all.
+    fn longest_wait(self, settings: &Settings) -> Duration {
+        match self {
+            Self::FreshToken => settings.longest_wait().min(FRESH_TOKEN_TIME),
+            _ => settings.longest_wait(),
+        }
+    }
+
+    /// How long of that it waits for a pause to end.
+    fn patience(self, settings: &Settings) -> Duration {
+        match self {
+            // There is a token to go on with.
+            Self::FreshToken => Duration::ZERO,
+            _ => settings.patience,
+        }
+    }
+
     fn claims(self) -> Option<&'a str> {
         match self {
             Self::Rejected { claims, .. } => claims,
@@ -354,4 +384,9 @@ impl<'a> Need<'a> {
             Self::Rejected { .. } => "rejected",
         }
     }
+}
+
+fn damped(wait: Duration) -> Error {
+    let why = "tokens that had not expired were rejected too often: somebody else seems to revoke them";
+    Error::new(ErrorKind::Damped, why).with_retry_after(wait)
 }

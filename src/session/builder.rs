@@ -55,7 +55,9 @@ impl<G: Grant> SessionBuilder<G> {
         Self { grant, settings: Settings::default() }
     }
 
-    /// How long a call waits for a token before it gets an error, 30 s by default. The renewal itself goes on.
+    /// How long a call waits in all before it gives up, 30 s by default: for a token, for another one after a rejection,
+    /// for its turn, and for the inner service to take it. What the inner service takes for its answers does not count. A
+    /// call that was rejected gets its rejection then, any other one an error; the renewal itself goes on.
     pub fn waiting_time(mut self, limit: Duration) -> Self {
         self.settings.waiting_time = limit;
         self
@@ -71,7 +73,8 @@ impl<G: Grant> SessionBuilder<G> {
     }
 
     /// How long a call waits while the session pauses after a failed renewal. By default not at all: calls fail at once
-    /// with the last error, which tells the time of the next attempt.
+    /// with the last error, which tells the time of the next attempt. Where this is longer than the
+    /// [`waiting_time`](Self::waiting_time), a call waits so long in all.
     pub fn wait_for_token(mut self, patience: Duration) -> Self {
         self.settings.patience = patience;
         self
@@ -141,6 +144,11 @@ impl Settings {
         let own = Arc::new(self);
         *latest = Arc::downgrade(&own);
         own
+    }
+
+    /// How long a call waits in all.
+    pub(super) fn longest_wait(&self) -> Duration {
+        self.waiting_time.max(self.patience)
     }
 
     pub(super) fn ahead(&self, credential: Credential) -> RenewAhead {

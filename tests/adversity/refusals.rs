@@ -83,6 +83,7 @@ async fn origin_that_takes_what_cannot_be_replayed_is_not_left_alone() {
             let mut request = post("/orders", "body");
             request.extensions_mut().insert(NoReplay);
             assert_eq!(world.send(request).await.unwrap().status(), status);
+            assert!(world.session.shutdown(Duration::from_secs(1)).await);
         }
         advance(Duration::from_secs(300)).await;
     }

@@ -179,6 +179,8 @@ async fn client_stream_over_the_limit_is_refused_once_and_the_next_call_has_a_ne
     }
     let status = client.import(stream).await.unwrap_err();
     assert_eq!((status.code(), world.server.calls()), (Code::Unauthenticated, 1));
+    // The renewal goes on behind it.
+    assert!(world.session.shutdown(std::time::Duration::from_secs(10)).await);
     assert_eq!(client.import(futures::stream::iter([Order::new("tea")])).await.unwrap().into_inner().orders, 1);
     world.assert_healed(2);
 }

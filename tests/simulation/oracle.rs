@@ -298,7 +298,8 @@ pub(crate) fn ended(state: &mut State, number: usize, result: Result<(u16, usize
         // Invariant 4: a token that may still work is tried.
         let call = &state.calls[number];
         let usable = call.login.is_some_and(|login| state.logins[login].has_unexpired(now));
-        let kept = sends > 0 || call.forced || kind == ErrorKind::LoggedOut || !usable;
+        // Where there was no place for it, it waited as long as a call waits.
+        let kept = sends > 0 || call.forced || kind == ErrorKind::LoggedOut || !usable || state.is_full();
         state.check(kept, || format!("call {number} was not sent although there was a token: {kind:?}"));
     }
     if let Call { login: Some(login), origin: Some(origin), .. } = state.calls[number] {
@@ -335,7 +336,7 @@ pub(crate) fn excuse(state: &State, number: usize, kind: ErrorKind, began: Insta
         Damped => login
             .settings
             .limit
-            .is_some_and(|limit| may_be_damped(state, login, limit, call.and_then(|call| call.origin))),
+            .is_some_and(|limit| may_be_damped(state, login, limit, call.and_then(|call| call.origin), began)),
         CoolingDown => call.and_then(|call| call.origin).is_some_and(|origin| login.may_be_left_alone(now, origin)),
         Refused => failed || login.refused.is_some(),
         Misconfigured => login.objected.is_some_and(|at| at >= began || now <= at + QUARTER),
@@ -348,7 +349,8 @@ pub(crate) fn excuse(state: &State, number: usize, kind: ErrorKind, began: Insta
         Transport | TimedOut => failed,
         WaitedTooLong => {
             let under_way = login.running > 0 || login.failures.last().is_some_and(|failure| failure.at == now);
-            now >= began + login.settings.waiting && under_way
+            // Or there was no place in the pool: the waits of a call have one end.
+            now >= began + login.settings.longest_wait() && (under_way || state.is_full())
         }
         RenewalLost => failed || login.lost.is_some_and(|at| at >= began),
         SameToken => {

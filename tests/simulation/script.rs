@@ -8,7 +8,10 @@ use std::{
 };
 
 use fastrand::Rng;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::Instant,
+};
 use tower_reauth::{ErrorKind, RenewAhead};
 
 use crate::trial::{Causes, Trial};
@@ -40,6 +43,8 @@ pub(crate) struct State {
     pub(crate) hold: (Instant, Instant),
     /// When each of these pauses ends at the latest.
     pub(crate) holds: Vec<Instant>,
+    /// In the pool that all calls go through.
+    pub(crate) places: Arc<Semaphore>,
     pub(crate) violations: Vec<String>,
     pub(crate) outcomes: BTreeMap<String, u64>,
     /// Kept when a seed is replayed.
@@ -165,6 +170,13 @@ pub(crate) struct Settings {
     pub(crate) max_replays: u32,
 }
 
+impl Settings {
+    /// How long a call waits in all.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        self.waiting.max(self.patience)
+    }
+}
+
 /// One call of a user, as the resource server sees it.
 pub(crate) struct Call {
     pub(crate) login: Option<usize>,
@@ -206,6 +218,11 @@ impl State {
         let line = format!("{what}, after {} ms", self.began.elapsed().as_millis());
         self.note(|| format!("VIOLATION: {line}"));
         self.violations.push(line);
+    }
+
+    /// Whether the pool has no place for another call.
+    pub(crate) fn is_full(&self) -> bool {
+        self.places.available_permits() == 0
     }
 
     /// One of the promises, where the oracle can say at once whether it is kept.

@@ -98,10 +98,11 @@ impl Login {
 }
 
 /// Whether a call to this origin, or a caller without one, may be turned away by damping.
-pub(crate) fn may_be_damped(state: &State, login: &Login, limit: usize, origin: Option<usize>) -> bool {
+pub(crate) fn may_be_damped(state: &State, login: &Login, limit: usize, origin: Option<usize>, began: Instant) -> bool {
     let now = Instant::now();
-    // Over the limit, unless the next turn comes within the 5 s that are waited for it.
-    let within = |at: &Instant| now.duration_since(*at) < MINUTE - Duration::from_secs(5);
+    // Over the limit, unless the next turn comes within the 5 s that are waited for it, or what is left of them.
+    let left = (began + login.settings.longest_wait()).saturating_duration_since(now);
+    let within = |at: &Instant| now.duration_since(*at) < MINUTE - left.min(Duration::from_secs(5));
     let own = origin.unwrap_or(ORIGINS.len());
     let had = |cause: usize| {
         let flights = login.flights.iter().filter(|flight| flight.causes[cause] && within(&flight.at)).count();

@@ -65,6 +65,7 @@ async fn live(seed: u64, with_trace: bool) -> Script {
     let pause = [100, 1000, 5000, 20_000][rng.usize(..4)];
     let identities: Vec<_> = (0..SESSIONS).map(|_| identity(&mut rng)).collect();
     let now = Instant::now();
+    let places = Arc::new(Semaphore::new(PLACES));
     let script = Script::new(State {
         rng,
         began: now,
@@ -78,11 +79,11 @@ async fn live(seed: u64, with_trace: bool) -> Script {
         broken_origins: [false; ORIGINS.len()],
         hold: (now, now),
         holds: Vec::new(),
+        places: places.clone(),
         violations: Vec::new(),
         outcomes: BTreeMap::new(),
         trace: with_trace.then(Vec::new),
     });
-    let places = Arc::new(Semaphore::new(PLACES));
     {
         let world = World::new(&script, identities);
         let mut users = world.users(&places, pause);
