@@ -59,6 +59,8 @@ async fn other_failure_is_final_and_keeps_its_cause() {
     for (status, content_type, body, code) in [
         (400, "application/json", r#"{"error":"unsupported_token_type"}"#, Some("unsupported_token_type")),
         (401, "application/json", r#"{"error":"invalid_client"}"#, Some("invalid_client")),
+        // LemonLDAP::NG, which has no revocation.
+        (401, "application/json; charset=utf-8", r#"{"result":0,"error":"9"}"#, Some("9")),
         (500, "text/plain", "hunter2", None),
         (302, "text/html", "hunter2", None),
         (200, "Text/HTML; charset=utf-8", "<html>hunter2", None),
