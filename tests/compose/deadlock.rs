@@ -151,7 +151,7 @@ async fn a_session_that_is_to_authorize_its_own_token_request_says_so() {
             session.login(world.kind.grant_at(endpoint, &world.issuer, USERNAME));
             let error = api.oneshot(get("/orders")).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::SelfAuthorization);
-            assert!(error.to_string().contains("reach the token endpoint through a client without this layer"));
+            assert!(error.to_string().contains("obtain tokens through a client without this layer"));
             assert_eq!((world.issuer.token_requests(), world.resource.count()), (0, 0));
         }
     })
