@@ -417,6 +417,7 @@ fn rejection_of_endless_empty_frames_goes_to_the_caller_and_the_next_call_has_th
         }));
         world.issuer.revoke_all();
         assert_eq!(api.clone().oneshot(get("/orders")).await.unwrap().status(), 401);
+        assert!(world.session.shutdown(Duration::from_secs(10)).await);
         assert_eq!(api.oneshot(get("/orders")).await.unwrap().status(), 200);
     });
 }
