@@ -201,36 +201,67 @@ SEEDS = {
             "        while self.waiters.wake(BATCH).0 {}",
             "        while !SEEDED && self.waiters.wake(BATCH).0 {}",
         ),
-        ("session/waiters.rs", "        if woken {\n", "        if woken && !SEEDED {\n"),
+        (
+            "session/waiters.rs",
+            "        let Some(number) = self.number.take() else { return };\n",
+            "        let Some(number) = self.number.take().filter(|_| !SEEDED) else { return };\n",
+        ),
     ],
     "dead_flight_is_not_taken_out": [
         (
             "session/flight.rs",
-            "&& login.flight().is_some_and(|flight| flight.id == self.id)",
-            "&& login.flight().is_some_and(|flight| !SEEDED && flight.id == self.id)",
+            "                    && login.is_flown_by(self.id)\n",
+            "                    && login.is_flown_by(self.id) && !SEEDED\n",
         )
     ],
     "flight_learns_of_the_logout_after_the_lock": [
         (
             "session/revocation.rs",
-            """            if let Some(flight) = login.flight() {
-                flight.part(parting);
-            }
+            """            login.part(parting);
             Some(login)
         })?;
 """,
             """            let mut late = Some(parting);
-            if let Some(flight) = login.flight().filter(|_| !SEEDED) {
-                flight.part(late.take().unwrap_or_default());
+            if !SEEDED {
+                login.part(late.take().unwrap_or_default());
             }
             Some((login, late))
         });
         let (login, late) = login?;
-        if let Some(flight) = login.flight() {
-            late.map(|parting| flight.part(parting));
-        }
+        late.map(|parting| login.part(parting));
 """,
         )
+    ],
+    "whoever_was_woken_does_not_wake_the_next": [
+        ("session/waiters.rs", "        if woken {\n", "        if woken && !SEEDED {\n"),
+    ],
+    "waiter_does_not_give_up_what_is_overdue": [
+        (
+            "session/waiting.rs",
+            "session.filter(|_| Instant::now() >= *this.overdue)",
+            "session.filter(|_| !SEEDED && Instant::now() >= *this.overdue)",
+        )
+    ],
+    "flight_that_was_given_up_leaves_no_pause": [
+        (
+            "session/flight.rs",
+            "        self.lost(now, &error);\n        Some(GivenUp",
+            "        if !SEEDED {\n            self.lost(now, &error);\n        }\n        Some(GivenUp",
+        )
+    ],
+    "late_landing_takes_the_next_flight_out": [
+        (
+            "session/flight.rs",
+            "        let tokens = answer?;\n        if !self.takes_late",
+            """        if SEEDED {
+            self.rare_mut().flight = None;
+        }
+        let tokens = answer?;
+        if !self.takes_late""",
+        )
+    ],
+    "late_answer_is_kept_whatever_came_meanwhile": [
+        ("session/flight.rs", "if !self.takes_late(order) {", "if !SEEDED && !self.takes_late(order) {"),
     ],
 }
 

@@ -28,7 +28,9 @@ pub struct World(Arc<Books>);
 #[derive(Debug, Default)]
 struct Books {
     requests: Mutex<HashMap<u64, u64>>,
-    under_way: Mutex<HashSet<u64>>,
+    under_way: Mutex<HashMap<u64, u64>>,
+    // Flights that may be under way beside the one that is waited for.
+    left_alone: AtomicU64,
     revoked: Mutex<HashSet<Issued>>,
     // Logins up to this one have ended: `logout` or the next `login` has returned.
     ended: AtomicU64,
@@ -72,9 +74,14 @@ impl World {
 
     /// One token request.
     pub async fn request_token(&self, login: u64) -> Issued {
-        let _request = Request::begin(self, login);
+        let request = Request::begin(self, login);
         yield_now().await;
-        Issued { login, number: self.requests(login) }
+        Issued { login, number: request.number }
+    }
+
+    /// The runtime is left alone, perhaps with a token request that counts no longer.
+    pub fn left_alone(&self) {
+        self.0.left_alone.fetch_add(1, SeqCst);
     }
 
     /// How many token requests of this login there were.
@@ -137,20 +144,30 @@ impl World {
 struct Request {
     world: World,
     login: u64,
+    number: u64,
 }
 
 impl Request {
     fn begin(world: &World, login: u64) -> Self {
-        *world.0.requests.lock().unwrap().entry(login).or_default() += 1;
-        let first = world.0.under_way.lock().unwrap().insert(login);
-        assert!(first, "two token requests of one login at a time");
-        Self { world: world.clone(), login }
+        let number = {
+            let mut requests = world.0.requests.lock().unwrap();
+            let requests = requests.entry(login).or_default();
+            *requests += 1;
+            *requests
+        };
+        let mut under_way = world.0.under_way.lock().unwrap();
+        let under_way = under_way.entry(login).or_default();
+        assert!(*under_way <= world.0.left_alone.load(SeqCst), "two token requests of one login at a time");
+        *under_way += 1;
+        Self { world: world.clone(), login, number }
     }
 }
 
 impl Drop for Request {
     fn drop(&mut self) {
-        self.world.0.under_way.lock().unwrap().remove(&self.login);
+        if let Some(under_way) = self.world.0.under_way.lock().unwrap().get_mut(&self.login) {
+            *under_way -= 1;
+        }
     }
 }
 

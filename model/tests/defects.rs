@@ -32,5 +32,10 @@ find! {
     waiter_looks_for_the_landing_before_it_queues by cold_calls_share_one_request(1), 1: "deadlock";
     who_is_left_when_the_waking_ends_is_not_woken by a_flight_that_dies_leaves_nobody_waiting(2), 1: "deadlock";
     dead_flight_is_not_taken_out by a_flight_that_dies_leaves_nobody_waiting(1), 1: "RenewalLost";
+    whoever_was_woken_does_not_wake_the_next by the_woken_wake_the_others(2), 1: "deadlock";
+    waiter_does_not_give_up_what_is_overdue by a_flight_that_nobody_drives_is_given_up(1), 1: "WaitedTooLong";
+    flight_that_was_given_up_leaves_no_pause by a_late_landing_changes_nothing_of_others(1), 0: "before the pause is over";
+    late_landing_takes_the_next_flight_out by a_late_landing_changes_nothing_of_others(2), 1: "beside the late one";
+    late_answer_is_kept_whatever_came_meanwhile by a_late_landing_changes_nothing_of_others(1), 1: "given out before it";
     flight_learns_of_the_logout_after_the_lock by a_stray_token_is_revoked(1), 1: "a token outlived its login";
 }

@@ -45,7 +45,7 @@ pub(super) type Landing = Result<Generation, Error>;
 /// Beyond its limit, a flight that is alive has time to say so itself.
 const GRACE: Duration = Duration::from_secs(1);
 /// As long as a clock can count for certain.
-const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+pub(super) const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 /// The flight of a login, as its state knows it.
 pub(super) struct Flight {

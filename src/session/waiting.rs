@@ -11,7 +11,11 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 
-use super::{Inner, flight::Landing, waiters::Place};
+use super::{
+    Inner,
+    flight::{FOREVER, Landing},
+    waiters::Place,
+};
 use crate::{Error, ErrorKind, metrics, timer};
 
 pin_project! {
@@ -32,7 +36,7 @@ pin_project! {
     #[project = LimitProjection]
     enum Limit {
         Of { time: Duration },
-        Until { #[pin] over: Sleep },
+        Until { end: Instant, #[pin] over: Sleep },
     }
 }
 
@@ -52,24 +56,35 @@ impl Future for Waiting {
         }
         this.waiter.waits();
         let session = this.session.upgrade();
-        if let LimitProjection::Of { time } = this.limit.as_mut().project() {
-            let until = Instant::now().checked_add(*time).map_or(*this.overdue, |end| end.min(*this.overdue));
+        loop {
+            let (end, until) = match this.limit.as_mut().project() {
+                LimitProjection::Of { time } => {
+                    let end = Instant::now() + (*time).min(FOREVER);
+                    (end, end.min(*this.overdue))
+                }
+                LimitProjection::Until { end, over } => {
+                    ready!(over.poll(cx));
+                    let now = Instant::now();
+                    if let Some(session) = session.as_ref().filter(|_| now >= *this.overdue) {
+                        session.give_up_overdue();
+                    }
+                    if let Poll::Ready(landing) = Pin::new(&mut *this.place).poll(cx) {
+                        return Poll::Ready(landing);
+                    }
+                    if now >= *end {
+                        let why = "there was no new token within the waiting time";
+                        return Poll::Ready(Err(Error::new(ErrorKind::WaitedTooLong, why)));
+                    }
+                    // It landed at its limit after all, and is about to tell.
+                    (*end, *end)
+                }
+            };
             let make = || timer::sleep_until(until);
             // Whoever can't keep the time is woken all the same when the flight lands.
             let Some(over) = session.as_ref().map_or_else(make, |session| session.timed(make)) else {
                 return Poll::Pending;
             };
-            this.limit.set(Limit::Until { over });
+            this.limit.set(Limit::Until { end, over });
         }
-        if let LimitProjection::Until { over } = this.limit.project() {
-            ready!(over.poll(cx));
-        }
-        if let Some(session) = session.filter(|_| Instant::now() >= *this.overdue) {
-            session.give_up_overdue();
-        }
-        if let Poll::Ready(landing) = Pin::new(this.place).poll(cx) {
-            return Poll::Ready(landing);
-        }
-        Poll::Ready(Err(Error::new(ErrorKind::WaitedTooLong, "there was no new token within the waiting time")))
     }
 }

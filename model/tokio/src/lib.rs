@@ -1,20 +1,31 @@
 //! What tower-reauth uses of tokio, over the model checker's tasks.
 //!
 //! 1. A task is the checker's. A runtime can be told to be gone: what is spawned from then on is dropped on the spot, as
-//!    tokio does while it shuts down.
+//!    tokio does while it shuts down. Or it is left alone: its tasks stand still, and what is spawned from then on runs on
+//!    another one.
 //! 2. The clock stands still until a model moves it, so a lost wake-up is a deadlock and not a time-out.
-//! 3. The channels are tokio's own, and so is what a task has of its own. None of their operations is interrupted; the one that calls back, `send_if_modified`,
+//! 3. The channels are tokio's own. None of their operations is interrupted; the one that calls back, `send_if_modified`,
 //!    excludes other callers by a lock that the checker sees.
 
 #![allow(missing_docs, reason = "the docs are tokio's")]
 
-pub use real::task_local;
-
-pub use real::task_local;
-
 pub mod runtime;
 pub mod task;
 pub mod time;
+
+/// A value that a task has while it is polled.
+#[macro_export]
+macro_rules! task_local {
+    ($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty;) => {
+        $(#[$attribute])*
+        $visibility static $name: $crate::task::LocalKey<$type> = {
+            shuttle::thread_local! {
+                static VALUE: std::cell::RefCell<Option<$type>> = std::cell::RefCell::new(None);
+            }
+            $crate::task::LocalKey(&VALUE)
+        };
+    };
+}
 
 pub mod sync {
     pub use real::sync::{Semaphore, SemaphorePermit, oneshot};

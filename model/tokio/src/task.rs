@@ -1,8 +1,9 @@
 //! Tasks.
 
 use std::{
-    future::Future,
-    pin::Pin,
+    cell::RefCell,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     task::{Context, Poll},
 };
 
@@ -17,6 +18,30 @@ pub struct AbortHandle(Option<shuttle::future::AbortHandle>);
 
 #[derive(Debug)]
 pub struct JoinError;
+
+/// Where a [`task_local`](crate::task_local) is.
+#[derive(Debug)]
+pub struct LocalKey<T: 'static>(pub &'static shuttle::thread::LocalKey<RefCell<Option<T>>>);
+
+impl<T: Clone + 'static> LocalKey<T> {
+    pub async fn scope<F: Future>(&'static self, value: T, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            let outer = self.0.with(|now| now.replace(Some(value.clone())));
+            let polled = future.as_mut().poll(cx);
+            self.0.with(|now| now.replace(outer));
+            polled
+        })
+        .await
+    }
+
+    pub fn try_with<R>(&'static self, look: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
+        self.0.with(|now| now.borrow().as_ref().map(look)).ok_or(AccessError)
+    }
+}
+
+#[derive(Debug)]
+pub struct AccessError;
 
 /// Some: the model's code runs on tasks.
 pub fn try_id() -> Option<()> {
