@@ -92,14 +92,16 @@ impl<S: Clone> Reauth<S> {
         self.cached = None;
         let Some(session) = self.cold.config.selector.the_one() else { return Ok(false) };
         let now = Instant::now();
-        let Some((mut authorization, due)) = session.authorization(now)? else { return Ok(false) };
-        // No longer than a look at the clocks holds: the machine may sleep meanwhile.
-        authorization.fresh_until = authorization.fresh_until.map(|until| until.min(now + clock::LOOK));
+        self.cached = session.authorization(now)?;
+        let Some(authorization) = &mut self.cached else { return Ok(false) };
         if let Use::Private = self.use_of {
             authorization.header = private_copy(&authorization.header);
+            // No longer than a look at the clocks holds: the machine may sleep meanwhile.
+            authorization.fresh_until = authorization.fresh_until.map(|until| until.min(now + clock::LOOK));
+        } else if let Some(until) = &mut authorization.fresh_until {
+            *until = now;
         }
-        self.cached = Some(authorization);
-        Ok(due)
+        Ok(authorization.care)
     }
 }
 
@@ -153,7 +155,7 @@ where
                     Ok(authorization) => authorization,
                     Err(error) => return self.fail(error),
                 };
-                (among_many.as_ref().map(|(current, _)| current), among_many.as_ref().is_some_and(|(_, due)| *due))
+                (among_many.as_ref(), among_many.as_ref().is_some_and(|current| current.care))
             }
         };
         let Some(current) = current else {

@@ -65,29 +65,42 @@ pub(crate) struct Authorization {
     pub(crate) epoch: Generation,
     /// Until then a copy may be used without asking again; `None` for ever.
     pub(crate) fresh_until: Option<Instant>,
+    /// The call takes care: the token is due for a renewal, or what becomes of the call is to be told.
+    pub(crate) care: bool,
 }
 
 impl Session {
-    /// The current token for a request that is about to be sent, if it is good for one: the reader's path. And whether the
-    /// call takes care: the token is due for a renewal, or what becomes of the call is to be told.
-    pub(crate) fn authorization(&self, now: Instant) -> Result<Option<(Authorization, bool)>, Error> {
+    /// The current token for a request that is about to be sent, if it is good for one: the reader's path.
+    pub(crate) fn authorization(&self, now: Instant) -> Result<Option<Authorization>, Error> {
+        let (mut untidy, mut nobody_asks) = (false, false);
         let found = self.inner.read(|state| {
             let login = state.login.as_ref().ok_or_else(logged_out)?;
             let Some(held) = &login.held else { return Ok(None) };
-            let Some(due) = state.is_due(held, now) else { return Ok(None) };
-            let care = due || login.is_watched();
-            let nobody_asks = due && !login.is_flying(now);
-            Ok(Some((login.authorization(held, now), care, nobody_asks, login.is_untidy(now))))
+            let mut due = false;
+            if !state.is_at_rest(held, now) {
+                match state.look(held, now) {
+                    Some(is_due) => due = is_due,
+                    None => return Ok(None),
+                }
+            }
+            // From the ahead window on every call asks, so that one of them starts the renewal.
+            let mut fresh_until = held.expiry.map(|expiry| clock::without_sleep(expiry.renew_at()));
+            let mut care = due;
+            if due || login.rare.is_some() {
+                fresh_until = fresh_until.into_iter().chain(login.rare().ask_again_at(now)).min();
+                care |= login.is_watched();
+                (untidy, nobody_asks) = (login.is_untidy(now), due && !login.is_flying(now));
+            }
+            Ok(Some(Authorization { fresh_until, care, ..login.authorization(held) }))
         })?;
-        let Some((authorization, care, nobody_asks, untidy)) = found else { return Ok(None) };
         if untidy {
             self.tidy(now);
         }
-        if nobody_asks {
+        if nobody_asks && let Some(authorization) = &found {
             // Fails where a pause lasts, and nobody minds: the present token is good for a while.
             let _ = self.ask(Need::Ahead, authorization.epoch, now);
         }
-        Ok(Some((authorization, care)))
+        Ok(found)
     }
 
     /// Drops what is over: what a login has beyond its credentials is as good as nothing a minute after the last trouble.
@@ -103,7 +116,7 @@ impl Session {
     pub(crate) fn authorization_of(&self, epoch: Generation) -> Result<Authorization, Error> {
         self.inner.read(|state| {
             let login = state.login.as_ref().filter(|login| login.epoch == epoch).ok_or_else(logged_out)?;
-            login.held.as_ref().map(|held| login.authorization(held, Instant::now())).ok_or_else(logged_out)
+            login.held.as_ref().map(|held| login.authorization(held)).ok_or_else(logged_out)
         })
     }
 
@@ -113,7 +126,7 @@ impl Session {
         self.inner.read(|state| {
             let login = state.login.as_ref().filter(|login| login.epoch == epoch)?;
             let held = login.held.as_ref().filter(|held| held.may_work(now))?;
-            Some(login.authorization(held, now))
+            Some(login.authorization(held))
         })
     }
 
@@ -233,14 +246,10 @@ impl Login {
         !self.rare().cool_downs.is_empty()
     }
 
-    fn authorization(&self, held: &Held, now: Instant) -> Authorization {
-        // From the ahead window on every call asks, so that one of them starts the renewal.
-        let mut fresh_until = held.expiry.map(|expiry| clock::without_sleep(expiry.renew_at()));
-        if let Some(rare) = &self.rare {
-            let others = rare.ask_again_at(now);
-            fresh_until = fresh_until.into_iter().chain(others).min();
-        }
-        Authorization { header: held.header.clone(), generation: held.generation, epoch: self.epoch, fresh_until }
+    /// For one call.
+    fn authorization(&self, held: &Held) -> Authorization {
+        let (header, generation) = (held.header.clone(), held.generation);
+        Authorization { header, generation, epoch: self.epoch, fresh_until: None, care: false }
     }
 
     /// Whether a flight is under way that may still land.

@@ -283,6 +283,7 @@ impl Guard {
                 let now = Instant::now();
                 let lifetime = answer.as_ref().ok().and_then(TokenSet::lifetime);
                 let landing = session.change(|state| {
+                    state.look_at_next_call();
                     let Some(login) = state.login.as_mut().filter(|login| login.epoch == order.epoch) else {
                         // Invariant 6: logged out, or logged in anew, while the flight was under way.
                         stray = answer.ok();

@@ -22,6 +22,9 @@ use crate::{Credential, Error, TokenSet, clock, grant::SharedGrant, identity::Ge
 /// Between two renewals without traffic.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// A number of seconds that no token lives for.
+const EACH_CALL: u32 = u32::MAX;
+
 /// The truth about one session.
 #[derive(Default)]
 pub(super) struct State {
@@ -29,8 +32,8 @@ pub(super) struct State {
     pub(super) watchers: Option<Box<Watchers>>,
     /// How many tasks the session has set free.
     pub(super) running: u32,
-    /// The second in the token's life in which a call looked at the clocks last.
-    looked: AtomicU32,
+    /// How many seconds before the renewal of the token that is held somebody has to look whether the machine slept.
+    look_before: AtomicU32,
 }
 
 /// Everything that one login brought and learned. Dropping it wipes its secrets.
@@ -71,20 +74,28 @@ impl State {
         }
     }
 
-    /// Whether the token that is held may go with a call, and whether it is due for a renewal; `None` where it is stale.
-    pub(super) fn is_due(&self, held: &Held, now: Instant) -> Option<bool> {
-        let mut rest = held.rest(now);
-        // One number tells both that the token is good and that a second has passed since somebody looked.
-        if self.looked.load(Ordering::Relaxed) != rest.as_secs() as u32 {
-            clock::look(now);
-            rest = held.rest(now);
-            self.looked.store(rest.as_secs() as u32, Ordering::Relaxed);
-        }
-        if rest.is_zero() {
-            clock::look(now);
-            return held.is_fresh(now).then_some(true);
-        }
-        Some(false)
+    /// For a new token.
+    pub(super) fn look_at_next_call(&mut self) {
+        *self.look_before.get_mut() = EACH_CALL;
+    }
+
+    /// Whether the token that is held may go with a call, and nobody has to look at anything but tokio's clock.
+    pub(super) fn is_at_rest(&self, held: &Held, now: Instant) -> bool {
+        let look_before = Duration::from_secs(self.look_before.load(Ordering::Relaxed).into());
+        held.expiry.is_none_or(|expiry| now + look_before < expiry.renew_at())
+    }
+
+    /// Looks whether the machine slept, and says whether the token that is held is due for a renewal; `None` where it is stale.
+    #[cold]
+    pub(super) fn look(&self, held: &Held, now: Instant) -> Option<bool> {
+        clock::look(now);
+        let renew_at = held.expiry.map_or(now, |expiry| expiry.renew_at());
+        let rest = renew_at.saturating_duration_since(clock::with_sleep(now));
+        // Whole seconds, so that the next look comes within one.
+        let seconds = renew_at.saturating_duration_since(now).as_secs();
+        let look_before = if rest < clock::LOOK { EACH_CALL } else { seconds.try_into().unwrap_or(EACH_CALL) };
+        self.look_before.store(look_before, Ordering::Relaxed);
+        if rest.is_zero() { held.is_fresh(now).then_some(true) } else { Some(false) }
     }
 
     pub(super) fn generation(&self) -> Generation {
@@ -197,12 +208,6 @@ impl Drop for Login {
 }
 
 impl Held {
-    /// How long the token needs no renewal.
-    fn rest(&self, now: Instant) -> Duration {
-        let renew_at = self.expiry.map(|expiry| expiry.renew_at());
-        renew_at.map_or(Duration::MAX, |at| at.saturating_duration_since(clock::with_sleep(now)))
-    }
-
     /// Whether a call may be sent with this token without a renewal first.
     pub(super) fn is_fresh(&self, now: Instant) -> bool {
         let now = clock::with_sleep(now);
