@@ -67,9 +67,8 @@ impl TokenSet {
     }
 
     /// Sets the lifetime, counted from the moment when a [`TokenEndpoint`](crate::TokenEndpoint) was asked for the token, else
-    /// from when the session gets it. Without one the token counts as long-lived, and a rejection heals it.
-    /// A lifetime of zero counts as none. A token is used for a second at least; one that comes again with less left than
-    /// before, to its end.
+    /// from when the session gets it. Without one, or with one of zero, the token counts as long-lived, and a rejection heals
+    /// it. A token is used for a second at least; one that comes again with less left than before, to its end.
     #[must_use]
     pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(lifetime);

@@ -88,7 +88,7 @@ async fn token_whose_end_is_known_to_the_second_is_asked_for_once_a_second_there
 
 #[tokio::test(start_paused = true)]
 async fn lifetime_of_next_to_nothing_makes_no_request_for_each_call() {
-    for (lifetime, most) in [(Duration::ZERO, 1), (Duration::from_nanos(1), 11), (Duration::from_millis(999), 11)] {
+    for (lifetime, most) in [(Duration::ZERO, 1), (Duration::from_nanos(1), 21), (Duration::from_millis(999), 21)] {
         for same in [false, true] {
             let asked = Arc::new(AtomicUsize::new(0));
             let session = Session::new(grant_fn({
@@ -122,4 +122,18 @@ async fn lifetime_of_next_to_nothing_makes_no_request_for_each_call() {
             assert!(asked <= most, "{asked} requests in 10 s for {lifetime:?}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_that_expires_before_its_answer_comes_makes_no_request_for_each_call() {
+    for_every_credential(async |world| {
+        world.issuer.always(Answer::tokens().expires_in(2).delivered_after(Duration::from_secs(5)));
+        world.resource.answer("/orders", 200);
+        for _ in 0..100 {
+            assert_eq!(world.get("/orders").await.unwrap().status(), 200);
+            advance(Duration::from_millis(100)).await;
+        }
+        assert!(world.issuer.token_requests() <= 34, "{} requests for 100 calls", world.issuer.token_requests());
+    })
+    .await;
 }

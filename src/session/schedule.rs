@@ -7,8 +7,6 @@ use tokio::time::Instant;
 use crate::Error;
 
 const MARGIN: Duration = Duration::from_secs(10);
-/// For so long a token is used, however short its life is said to be: else every call would ask for another one.
-const SHORTEST_USE: Duration = Duration::from_secs(1);
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
@@ -27,9 +25,6 @@ impl Expiry {
     /// `ahead` is the jitter of the renewal ahead of time, between 0 and 1; without it there is none.
     pub(super) fn new(now: Instant, lifetime: Option<Duration>, ahead: Option<f64>) -> Option<Self> {
         let whole = lifetime?;
-        if whole < SHORTEST_USE {
-            return Self::used_until(now.checked_add(SHORTEST_USE)?, whole);
-        }
         let lifetime = u64::try_from(whole.as_nanos()).ok()?;
         now.checked_add(whole)?;
         let before = match ahead {
@@ -39,18 +34,15 @@ impl Expiry {
         Some(Self { renew_at: now + before, lifetime, left: lifetime - before.as_nanos() as u64 })
     }
 
-    /// For the same token, which came again with what is left of its life; `None` where it was given another life. Nothing
-    /// is gained by asking before its end, since the server gives it out again until then. Where it told more before, that
-    /// holds: what is left is rounded down.
-    pub(super) fn rest(&self, now: Instant, left: Duration) -> Option<Self> {
+    /// For the same token, which came again with what was left of its life when it was asked for; `None` where it was given
+    /// another life. Nothing is gained by asking before its end, since the server gives it out again until then: there is no
+    /// margin. Where it told more before, that holds: what is left is rounded down.
+    pub(super) fn rest(&self, now: Instant, asked: Instant, left: Duration) -> Option<Self> {
         let is_rest = left.is_zero() || left < self.lifetime();
-        let end = now.checked_add(left).filter(|_| is_rest)?.max(self.expires_at());
-        Self::used_until(if end > now { end } else { now + SHORTEST_USE }, left)
-    }
-
-    /// Without a margin.
-    fn used_until(end: Instant, lifetime: Duration) -> Option<Self> {
-        Some(Self { renew_at: end, lifetime: u64::try_from(lifetime.as_nanos()).ok()?, left: 0 })
+        let end = asked.checked_add(left).filter(|_| is_rest)?;
+        // At its end it is asked for once a second.
+        let known = if self.expires_at() > now { self.expires_at() } else { now + Duration::from_secs(1) };
+        Some(Self { renew_at: end.max(known), lifetime: u64::try_from(left.as_nanos()).ok()?, left: 0 })
     }
 
     /// From here on a background renewal is due.
@@ -152,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_left_of_a_life_is_used_to_its_end_and_for_a_second_at_least() {
+    async fn what_is_left_of_a_life_is_used_to_its_end_and_asked_for_once_a_second_there() {
         let now = Instant::now();
         let first = Expiry::new(now, Some(seconds(20.0)), Some(0.5)).unwrap();
         for (at, left, end) in [
@@ -161,16 +153,16 @@ mod tests {
             (18.5, 3.0, Some(21.5)),
             (19.5, 0.0, Some(20.0)),
             (20.0, 0.0, Some(21.0)),
+            (20.0, 0.5, Some(21.0)),
+            (20.0, 3.0, Some(23.0)),
             (25.0, 0.0, Some(26.0)),
             (16.0, 20.0, None),
             (16.0, 3600.0, None),
         ] {
-            let rest = first.rest(now + seconds(at), seconds(left));
+            let rest = first.rest(now + seconds(at), now + seconds(at), seconds(left));
             let end = end.map(|end| (now + seconds(end), now + seconds(end)));
             assert_eq!(rest.map(|rest| (rest.renew_at(), rest.expires_at())), end, "{left} at {at}");
         }
-        let short = Expiry::new(now, Some(seconds(0.001)), Some(0.5)).unwrap();
-        assert_eq!(short.renew_at(), now + seconds(1.0));
     }
 
     #[tokio::test(start_paused = true)]

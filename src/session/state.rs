@@ -22,6 +22,9 @@ use crate::{Credential, Error, TokenSet, clock, grant::SharedGrant, identity::Ge
 /// Between two renewals without traffic.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// A token is used for so long, however short its life is said to be: else every call would ask for another one.
+const SHORTEST_USE: Duration = Duration::from_secs(1);
+
 /// A number of seconds that no token lives for.
 const EACH_CALL: u32 = u32::MAX;
 
@@ -132,14 +135,18 @@ impl Login {
     pub(super) fn keep(&mut self, now: Instant, tokens: TokenSet, claims: Option<Box<str>>) -> Generation {
         let ahead = (self.ahead != RenewAhead::Never).then(fastrand::f64);
         clock::look(now);
-        let born = tokens.asked().unwrap_or_else(|| clock::with_sleep(now));
+        let now_with_sleep = clock::with_sleep(now);
+        let born = tokens.asked().unwrap_or(now_with_sleep);
+        let age = now_with_sleep.saturating_duration_since(born);
         // No token is born dead: a new one that is said to be is one of unknown lifetime.
-        let whole_life = || Expiry::new(born, tokens.lifetime().filter(|lifetime| !lifetime.is_zero()), ahead);
+        let whole_life = || {
+            let told = tokens.lifetime().filter(|lifetime| !lifetime.is_zero());
+            Expiry::new(born, told.map(|told| told.max(age + SHORTEST_USE)), ahead)
+        };
         let (header, generation, expiry) = match &self.held {
             // What is at its end does not live longer for being given out again.
             Some(held) if tokens.is_carried_by(&held.header) => {
-                let now = clock::with_sleep(now);
-                let rest = held.expiry.and_then(|before| before.rest(now, tokens.lifetime()?));
+                let rest = held.expiry.and_then(|before| before.rest(now_with_sleep, born, tokens.lifetime()?));
                 (held.header.clone(), held.generation, rest.or_else(whole_life).or(held.expiry))
             }
             _ => (tokens.header_value(), Generation::next(), whole_life()),
