@@ -86,7 +86,11 @@ where
 
     /// A rejected call that can't be replayed has nothing to wait for.
     fn wait(&mut self, step: impl FnOnce() -> Step<S, S::Future>) -> Next<S, S::Future, R> {
-        if self.response.is_none() || self.has_room() { Ok(step()) } else { self.pass_on() }
+        if self.response.is_some() && !self.has_room() {
+            return self.pass_on();
+        }
+        self.response = self.response.take().map(|response| response.map(ResponseBody::let_go));
+        Ok(step())
     }
 
     pub(super) fn landed(&mut self, landing: Result<Generation, Error>) -> Next<S, S::Future, R> {
@@ -184,8 +188,8 @@ where
             self.note_rejection();
             return self.give_up(Error::new(ErrorKind::RejectedAgain, "the new token was rejected as well"));
         }
-        // What is sent again shows by that whether a renewal helps.
-        if self.kept.is_none() {
+        // What will be sent again shows by that whether a renewal helps.
+        if !self.has_room() {
             self.note_rejection();
         }
         if renewed_by_others && self.free_replay {

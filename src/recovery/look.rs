@@ -11,7 +11,7 @@ use http_body::Body;
 use tokio::time::{Instant, Sleep};
 
 use super::call::Call;
-use crate::{Head, Replay, ResponseBody, Seen, Verdict, response_body::Look, timer};
+use crate::{Head, Replay, Seen, Verdict, response_body::Look, timer};
 
 impl<S, B: Replay, R: Body> Call<S, B, R> {
     pub(super) fn poll_look(&mut self, limit: Pin<&mut Sleep>, at_most: usize, cx: &mut Context<'_>) -> Poll<Verdict> {
@@ -54,14 +54,17 @@ impl<S, B: Replay, R: Body> Call<S, B, R> {
         Poll::Pending
     }
 
-    /// Makes room in the layer's budget for all that a rejected call keeps; false where it can't be kept.
+    /// Makes room in the layer's budget for all that a rejected call keeps, or is known to keep before long; false where it
+    /// can't be kept.
     pub(super) fn has_room(&mut self) -> bool {
         let Some(kept) = &mut self.kept else { return false };
         if self.parked.is_none() {
             kept.head.shrink();
-            self.response = self.response.take().map(|response| response.map(ResponseBody::let_go));
         }
-        let read = self.response.as_ref().map_or(0, |response| response.body().held());
+        let read = self.response.as_ref().map_or(0, |response| {
+            let known = response.body().size_hint().lower().try_into().unwrap_or(usize::MAX);
+            response.body().held().max(known)
+        });
         let bytes = kept.head.size().saturating_add(B::size(&kept.body)).saturating_add(read);
         let budget = &self.cold.config.budget;
         read <= budget.most_of_a_rejection()

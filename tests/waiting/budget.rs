@@ -111,6 +111,41 @@ async fn call_that_does_not_fit_gets_its_rejection_at_once_and_takes_no_room_fro
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn origin_that_rejects_everything_is_left_alone_though_nothing_fits_into_the_budget() {
+    for_every_credential(async |world| {
+        let session = tower_reauth::Session::builder(world.grant()).reissues_per_minute(None).build();
+        let world = world.with_session(session);
+        world.resource.reject_at("/");
+        let api = world.layer().parked_limit(0).layer(world.resource.clone());
+        for _ in 0..60 {
+            assert_eq!(api.clone().oneshot(get("/orders")).await.unwrap().status(), 401);
+            tokio::time::sleep(SECOND).await;
+        }
+        // After pauses of 1, 2, 4, 8, 16 and 32 s.
+        let requests = world.issuer.token_requests();
+        assert!(requests < 10, "{requests} token requests");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejection_that_is_known_to_be_too_long_comes_at_once_and_whole() {
+    let world = World::new(Kind::ClientCredentials);
+    with_dead_token(&world).await;
+    world.issuer.next(Answer::tokens().after(SECOND));
+    let page = |length| move || Response::builder().status(401).body(vec![b'x'; length].into()).unwrap();
+    let start = tokio::time::Instant::now();
+    world.resource.reject_with(page((16 << 20) + 1));
+    let response = world.get("/orders").await.unwrap();
+    assert_eq!((failure(&response).kind(), start.elapsed()), (ErrorKind::NotReplayable, Duration::ZERO));
+    assert_eq!(text(response).await.len(), (16 << 20) + 1);
+    // One that takes a quarter of the budget with its frame waits.
+    world.resource.reject_with(page((16 << 20) - 1024));
+    assert_eq!(world.get("/orders").await.unwrap().status(), 200);
+    assert_eq!(start.elapsed(), SECOND);
+}
+
 /// So many pieces of a page, of 16 KiB each.
 struct Page(usize);
 

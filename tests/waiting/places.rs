@@ -423,6 +423,8 @@ async fn rejection_is_kept_within_the_budget_until_its_replay_is_answered() {
     let replayed = tokio::spawn(api.clone().oneshot(get("/orders")));
     never_hangs(world.resource.arrived(2)).await;
     *hang.lock().unwrap() = false;
+    // The new token is a good one.
+    assert_eq!(api.clone().oneshot(get("/orders")).await.unwrap().status(), 200);
     world.issuer.revoke_all();
     // There is room for this one and its rejection, and not for that of the other one besides.
     let large = || post("/orders", vec![b'x'; 130 * 1024]);
