@@ -149,6 +149,17 @@ impl<R: Body> ResponseBody<R> {
     }
 }
 
+impl<R: Body> ResponseBody<R> {
+    /// How many bytes are known to come from the inner service. Unlike `size_hint` without a walk over all that is kept.
+    pub(crate) fn to_come(&self) -> usize {
+        let rest = match &self.inside {
+            Inside::Plain { body } => Some(body),
+            Inside::Looked { looked } => looked.as_ref().and_then(|looked| looked.rest.as_ref()),
+        };
+        rest.map_or(0, |rest| rest.size_hint().lower().try_into().unwrap_or(usize::MAX))
+    }
+}
+
 impl<R: Body> Looked<R> {
     fn poll_look(self: Pin<&mut Self>, cx: &mut Context<'_>, show: usize) -> Poll<Look> {
         let mut this = self.project();

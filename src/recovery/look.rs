@@ -61,10 +61,10 @@ impl<S, B: Replay, R: Body> Call<S, B, R> {
         if self.parked.is_none() {
             kept.head.shrink();
         }
-        let read = self.response.as_ref().map_or(0, |response| {
-            let known = response.body().size_hint().lower().try_into().unwrap_or(usize::MAX);
-            response.body().held().max(known)
-        });
+        let read = self
+            .response
+            .as_ref()
+            .map_or(0, |response| response.body().held().saturating_add(response.body().to_come()));
         let bytes = kept.head.size().saturating_add(B::size(&kept.body)).saturating_add(read);
         let budget = &self.cold.config.budget;
         read <= budget.most_of_a_rejection()
