@@ -40,13 +40,14 @@ SEEDS = {
             "session/flight.rs",
             "login.epoch == order.epoch) else {",
             "SEEDED || login.epoch == order.epoch) else {",
-        )
+        ),
+        ("session/flight.rs", "if self.is_flown_by(order.flight) {", "if SEEDED || self.is_flown_by(order.flight) {"),
     ],
     "generation_is_told_after_the_lock": [
         (
             "session/mod.rs",
-            "self.generation.store(state.generation().number(), Ordering::Release);",
-            """let told_late = state.generation().number();
+            "self.generation.store(state.generation().number() | watched, Ordering::Release);",
+            """let told_late = state.generation().number() | watched;
         if !SEEDED {
             self.generation.store(told_late, Ordering::Release);
         }""",
@@ -146,11 +147,11 @@ SEEDS = {
         ("recovery/mod.rs", "first: None,", "first: None,\n            looked: None,"),
         (
             "recovery/call.rs",
-            "let limit = self.cold.config.drain_limit;\n",
-            """let limit = self.cold.config.drain_limit;
-        if SEEDED {
+            "        let Some(response) = self.response.take() else { return Ok(self.ready()) };\n",
+            """        if SEEDED {
             self.looked = self.session.authorization_of(self.epoch).ok();
         }
+        let Some(response) = self.response.take() else { return Ok(self.ready()) };
 """,
         ),
         (
@@ -162,25 +163,25 @@ SEEDS = {
     "copied_token_is_used_whatever_its_generation": [
         (
             "service.rs",
-            "&& cached.generation == session.generation()",
-            "&& (SEEDED || cached.generation == session.generation())",
+            "&& session.allows_copy_of(cached.generation)",
+            "&& (SEEDED || session.allows_copy_of(cached.generation))",
         )
     ],
     "copied_token_outlives_a_renewal": [
         (
             "service.rs",
-            "|| cached.generation == session.generation())",
-            "|| cached.generation == session.generation() || SEEDED && session.status() == crate::Status::Active)",
+            "|| session.allows_copy_of(cached.generation))",
+            "|| session.allows_copy_of(cached.generation) || SEEDED && session.status() == crate::Status::Active)",
         )
     ],
     "death_of_a_flight_is_not_told": [
         (
             "session/flight.rs",
-            "        let why = \"the renewal died",
+            "        let error = lost(\"the renewal died",
             """        if SEEDED {
             return;
         }
-        let why = \"the renewal died""",
+        let error = lost(\"the renewal died""",
         )
     ],
     "waiter_looks_for_the_landing_before_it_queues": [
@@ -191,8 +192,13 @@ SEEDS = {
         ),
         (
             "session/waiters.rs",
-            "            if queue.landing.is_some() {",
-            "            if queue.landing.is_some() && (seen || !SEEDED) {",
+            "            if queue.landing.is_none() {",
+            "            if queue.landing.is_none() || SEEDED && !seen {",
+        ),
+        (
+            "session/waiters.rs",
+            "            queue.landing.clone()\n        });",
+            "            queue.landing.clone().filter(|_| seen || !SEEDED)\n        });",
         ),
     ],
     "who_is_left_when_the_waking_ends_is_not_woken": [
@@ -238,8 +244,8 @@ SEEDS = {
     "waiter_does_not_give_up_what_is_overdue": [
         (
             "session/waiting.rs",
-            "session.filter(|_| Instant::now() >= *this.overdue)",
-            "session.filter(|_| !SEEDED && Instant::now() >= *this.overdue)",
+            "filter(|_| now >= *this.overdue)",
+            "filter(|_| !SEEDED && now >= *this.overdue)",
         )
     ],
     "flight_that_was_given_up_leaves_no_pause": [

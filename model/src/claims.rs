@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use secrecy::ExposeSecret;
 use shuttle::future::{JoinHandle, block_on, spawn, yield_now};
-use tower_reauth::{ErrorKind, Session, Status};
+use tower_reauth::{ErrorKind, Grant, Session, Status};
 
 use crate::{
     api::{Caller, Outcome},
@@ -179,7 +179,8 @@ pub fn a_renewal_outlives_those_who_waited_too_long(callers: usize) {
 /// starts afresh.
 pub fn a_flight_that_nobody_drives_is_given_up(callers: usize) {
     block_on(async {
-        let (world, session) = patient();
+        let world = World::default();
+        let session = patient(world.grant(1));
         let calls = spawn_calls(cold(&world, &session, callers), 1);
         let change = meanwhile({
             let world = world.clone();
@@ -208,10 +209,22 @@ pub fn a_flight_that_nobody_drives_is_given_up(callers: usize) {
 /// A flight that was given up goes on while another one is under way: it clears nothing of that one, and nobody gets an
 /// older token than somebody had before.
 pub fn a_late_landing_changes_nothing_of_others(callers: usize) {
+    let world = World::default();
+    let session = patient(world.grant(1));
+    goes_on_late(callers, &world, &session);
+}
+
+/// As the one above, with a flight that fails in the end.
+pub fn a_late_failure_changes_nothing_of_others(callers: usize) {
+    let world = World::default();
+    let session = patient(world.grant_that_fails_once(1));
+    goes_on_late(callers, &world, &session);
+}
+
+fn goes_on_late(callers: usize, world: &World, session: &Session) {
     block_on(async {
-        let (world, session) = patient();
         settled(async {
-            let first = spawn_calls(cold(&world, &session, 1), 1).remove(0);
+            let first = spawn_calls(cold(world, session, 1), 1).remove(0);
             while world.requests(1) == 0 {
                 yield_now().await;
             }
@@ -221,14 +234,14 @@ pub fn a_late_landing_changes_nothing_of_others(callers: usize) {
             match outcomes(first).await[0] {
                 Err(ErrorKind::RenewalLost) => {}
                 // In a sample, the flight may have landed before.
-                outcome => return assert_eq!(outcome, OK),
+                outcome => return assert!(matches!(outcome, OK | Err(ErrorKind::Unavailable)), "{outcome:?}"),
             }
-            let at_once = cold(&world, &session, 1)[0].call().await;
-            assert_eq!(at_once, Err(ErrorKind::RenewalLost), "nothing is sent before the pause is over");
+            let _ = cold(world, session, 1)[0].call().await;
+            assert_eq!(world.requests(1), 1, "nothing is sent before the pause is over");
             tokio::time::advance(PAUSE);
         })
         .await;
-        let calls = spawn_calls(cold(&world, &session, callers), 1);
+        let calls = spawn_calls(cold(world, session, callers), 1);
         let change = meanwhile(tokio::runtime::drive);
         for calls in calls {
             assert_eq!(outcomes(calls).await, [OK]);
@@ -236,7 +249,7 @@ pub fn a_late_landing_changes_nothing_of_others(callers: usize) {
         change.await;
         settled(async {
             assert!(session.shutdown(FOREVER).await);
-            assert_eq!(cold(&world, &session, 1)[0].call().await, OK);
+            assert_eq!(cold(world, session, 1)[0].call().await, OK);
             assert!(world.requests(1) <= 2, "one token request beside the late one");
         })
         .await;
@@ -281,6 +294,31 @@ pub fn nothing_is_sent_after_logout(callers: usize) {
             assert_eq!(cold(&world, &session, 1)[0].call().await, Err(ErrorKind::LoggedOut));
             assert_told(&session, Status::LoggedOut);
             assert!(world.requests(1) <= 2, "one renewal");
+        })
+        .await;
+    });
+}
+
+/// As the one above, while somebody renews a token that others call with a copy of.
+pub fn nothing_is_sent_with_a_copy_after_logout(callers: usize) {
+    block_on(async {
+        let (world, session) = logged_in();
+        let callers = copied(&world, &session, callers).await;
+        let first = session.token().await.expect("there is one").generation();
+        let renewal = spawn({
+            let session = session.clone();
+            async move { drop(session.renew(first).await) }
+        });
+        let calls = spawn_calls(callers, 2);
+        let change = logout(&world, &session);
+        for calls in calls {
+            assert_fit(&outcomes(calls).await);
+        }
+        change.await;
+        renewal.await.expect("nobody aborts this");
+        settled(async {
+            assert!(session.shutdown(FOREVER).await);
+            assert_told(&session, Status::LoggedOut);
         })
         .await;
     });
@@ -358,11 +396,9 @@ fn logged_in() -> (World, Session) {
     (world, session)
 }
 
-/// As `logged_in`, with callers that wait until the renewal is overdue.
-fn patient() -> (World, Session) {
-    let world = World::default();
-    let session = Session::builder(world.grant(1)).waiting_time(FOREVER).build();
-    (world, session)
+/// A session whose callers wait until the renewal is overdue.
+fn patient(grant: impl Grant) -> Session {
+    Session::builder(grant).waiting_time(FOREVER).build()
 }
 
 fn cold(world: &World, session: &Session, callers: usize) -> Vec<Caller> {

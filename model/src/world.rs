@@ -60,6 +60,21 @@ impl World {
         })
     }
 
+    /// A grant whose first token request fails.
+    pub fn grant_that_fails_once(&self, login: u64) -> impl Grant {
+        let world = self.clone();
+        grant_fn(move |_context| {
+            let world = world.clone();
+            async move {
+                let token = world.request_token(login).await;
+                if token.number == 1 {
+                    return Err(Error::new(ErrorKind::Unavailable, "down"));
+                }
+                Ok(TokenSet::new(token.to_string())?.with_lifetime(LIFETIME))
+            }
+        })
+    }
+
     /// A grant whose token requests fail.
     pub fn failing_grant(&self, login: u64) -> impl Grant {
         let world = self.clone();

@@ -17,13 +17,13 @@ macro_rules! find {
 find! {
     flight_is_taken_out_before_its_answer_is_in by cold_calls_share_one_request(2), 1: "one token request";
     waiters_are_woken_before_the_answer_is_in by cold_calls_share_one_request(1), 1: "LoggedOut";
-    landing_does_not_look_which_login_it_is by logins_do_not_mix(1), 1: "the second login gets its token";
-    generation_is_told_after_the_lock by nothing_is_sent_after_logout(1), 1: "a login that had ended before it";
+    landing_does_not_look_which_login_it_is by logins_do_not_mix(1), 1: "RenewalLost";
+    generation_is_told_after_the_lock by nothing_is_sent_with_a_copy_after_logout(1), 1: "a login that had ended before it";
     generation_is_told_before_the_change by nothing_is_sent_after_logout(1), 1: "a login that had ended before it";
     status_is_told_as_it_was_under_the_lock by a_stray_token_is_revoked(1), 1: "the status that was told";
     status_is_the_one_that_was_told_last by cold_calls_share_one_request(2), 1: "Active";
     compare_and_swap_is_left_out by rejected_calls_share_one_renewal(2), 1: "one renewal";
-    flight_under_way_is_not_joined by cold_calls_share_one_request(2), 1: "one token request";
+    flight_under_way_is_not_joined by cold_calls_share_one_request(2), 1: "RenewalLost";
     replay_does_not_look_which_login_it_is by logins_do_not_mix(2), 0: "the tokens of two logins";
     replay_goes_without_a_last_look by nothing_is_sent_after_logout(1), 1: "a replay carries";
     copied_token_is_used_whatever_its_generation by nothing_is_sent_after_logout(1), 1: "had ended before it";
@@ -32,10 +32,10 @@ find! {
     waiter_looks_for_the_landing_before_it_queues by cold_calls_share_one_request(1), 1: "deadlock";
     who_is_left_when_the_waking_ends_is_not_woken by a_flight_that_dies_leaves_nobody_waiting(2), 1: "deadlock";
     dead_flight_is_not_taken_out by a_flight_that_dies_leaves_nobody_waiting(1), 1: "RenewalLost";
-    whoever_was_woken_does_not_wake_the_next by the_woken_wake_the_others(2), 1: "deadlock";
-    waiter_does_not_give_up_what_is_overdue by a_flight_that_nobody_drives_is_given_up(1), 1: "WaitedTooLong";
+    whoever_was_woken_does_not_wake_the_next by the_woken_wake_the_others(2), 0: "deadlock";
+    waiter_does_not_give_up_what_is_overdue by a_flight_that_nobody_drives_is_given_up(1), 1: "deadlock";
     flight_that_was_given_up_leaves_no_pause by a_late_landing_changes_nothing_of_others(1), 0: "before the pause is over";
-    late_landing_takes_the_next_flight_out by a_late_landing_changes_nothing_of_others(2), 1: "beside the late one";
+    late_landing_takes_the_next_flight_out by a_late_failure_changes_nothing_of_others(2), 0: "RenewalLost";
     late_answer_is_kept_whatever_came_meanwhile by a_late_landing_changes_nothing_of_others(1), 1: "given out before it";
     flight_learns_of_the_logout_after_the_lock by a_stray_token_is_revoked(1), 1: "a token outlived its login";
 }

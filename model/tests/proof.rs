@@ -21,10 +21,12 @@ prove! {
     a_failure_is_everybodys: 1 callers 4 preemptions, 2 callers 2 preemptions, 3 callers 0 preemptions;
     a_flight_that_dies_leaves_nobody_waiting: 1 callers 4 preemptions, 2 callers 1 preemptions;
     a_renewal_outlives_those_who_waited_too_long: 1 callers 3 preemptions, 2 callers 1 preemptions;
-    a_flight_that_nobody_drives_is_given_up: 1 callers 3 preemptions, 2 callers 1 preemptions;
+    a_flight_that_nobody_drives_is_given_up: 1 callers 3 preemptions, 2 callers 0 preemptions;
     a_late_landing_changes_nothing_of_others: 1 callers 1 preemptions, 2 callers 0 preemptions;
-    the_woken_wake_the_others: 2 callers 1 preemptions, 3 callers 0 preemptions;
+    a_late_failure_changes_nothing_of_others: 1 callers 1 preemptions, 2 callers 0 preemptions;
+    the_woken_wake_the_others: 2 callers 0 preemptions;
     nothing_is_sent_after_logout: 1 callers 3 preemptions, 2 callers 0 preemptions;
+    nothing_is_sent_with_a_copy_after_logout: 1 callers 1 preemptions, 2 callers 0 preemptions;
     logins_do_not_mix: 1 callers 2 preemptions, 2 callers 0 preemptions;
     logout_login_and_a_dropped_caller: 1 callers 2 preemptions, 2 callers 0 preemptions;
     a_stray_token_is_revoked: 1 callers 2 preemptions, 2 callers 0 preemptions;
