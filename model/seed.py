@@ -13,7 +13,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SEEDS = {
     "flight_is_taken_out_before_its_answer_is_in": [
         (
-            "session/flight.rs",
+            "session/launch.rs",
             "let landing = session.change(|state| {",
             """if SEEDED {
             session.change(|state| {
@@ -27,25 +27,25 @@ SEEDS = {
     ],
     "waiters_are_woken_before_the_answer_is_in": [
         (
-            "session/flight.rs",
-            "let mut stray = None;",
+            "session/launch.rs",
+            "let mut late = None;",
             """if SEEDED {
             drop(self.waiters.land(answer.as_ref().map(|_| Generation::next()).map_err(Clone::clone)));
         }
-        let mut stray = None;""",
+        let mut late = None;""",
         )
     ],
     "landing_does_not_look_which_login_it_is": [
         (
-            "session/flight.rs",
+            "session/launch.rs",
             "login.epoch == order.epoch) else {",
             "SEEDED || login.epoch == order.epoch) else {",
         ),
-        ("session/flight.rs", "if self.is_flown_by(order.flight) {", "if SEEDED || self.is_flown_by(order.flight) {"),
+        ("session/state/landing.rs", "if self.is_flown_by(order.flight) {", "if SEEDED || self.is_flown_by(order.flight) {"),
     ],
     "generation_is_told_after_the_lock": [
         (
-            "session/mod.rs",
+            "session/inner.rs",
             "self.generation.store(state.generation().number() | watched, Ordering::Release);",
             """let told_late = state.generation().number() | watched;
         if !SEEDED {
@@ -53,7 +53,7 @@ SEEDS = {
         }""",
         ),
         (
-            "session/mod.rs",
+            "session/inner.rs",
             "        if changed {\n",
             """        if SEEDED {
             self.generation.store(told_late, Ordering::Release);
@@ -64,7 +64,7 @@ SEEDS = {
     ],
     "generation_is_told_before_the_change": [
         (
-            "session/mod.rs",
+            "session/inner.rs",
             "let result = act(&mut state);",
             """if SEEDED {
             self.generation.store(state.generation().number(), Ordering::Release);
@@ -73,7 +73,7 @@ SEEDS = {
         let result = act(&mut state);""",
         ),
         (
-            "session/mod.rs",
+            "session/inner.rs",
             "let changed = state.status() != before;",
             """if SEEDED {
             self.generation.store(told_early, Ordering::Release);
@@ -83,12 +83,12 @@ SEEDS = {
     ],
     "status_is_told_as_it_was_under_the_lock": [
         (
-            "session/mod.rs",
+            "session/inner.rs",
             "        drop(state);\n",
             "        let status_then = state.status();\n        drop(state);\n",
         ),
         (
-            "session/mod.rs",
+            "session/inner.rs",
             "            self.tell_status();\n",
             """            if SEEDED {
                 if let Some(told) = self.subscribers() {
@@ -113,7 +113,7 @@ SEEDS = {
     ],
     "compare_and_swap_is_left_out": [
         (
-            "session/ask.rs",
+            "session/need.rs",
             "held.generation != generation\n",
             "!SEEDED && held.generation != generation\n",
         )
@@ -135,18 +135,18 @@ SEEDS = {
     ],
     "replay_goes_without_a_last_look": [
         (
-            "recovery/call.rs",
+            "middleware/recovery/call.rs",
             "    pub(super) parked: Option<Parked>,\n}",
             "    pub(super) parked: Option<Parked>,\n    pub(super) looked: Option<Authorization>,\n}",
         ),
         (
-            "recovery/mod.rs",
+            "middleware/recovery/mod.rs",
             "first: Some(Box::new((request, first))),",
             "first: Some(Box::new((request, first))),\n            looked: None,",
         ),
-        ("recovery/mod.rs", "first: None,", "first: None,\n            looked: None,"),
+        ("middleware/recovery/mod.rs", "first: None,", "first: None,\n            looked: None,"),
         (
-            "recovery/call.rs",
+            "middleware/recovery/call.rs",
             "        let Some(response) = self.response.take() else { return Ok(self.ready()) };\n",
             """        if SEEDED {
             self.looked = self.session.authorization_of(self.epoch).ok();
@@ -155,28 +155,28 @@ SEEDS = {
 """,
         ),
         (
-            "recovery/call.rs",
+            "middleware/recovery/call.rs",
             "match self.session.authorization_of(self.epoch) {",
             "match self.looked.take().map_or_else(|| self.session.authorization_of(self.epoch), Ok) {",
         ),
     ],
     "copied_token_is_used_whatever_its_generation": [
         (
-            "service.rs",
+            "middleware/service.rs",
             "&& session.allows_copy_of(cached.generation)",
             "&& (SEEDED || session.allows_copy_of(cached.generation))",
         )
     ],
     "copied_token_outlives_a_renewal": [
         (
-            "service.rs",
+            "middleware/service.rs",
             "|| session.allows_copy_of(cached.generation))",
             "|| session.allows_copy_of(cached.generation) || SEEDED && session.status() == crate::Status::Active)",
         )
     ],
     "death_of_a_flight_is_not_told": [
         (
-            "session/flight.rs",
+            "session/launch.rs",
             "        let error = lost(\"the renewal died",
             """        if SEEDED {
             return;
@@ -186,36 +186,36 @@ SEEDS = {
     ],
     "waiter_looks_for_the_landing_before_it_queues": [
         (
-            "session/waiters.rs",
+            "session/state/waiters.rs",
             "let landing = waiters.with(|queue| {",
             "let seen = waiters.have_landed();\n        let landing = waiters.with(|queue| {",
         ),
         (
-            "session/waiters.rs",
+            "session/state/waiters.rs",
             "            if queue.landing.is_none() {",
             "            if queue.landing.is_none() || SEEDED && !seen {",
         ),
         (
-            "session/waiters.rs",
+            "session/state/waiters.rs",
             "            queue.landing.clone()\n        });",
             "            queue.landing.clone().filter(|_| seen || !SEEDED)\n        });",
         ),
     ],
     "who_is_left_when_the_waking_ends_is_not_woken": [
         (
-            "session/waiters.rs",
+            "session/state/waiters.rs",
             "        while self.waiters.wake(BATCH).0 {}",
             "        while !SEEDED && self.waiters.wake(BATCH).0 {}",
         ),
         (
-            "session/waiters.rs",
+            "session/state/waiters.rs",
             "        let Some(number) = self.number.take() else { return };\n",
             "        let Some(number) = self.number.take().filter(|_| !SEEDED) else { return };\n",
         ),
     ],
     "dead_flight_is_not_taken_out": [
         (
-            "session/flight.rs",
+            "session/launch.rs",
             "                    && login.is_flown_by(self.id)\n",
             "                    && login.is_flown_by(self.id) && !SEEDED\n",
         )
@@ -239,7 +239,7 @@ SEEDS = {
         )
     ],
     "whoever_was_woken_does_not_wake_the_next": [
-        ("session/waiters.rs", "        if woken {\n", "        if woken && !SEEDED {\n"),
+        ("session/state/waiters.rs", "        if woken {\n", "        if woken && !SEEDED {\n"),
     ],
     "waiter_does_not_give_up_what_is_overdue": [
         (
@@ -250,14 +250,14 @@ SEEDS = {
     ],
     "flight_that_was_given_up_leaves_no_pause": [
         (
-            "session/flight.rs",
+            "session/state/landing.rs",
             "        self.lost(now, &error);\n        Some(GivenUp",
             "        if !SEEDED {\n            self.lost(now, &error);\n        }\n        Some(GivenUp",
         )
     ],
     "late_landing_takes_the_next_flight_out": [
         (
-            "session/flight.rs",
+            "session/state/landing.rs",
             "        let tokens = answer?;\n        if !self.takes_late",
             """        if SEEDED {
             self.rare_mut().flight = None;
@@ -267,7 +267,7 @@ SEEDS = {
         )
     ],
     "late_answer_is_kept_whatever_came_meanwhile": [
-        ("session/flight.rs", "if !self.takes_late(order) {", "if !SEEDED && !self.takes_late(order) {"),
+        ("session/state/landing.rs", "if !self.takes_late(order) {", "if !SEEDED && !self.takes_late(order) {"),
     ],
 }
 

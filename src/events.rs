@@ -11,8 +11,10 @@ use http::{StatusCode, uri::Authority};
 use tracing::{Span, debug, debug_span, field::display, info, warn};
 
 use crate::{
-    Credential, Error, ErrorKind, Origin, Origins,
+    credential::Credential,
+    error::{Error, ErrorKind},
     identity::{Generation, SessionName},
+    origin::{Origin, Origins},
 };
 
 const TARGET: &str = "tower_reauth";

@@ -116,47 +116,39 @@
 //! It stores nothing on disk, opens no browser, verifies no token, and is no server-side authentication. It renews tokens;
 //! which of them your user should have is your application's business.
 
-mod budget;
 mod challenge;
 mod clock;
+mod context;
+mod credential;
 mod endpoint;
 mod error;
 mod events;
-mod extensions;
-mod future;
 mod grant;
 mod identity;
-mod layer;
 pub mod manual;
 mod metrics;
+mod middleware;
 mod origin;
-mod plan;
-mod recovery;
 mod replay;
-mod response_body;
-mod service;
 mod session;
 mod sessions;
-mod stray;
 mod timer;
 mod token;
 
 pub use self::{
     challenge::{BearerClassifier, Challenge, Classify, GrpcClassifier, Head, Seen, Verdict, Wso2Classifier},
+    context::GrantContext,
+    credential::Credential,
     endpoint::{ClientAuth, TokenEndpoint},
     error::{Error, ErrorKind},
-    extensions::{ForceRenewal, NoReplay, RenewalFailed, WithoutAuth},
-    future::ResponseFuture,
-    grant::{
-        ClientCredentialsGrant, Credential, Grant, GrantContext, PasswordGrant, RefreshTokenGrant, Retain, grant_fn,
-        grant_with,
-    },
+    grant::{ClientCredentialsGrant, Grant, PasswordGrant, RefreshTokenGrant, Retain, grant_fn, grant_with},
     identity::Generation,
-    layer::{OwnAuthorization, ReauthLayer},
+    middleware::{
+        ForceRenewal, NoReplay, OwnAuthorization, Reauth, ReauthLayer, RenewalFailed, ResponseBody, ResponseFuture,
+        WithoutAuth,
+    },
     origin::{Origin, Origins},
     replay::{KeptBody, Replay},
-    response_body::ResponseBody,
-    service::Reauth,
     session::{Logout, RenewAhead, Session, SessionBuilder, Status, Token},
     sessions::{Eviction, LogoutAll, Selector, Sessions, SessionsBuilder, WithoutKey},
     token::TokenSet,

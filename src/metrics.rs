@@ -7,14 +7,14 @@
 #[cfg(feature = "metrics")]
 use std::sync::OnceLock;
 
-use http::Response;
 #[cfg(feature = "metrics")]
 use metrics::{Counter, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use tokio::time::Instant;
 
-#[cfg(feature = "metrics")]
-use crate::RenewalFailed;
-use crate::{Error, ErrorKind, identity::Generation};
+use crate::{
+    error::{Error, ErrorKind},
+    identity::Generation,
+};
 
 const REQUESTS: &str = "tower_reauth_requests_total";
 const REJECTIONS: &str = "tower_reauth_rejections_total";
@@ -67,16 +67,14 @@ pub(crate) fn bare() {
 }
 
 /// Counts a call that took more than one good send, if it got a response; [`failed`] counts the others.
-pub(crate) fn recovered<R>(end: &Result<Response<R>, Error>, was_rejected: bool) {
+pub(crate) fn recovered(was_rejected: bool, healed: bool) {
     #[cfg(feature = "metrics")]
-    if let Ok(response) = end {
-        match response.extensions().get::<RenewalFailed>() {
-            Some(_) => counter!(REQUESTS, "outcome" => "rejected"),
-            None if was_rejected => counter!(REQUESTS, "outcome" => "healed"),
-            None => counter!(REQUESTS, "outcome" => "passed"),
-        }
-        .increment(1);
+    match (was_rejected, healed) {
+        (_, false) => counter!(REQUESTS, "outcome" => "rejected"),
+        (true, true) => counter!(REQUESTS, "outcome" => "healed"),
+        (false, true) => counter!(REQUESTS, "outcome" => "passed"),
     }
+    .increment(1);
 }
 
 /// Counts a call that got an error.

@@ -8,7 +8,7 @@ use http::{
     uri::{Authority, Scheme},
 };
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// Scheme, host and port of a resource server ([RFC 6454 §4](https://www.rfc-editor.org/rfc/rfc6454#section-4)).
 ///

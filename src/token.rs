@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 const SCHEME: &str = "Bearer ";
 

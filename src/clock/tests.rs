@@ -16,7 +16,14 @@ use tokio::time::{Instant, advance};
 use tower::{Layer, Service, ServiceExt};
 
 use super::*;
-use crate::{Origins, Reauth, ReauthLayer, Selector, Session, Sessions, TokenSet, grant_fn};
+use crate::{
+    grant::grant_fn,
+    middleware::{Reauth, ReauthLayer},
+    origin::Origins,
+    session::Session,
+    sessions::{Selector, Sessions},
+    token::TokenSet,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);

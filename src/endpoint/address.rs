@@ -4,7 +4,10 @@ use std::fmt;
 
 use http::Uri;
 
-use crate::{Error, ErrorKind, Origin};
+use crate::{
+    error::{Error, ErrorKind},
+    origin::Origin,
+};
 
 /// An absolute URI, encrypted or on this machine, without userinfo and fragment.
 ///

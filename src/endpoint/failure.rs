@@ -12,7 +12,7 @@ use super::{
     step::Step,
     verdict::{Refusal, verdict},
 };
-use crate::Error;
+use crate::error::Error;
 
 /// The longest wait that a server can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);

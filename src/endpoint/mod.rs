@@ -28,8 +28,9 @@ use tokio::sync::Semaphore;
 use tower_service::Service;
 
 pub use self::client_auth::ClientAuth;
+pub(crate) use self::step::TokenKind;
 use self::{address::Address, hold::Hold, transport::Transport};
-use crate::Error;
+use crate::error::Error;
 
 const RESPONSE_LIMIT: usize = 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -100,15 +101,6 @@ const CONCURRENCY: usize = 64;
 pub struct TokenEndpoint {
     shared: Arc<Shared>,
     settings: Arc<Settings>,
-}
-
-/// What a token is, for revocation (RFC 7009 §2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TokenKind {
-    /// `access_token`
-    Access,
-    /// `refresh_token`
-    Refresh,
 }
 
 struct Shared {

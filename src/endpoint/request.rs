@@ -22,7 +22,14 @@ use super::{
     step::{Purpose, Step},
     transport::{AnswerBody, Deadline, read, read_start},
 };
-use crate::{Error, ErrorKind, GrantContext, TokenSet, clock, error::chain, events, identity::SessionId};
+use crate::{
+    clock,
+    context::GrantContext,
+    error::{Error, ErrorKind, chain},
+    events,
+    identity::SessionId,
+    token::TokenSet,
+};
 
 /// What a token request says. Asked for when the request is about to be sent, so that one that waits for its turn, or for its
 /// service, holds no secret (invariant 6).

@@ -20,7 +20,10 @@ use super::{
     failure::{Told, failure},
     step::Step,
 };
-use crate::{Error, ErrorKind, TokenSet, error::TokenVerdict};
+use crate::{
+    error::{Error, ErrorKind, TokenVerdict},
+    token::TokenSet,
+};
 
 /// The longest lifetime that is believed: a hundred years. Longer ones are cut, so that a clock can add them.
 const LONGEST_LIFETIME: f64 = 100.0 * 365.25 * 24.0 * 3600.0;

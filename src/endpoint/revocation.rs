@@ -6,15 +6,15 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::sleep;
 
 use super::{
-    TokenEndpoint, TokenKind,
+    TokenEndpoint,
     failure::{failure, holds_everyone},
     form::Form,
     request::refusal,
     response::Answer,
-    step::{Purpose, Step},
+    step::{Purpose, Step, TokenKind},
     transport::read_start,
 };
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 const SENDS: u32 = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(30);

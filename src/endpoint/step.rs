@@ -2,8 +2,17 @@
 
 use std::fmt;
 
-use super::{TokenKind, address::Address};
-use crate::{Error, ErrorKind};
+use super::address::Address;
+use crate::error::{Error, ErrorKind};
+
+/// What a token is, for revocation (RFC 7009 §2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenKind {
+    /// `access_token`
+    Access,
+    /// `refresh_token`
+    Refresh,
+}
 
 /// One request to an endpoint, as it is named in messages.
 #[derive(Clone, Copy)]

@@ -18,7 +18,10 @@ use tower::{ServiceExt, util::BoxCloneService};
 use tower_service::Service;
 
 use super::{secret_buffer::SecretBuffer, step::Step};
-use crate::{Error, ErrorKind, timer};
+use crate::{
+    error::{Error, ErrorKind},
+    timer,
+};
 
 /// So many frames are read in a row; then it is the turn of others, timers among them.
 const ROW: u32 = 64;

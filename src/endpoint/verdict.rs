@@ -5,10 +5,7 @@
 
 use http::StatusCode;
 
-use crate::{
-    ErrorKind,
-    error::{Evidence, TokenVerdict},
-};
+use crate::error::{ErrorKind, Evidence, TokenVerdict};
 
 /// An answer without tokens, as far as it matters here.
 #[derive(Clone, Copy, Debug)]

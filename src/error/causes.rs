@@ -66,7 +66,7 @@ mod tests {
     use std::{fmt, io};
 
     use super::*;
-    use crate::ErrorKind;
+    use crate::error::ErrorKind;
 
     #[derive(Debug)]
     struct Link(&'static str, Option<Box<dyn StdError + Send + Sync>>);

@@ -1,7 +1,7 @@
 //! The client credentials grant (RFC 6749 §4.4).
 
-use super::{Credential, Grant, GrantContext};
-use crate::{Error, TokenEndpoint, TokenSet};
+use super::Grant;
+use crate::{context::GrantContext, credential::Credential, endpoint::TokenEndpoint, error::Error, token::TokenSet};
 
 /// A service's own identity, exchanged for tokens
 /// ([RFC 6749 §4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)).

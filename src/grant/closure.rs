@@ -2,8 +2,8 @@
 
 use std::{future::Future, sync::Arc};
 
-use super::{Grant, GrantContext};
-use crate::{Error, TokenSet};
+use super::Grant;
+use crate::{context::GrantContext, error::Error, token::TokenSet};
 
 /// A grant from a function that returns a future.
 ///

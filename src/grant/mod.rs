@@ -2,7 +2,6 @@
 
 mod client_credentials;
 mod closure;
-mod context;
 mod password;
 mod refresh_token;
 mod shared;
@@ -15,11 +14,10 @@ pub(crate) use self::shared::SharedGrant;
 pub use self::{
     client_credentials::ClientCredentialsGrant,
     closure::{grant_fn, grant_with},
-    context::GrantContext,
     password::{PasswordGrant, Retain},
     refresh_token::RefreshTokenGrant,
 };
-use crate::{Error, TokenEndpoint, TokenSet};
+use crate::{context::GrantContext, credential::Credential, endpoint::TokenEndpoint, error::Error, token::TokenSet};
 
 /// A way to obtain tokens (RFC 6749 §1.3).
 ///
@@ -56,20 +54,6 @@ pub trait Grant: Send + Sync + 'static {
     /// [`fetch`](Grant::fetch) that is under way still borrows it, for minutes perhaps, and what the grant does not wipe here
     /// lives as long. Default: nothing, which is right for a grant that holds no secret.
     fn forget(&self) {}
-}
-
-/// What a grant authenticates with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Credential {
-    /// A person's password: refusals are remembered, since a server may lock the account.
-    Password,
-    /// The client's own secret: a refusal may be an outage, so it is probed from time to time.
-    Client,
-    /// A refresh token and nothing else.
-    RefreshToken,
-    /// Something of the user's own.
-    Custom,
 }
 
 #[cfg(test)]

@@ -8,8 +8,14 @@ use std::{
 
 use secrecy::SecretString;
 
-use super::{Credential, Grant, GrantContext};
-use crate::{Error, ErrorKind, TokenEndpoint, TokenSet};
+use super::Grant;
+use crate::{
+    context::GrantContext,
+    credential::Credential,
+    endpoint::TokenEndpoint,
+    error::{Error, ErrorKind},
+    token::TokenSet,
+};
 
 /// A user's name and password, exchanged for tokens
 /// ([RFC 6749 §4.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.3)).

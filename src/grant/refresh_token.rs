@@ -4,8 +4,14 @@ use std::fmt;
 
 use secrecy::SecretString;
 
-use super::{Credential, Grant, GrantContext};
-use crate::{Error, ErrorKind, TokenEndpoint, TokenSet};
+use super::Grant;
+use crate::{
+    context::GrantContext,
+    credential::Credential,
+    endpoint::TokenEndpoint,
+    error::{Error, ErrorKind},
+    token::TokenSet,
+};
 
 /// A refresh token that was obtained elsewhere, by the authorization code or the device flow for example
 /// ([RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6)).

@@ -4,8 +4,8 @@ use std::{any::Any, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 
-use super::{Credential, Grant, GrantContext, PasswordGrant, RefreshTokenGrant, refresh_token::nothing_left};
-use crate::{Error, TokenEndpoint, TokenSet};
+use super::{Grant, PasswordGrant, RefreshTokenGrant, refresh_token::nothing_left};
+use crate::{context::GrantContext, credential::Credential, endpoint::TokenEndpoint, error::Error, token::TokenSet};
 
 /// A grant whose initial refresh token was taken out.
 #[derive(Clone)]

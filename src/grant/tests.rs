@@ -9,9 +9,13 @@ use super::{
     grant_fn, grant_with,
 };
 use crate::{
-    ClientAuth, Error, ErrorKind, TokenSet,
-    endpoint::script::{Script, TOKEN, answer},
+    endpoint::{
+        ClientAuth,
+        script::{Script, TOKEN, answer},
+    },
+    error::{Error, ErrorKind},
     identity::SessionId,
+    token::TokenSet,
 };
 
 const WITH_REFRESH: &str = r#"{"access_token":"at","refresh_token":"rt"}"#;

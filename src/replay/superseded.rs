@@ -2,7 +2,7 @@
 
 use std::{any::Any, error::Error as StdError, io, task::Poll};
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// The error of a body that a newer attempt has superseded, for the error types that can carry it.
 pub(super) fn superseded<E: 'static>() -> Option<E> {

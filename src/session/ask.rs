@@ -6,50 +6,20 @@ use http::HeaderValue;
 use tokio::time::Instant;
 
 use super::{
-    Inner, Session,
-    builder::Settings,
-    damping::{Cause, Turn},
-    flight::{Departure, Flight},
-    logged_out,
-    route::Route,
-    state::{Held, Login, State},
+    Session,
+    inner::Inner,
+    launch::{Launch, prepare},
+    need::{Answer, Need},
+    state::{Cause, Held, Login, Route, State, Turn, logged_out},
     waiting::Waiting,
 };
 use crate::{
-    Error, ErrorKind, Origin, clock, events,
+    clock,
+    error::{Error, ErrorKind},
+    events,
     identity::{self, Generation},
+    origin::Origin,
 };
-
-/// How long a request that can't be replayed waits for a fresh token while the present one is still good.
-const FRESH_TOKEN_TIME: Duration = Duration::from_secs(2);
-
-/// Why a caller comes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Need<'a> {
-    /// There is no token, or it is about to expire.
-    Token,
-    /// The token is good for now, but this request can't be replayed: it goes out with one that will not fail.
-    FreshToken,
-    /// The token is due for a background renewal; nobody waits.
-    Ahead,
-    /// The caller asked for a renewal while this generation was current.
-    Renewal { since: Generation },
-    /// A request that was sent with this generation was rejected.
-    Rejected { generation: Generation, from: Option<(&'a Origin, Route)>, claims: Option<&'a str> },
-}
-
-/// What the caller is told.
-pub(crate) enum Answer {
-    /// There is a token to go on with.
-    Ready,
-    /// Wait for this flight, and look at how it landed.
-    Wait(Waiting),
-    /// Wait for this flight, then ask again: it brings something else than what is needed.
-    After(Waiting),
-    /// Ask again at this time: a pause ends, or it is this caller's turn.
-    At(Instant),
-    Failed(Error),
-}
 
 /// What stands against starting a flight.
 enum Obstacle {
@@ -147,11 +117,11 @@ impl Session {
             Err(error) => return Answer::Failed(error),
         };
         let now = Instant::now();
-        let (mut departure, mut given_up) = (None, None);
+        let (mut launch, mut given_up) = (None, None);
         let answer = self.inner.change(|state| match state.login.as_mut().filter(|login| login.epoch == epoch) {
             Some(login) => {
                 given_up = login.give_up_overdue(now);
-                let answer = login.answer(&self.inner, need, (since, now), &mut departure);
+                let answer = login.answer(&self.inner, need, (since, now), &mut launch);
                 if let Answer::Wait(_) | Answer::After(_) = answer {
                     login.put_on_trial(need, now);
                 }
@@ -162,8 +132,8 @@ impl Session {
         if let Some(given_up) = given_up {
             given_up.tell(self.inner.name());
         }
-        if let Some(departure) = departure {
-            departure.launch(&runtime);
+        if let Some(launch) = launch {
+            launch.start(&runtime);
         }
         if let Answer::Failed(error) = &answer
             && error.kind() == ErrorKind::Damped
@@ -241,11 +211,6 @@ impl Session {
 }
 
 impl Login {
-    /// Whether what origins let through is to be told: one of them is on trial, or cools down.
-    pub(super) fn is_watched(&self) -> bool {
-        !self.rare().cool_downs.is_empty()
-    }
-
     /// For one call.
     fn authorization(&self, held: &Held) -> Authorization {
         let (header, generation) = (held.header.clone(), held.generation);
@@ -262,7 +227,7 @@ impl Login {
         session: &Arc<Inner>,
         need: Need<'_>,
         (since, now): (Instant, Instant),
-        departure: &mut Option<Departure>,
+        launch: &mut Option<Launch>,
     ) -> Answer {
         let claims = need.claims();
         let busy = self.flight().is_some_and(|flight| !flight.ahead);
@@ -274,7 +239,7 @@ impl Login {
         let waited = now.saturating_duration_since(since);
         let left = need.longest_wait(&session.settings).saturating_sub(waited);
         if let Some(flight) = self.flight() {
-            let waiting = flight.wait(left);
+            let waiting = Waiting::new(flight, session, left);
             return match claims {
                 // Invariant 1: whoever needs claims does not join a flight without them.
                 Some(_) if flight.claims.as_deref() != claims => Answer::After(waiting),
@@ -288,10 +253,10 @@ impl Login {
             Err(Obstacle::Stop(error)) => return Answer::Failed(error),
         }
         let ahead = matches!(need, Need::Ahead);
-        let (flight, leaves) = Flight::prepare(session, self, claims, ahead, need.reason());
-        let waiting = flight.wait(left);
+        let (flight, leaves) = prepare(session, self, claims, ahead, need.reason());
+        let waiting = Waiting::new(&flight, session, left);
         self.rare_mut().flight = Some(flight);
-        *departure = Some(leaves);
+        *launch = Some(leaves);
         Answer::Wait(waiting)
     }
 
@@ -341,57 +306,6 @@ impl Login {
             }
         }
         Ok(())
-    }
-}
-
-impl<'a> Need<'a> {
-    /// How long a call waits in all.
-    fn longest_wait(self, settings: &Settings) -> Duration {
-        match self {
-            Self::FreshToken => settings.longest_wait().min(FRESH_TOKEN_TIME),
-            _ => settings.longest_wait(),
-        }
-    }
-
-    /// How long of that it waits for a pause to end.
-    fn patience(self, settings: &Settings) -> Duration {
-        match self {
-            // There is a token to go on with.
-            Self::FreshToken => Duration::ZERO,
-            _ => settings.patience,
-        }
-    }
-
-    fn claims(self) -> Option<&'a str> {
-        match self {
-            Self::Rejected { claims, .. } => claims,
-            _ => None,
-        }
-    }
-
-    /// Whether the token that is held is what the caller needs. `busy` says that a flight is under way because that
-    /// token failed somebody.
-    fn is_met_by(self, held: &Held, held_claims: Option<&str>, now: Instant, busy: bool) -> bool {
-        match self {
-            Self::Token => held.is_fresh(now),
-            Self::FreshToken | Self::Ahead => !held.is_due(now),
-            Self::Renewal { since } => held.generation != since && !busy,
-            Self::Rejected { generation, claims, .. } => {
-                held.generation != generation
-                    && held.may_work(now)
-                    && !busy
-                    && (claims.is_none() || held_claims == claims)
-            }
-        }
-    }
-
-    fn reason(self) -> &'static str {
-        match self {
-            Self::Token => "no fresh token",
-            Self::FreshToken | Self::Ahead => "ahead of time",
-            Self::Renewal { .. } => "asked for",
-            Self::Rejected { .. } => "rejected",
-        }
     }
 }
 

@@ -1,27 +1,14 @@
-//! A session's settings.
+//! How a session is built.
 
-use std::{
-    sync::{Arc, LazyLock, Mutex, PoisonError, Weak},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::{Session, runtime::OwnRuntime};
-use crate::{Credential, Grant};
-
-/// Whether a token is renewed before it expires: at 70 to 80 % of its lifetime, in the background, while the present one is
-/// used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RenewAhead {
-    /// Not before a call finds it about to expire.
-    Never,
-    /// When a call comes by. An idle session does nothing.
-    WithTraffic,
-    /// Also without traffic: a timer of its own, and a token request for every lifetime that passes.
-    Always,
-}
+use super::{
+    Session,
+    state::{OwnRuntime, RenewAhead, Settings},
+};
+use crate::grant::Grant;
 
 /// Builds a [`Session`] with settings of its own.
 ///
@@ -40,21 +27,19 @@ pub struct SessionBuilder<G> {
     settings: Settings,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Settings {
-    pub(super) waiting_time: Duration,
-    pub(super) flight_limit: Duration,
-    pub(super) reissues_per_minute: Option<usize>,
-    pub(super) patience: Duration,
-    pub(super) ahead: Option<RenewAhead>,
-    pub(super) runtime: Option<OwnRuntime>,
+impl Session {
+    /// A session that obtains its tokens with this grant.
+    pub fn new(grant: impl Grant) -> Self {
+        Self::builder(grant).build()
+    }
+
+    /// A session with settings of its own.
+    pub fn builder<G: Grant>(grant: G) -> SessionBuilder<G> {
+        SessionBuilder { grant, settings: Settings::default() }
+    }
 }
 
 impl<G: Grant> SessionBuilder<G> {
-    pub(super) fn new(grant: G) -> Self {
-        Self { grant, settings: Settings::default() }
-    }
-
     /// How long a call waits in all before it gives up, 30 s by default: for a token, for another one after a rejection,
     /// for its turn, and for the inner service to take it. What the inner service takes for its answers does not count. A
     /// call that was rejected gets its rejection then, any other one an error; the renewal itself goes on.
@@ -126,48 +111,5 @@ impl<G: Grant> SessionBuilder<G> {
         let session = Session::with_settings(self.settings);
         session.login(self.grant);
         session
-    }
-}
-
-impl Settings {
-    /// These settings, shared with the sessions that were built alike just before: there may be a million of them.
-    pub(super) fn shared(self) -> Arc<Self> {
-        static DEFAULT: LazyLock<Arc<Settings>> = LazyLock::new(Arc::default);
-        static LATEST: Mutex<Weak<Settings>> = Mutex::new(Weak::new());
-        if self == **DEFAULT {
-            return DEFAULT.clone();
-        }
-        let mut latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(latest) = latest.upgrade().filter(|latest| **latest == self) {
-            return latest;
-        }
-        let own = Arc::new(self);
-        *latest = Arc::downgrade(&own);
-        own
-    }
-
-    /// How long a call waits in all.
-    pub(super) fn longest_wait(&self) -> Duration {
-        self.waiting_time.max(self.patience)
-    }
-
-    pub(super) fn ahead(&self, credential: Credential) -> RenewAhead {
-        self.ahead.unwrap_or(match credential {
-            Credential::Password => RenewAhead::Never,
-            _ => RenewAhead::WithTraffic,
-        })
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            waiting_time: Duration::from_secs(30),
-            flight_limit: Duration::from_secs(120),
-            reissues_per_minute: Some(10),
-            patience: Duration::ZERO,
-            ahead: None,
-            runtime: None,
-        }
     }
 }

@@ -2,14 +2,21 @@
 //!
 //! Every rung looks at the session first: one that was logged out, or logged in anew, or that gave this flight up, sends
 //! nothing more, and learns nothing from it but what it brings in. Which rung comes first, and whether there is a next one,
-//! is said in [`rung`](super::rung).
+//! is said in [`rung`](super::state).
 
 use std::{error::Error as _, sync::Weak};
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{Inner, doubt::Fate, flight::Order, logged_out, rung::Rung, state::Login};
-use crate::{Error, ErrorKind, TokenSet, events, metrics};
+use super::{
+    inner::Inner,
+    state::{Fate, Login, Order, Rung, logged_out},
+};
+use crate::{
+    error::{Error, ErrorKind},
+    events, metrics,
+    token::TokenSet,
+};
 
 /// Climbs until there are tokens, no rung is left, or the time is over.
 pub(super) async fn climb(session: &Weak<Inner>, order: &mut Order, limit: Instant) -> Result<TokenSet, Error> {

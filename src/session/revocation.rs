@@ -10,9 +10,19 @@ use std::{
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
 
-use super::{Inner, Session, errand::Errand, flight::Parting, state::Login, watchers::Task};
+use super::{
+    Session,
+    inner::Inner,
+    state::{Errand, Login, Parting},
+    waiting::Waiting,
+    watch::Task,
+};
 use crate::{
-    Error, ErrorKind, TokenEndpoint, TokenSet, endpoint::TokenKind, error::TokenVerdict, events, identity::SessionName,
+    endpoint::{TokenEndpoint, TokenKind},
+    error::{Error, ErrorKind, TokenVerdict},
+    events,
+    identity::SessionName,
+    token::TokenSet,
 };
 
 /// The future of [`Session::logout`]. The secrets were gone before it was handed out, and the revocation runs on a task
@@ -39,6 +49,28 @@ pub(crate) struct Revocation {
 }
 
 impl Session {
+    /// Forgets everything at once, then revokes the refresh token and the access token at the server
+    /// ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)), where the grant's endpoint has an address for that.
+    ///
+    /// When this function has returned, before the future is first polled, no new call carries a token of this login,
+    /// no replay does, and a token that a renewal still brings in will be thrown away and revoked, even if the session is
+    /// dropped meanwhile. The future does not wait for that one: [`shutdown`](Session::shutdown) does.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotRevoked`] when the server did not confirm, [`ErrorKind::NoRuntime`] when there was no runtime to
+    /// ask it from; the session is logged out all the same.
+    ///
+    /// # Cancel safety
+    /// The revocation runs on a task of its own. Dropping the future changes nothing but that nobody learns its result.
+    pub fn logout(&self) -> Logout {
+        self.start_logout(None)
+    }
+
+    /// Forgets everything, and tells nobody: for a token that others share.
+    pub fn forget(&self) {
+        self.forget_with(None);
+    }
+
     /// Logs out; `errand` is held until nothing is left to do for it.
     pub(crate) fn start_logout(&self, errand: Option<Errand>) -> Logout {
         let Some(revocation) = self.end(errand) else { return Logout::done(Ok(())) };
@@ -90,19 +122,14 @@ impl Revocation {
 
 /// Revokes what a flight brought in after its login was logged out, unless the login that followed holds the same token.
 /// A session that has gone has no login any more.
-pub(super) async fn revoke_stray(
-    session: &Weak<Inner>,
-    name: SessionName,
-    endpoint: &TokenEndpoint,
-    tokens: &TokenSet,
-) {
+pub(super) async fn revoke_late(session: &Weak<Inner>, name: SessionName, endpoint: &TokenEndpoint, tokens: &TokenSet) {
     if !endpoint.revokes() {
         return;
     }
     // The login that followed may be about to get the very same token.
     let next = session.upgrade().and_then(|session| {
         let limit = session.settings.flight_limit;
-        session.read(|state| state.login.as_ref()?.flight().map(|flight| flight.wait(limit)))
+        session.read(|state| state.login.as_ref()?.flight().map(|flight| Waiting::new(flight, &session, limit)))
     });
     if let Some(landing) = next {
         let _ = landing.await;

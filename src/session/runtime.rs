@@ -2,19 +2,11 @@
 
 use tokio::runtime::Handle;
 
-use super::{Inner, Session};
-use crate::{Error, ErrorKind, timer};
-
-/// The runtime that a session was built with.
-#[derive(Clone, Debug)]
-pub(super) struct OwnRuntime(pub(super) Handle);
-
-// Two handles can't be compared, so sessions with a runtime of their own never share their settings.
-impl PartialEq for OwnRuntime {
-    fn eq(&self, _: &Self) -> bool {
-        false
-    }
-}
+use super::{Session, inner::Inner, state::OwnRuntime};
+use crate::{
+    error::{Error, ErrorKind},
+    timer,
+};
 
 impl Inner {
     /// Where a task of the session's runs: on its own runtime, else on the caller's.

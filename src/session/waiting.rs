@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::Weak,
+    sync::{Arc, Weak},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -12,11 +12,13 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 
 use super::{
-    Inner,
-    flight::{FOREVER, Landing},
-    waiters::Place,
+    inner::Inner,
+    state::{FOREVER, Flight, Landing, Place},
 };
-use crate::{Error, ErrorKind, metrics, timer};
+use crate::{
+    error::{Error, ErrorKind},
+    metrics, timer,
+};
 
 pin_project! {
     /// Waits for a flight. A flight that is overdue is given up by the timer of whoever waits: its own runtime may not be
@@ -41,8 +43,14 @@ pin_project! {
 }
 
 impl Waiting {
-    pub(super) fn new(place: Place, session: Weak<Inner>, time: Duration, overdue: Instant) -> Self {
-        Self { place, session, limit: Limit::Of { time }, overdue, waiter: metrics::Waiter::default() }
+    pub(super) fn new(flight: &Flight, session: &Arc<Inner>, time: Duration) -> Self {
+        Self {
+            place: flight.waiters.place(),
+            session: Arc::downgrade(session),
+            limit: Limit::Of { time },
+            overdue: flight.overdue(),
+            waiter: metrics::Waiter::default(),
+        }
     }
 }
 
@@ -85,6 +93,17 @@ impl Future for Waiting {
                 return Poll::Pending;
             };
             this.limit.set(Limit::Until { end, over });
+        }
+    }
+}
+
+impl Inner {
+    /// Gives up the flight that is under way, if it is overdue.
+    pub(super) fn give_up_overdue(&self) {
+        let now = Instant::now();
+        let given_up = self.change(|state| state.login.as_mut()?.give_up_overdue(now));
+        if let Some(given_up) = given_up {
+            given_up.tell(self.name());
         }
     }
 }

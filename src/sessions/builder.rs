@@ -1,12 +1,12 @@
-//! The settings of many sessions.
+//! How many sessions are built.
 
 use std::{fmt, hash::Hash, sync::Arc, time::Duration};
 
-use super::{Eviction, Sessions};
-
-const CAPACITY: usize = 100_000;
-const IDLE: Duration = Duration::from_secs(30 * 60);
-const LIFETIME: Duration = Duration::from_secs(12 * 3600);
+use super::{
+    Sessions,
+    eviction::Eviction,
+    settings::{Settings, WithoutKey},
+};
 
 /// Builds [`Sessions`] with settings of its own.
 ///
@@ -28,45 +28,17 @@ const LIFETIME: Duration = Duration::from_secs(12 * 3600);
 /// ```
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct SessionsBuilder<K> {
-    pub(super) settings: Settings<K>,
+    settings: Settings<K>,
 }
 
-/// What becomes of a request to one of the layer's origins whose extensions hold no key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WithoutKey {
-    /// It fails with [`ErrorKind::NoKey`](crate::ErrorKind::NoKey), and nothing is sent.
-    #[default]
-    Reject,
-    /// It goes out without a token, and is not replayed.
-    Bare,
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
+    /// Sessions with limits of their own.
+    pub fn builder() -> SessionsBuilder<K> {
+        SessionsBuilder { settings: Settings::default() }
+    }
 }
-
-pub(super) struct Settings<K> {
-    pub(super) capacity: usize,
-    pub(super) idle: Duration,
-    pub(super) lifetime: Duration,
-    pub(super) without_key: WithoutKey,
-    pub(super) revoke_evicted: bool,
-    pub(super) notice: Option<Notice<K>>,
-}
-
-type Notice<K> = Arc<dyn Fn(&K, Eviction) + Send + Sync>;
 
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> SessionsBuilder<K> {
-    pub(super) fn new() -> Self {
-        Self {
-            settings: Settings {
-                capacity: CAPACITY,
-                idle: IDLE,
-                lifetime: LIFETIME,
-                without_key: WithoutKey::default(),
-                revoke_evicted: false,
-                notice: None,
-            },
-        }
-    }
-
     /// How many sessions are held, 100,000 by default; over it, the least recently used one goes. At least one is held.
     pub fn capacity(mut self, sessions: usize) -> Self {
         self.settings.capacity = sessions.max(1);
@@ -111,18 +83,6 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> SessionsBuilder<K> {
     /// The sessions: none yet.
     pub fn build(self) -> Sessions<K> {
         Sessions::with_settings(self.settings)
-    }
-}
-
-impl<K> fmt::Debug for Settings<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("capacity", &self.capacity)
-            .field("idle", &self.idle)
-            .field("lifetime", &self.lifetime)
-            .field("without_key", &self.without_key)
-            .field("revoke_evicted", &self.revoke_evicted)
-            .finish_non_exhaustive()
     }
 }
 

@@ -7,13 +7,7 @@
 //!    since nobody drives its runtime any more, is overtaken by whoever comes later.
 //! 4. A login knows in which logins it was begun, so that it is not waited for by itself.
 
-use std::{
-    collections::HashMap,
-    future::Future,
-    hash::Hash,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{future::Future, hash::Hash, sync::Arc, time::Duration};
 
 use futures_util::future::{FutureExt, Shared as SharedFuture};
 use tokio::{
@@ -22,8 +16,17 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Sessions, Shared};
-use crate::{Error, ErrorKind, Session, identity::Generation, session::Errand, timer};
+use super::{
+    Sessions,
+    logins::{Login, Outcome},
+    shared::Shared,
+};
+use crate::{
+    error::{Error, ErrorKind},
+    identity::Generation,
+    session::{Errand, Session},
+    timer,
+};
 
 /// For a session, as for a token.
 const WAITING_TIME: Duration = Duration::from_secs(30);
@@ -33,18 +36,6 @@ const LIMIT: Duration = Duration::from_secs(120);
 tokio::task_local! {
     /// The logins that the present task belongs to, the outermost first.
     static INSIDE: Vec<Generation>;
-}
-
-type Outcome = Result<Session, Error>;
-
-pub(super) struct Logins<K> {
-    under_way: Mutex<HashMap<K, Login>>,
-}
-
-struct Login {
-    id: Generation,
-    began: Instant,
-    outcome: SharedFuture<oneshot::Receiver<Outcome>>,
 }
 
 /// What a caller finds who comes without a session.
@@ -98,7 +89,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
                 };
             }
             // One that ended since the caller looked has put its session in place.
-            if let Some(session) = self.shared.shelves.peek(&key) {
+            if let Some(session) = self.shared.shards.peek(&key) {
                 return Err(Ok(Found::Session(session)));
             }
             let outcome = receiver.shared();
@@ -110,7 +101,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
             Err(found) => return found,
         };
         inside.push(id);
-        let errand = self.shared.shelves.errands().begin();
+        let errand = self.shared.shards.errands().begin();
         let under_way = UnderWay { sessions: self.shared.clone(), key, id, errand };
         let login = login();
         // Detached: a password may be on the wire already when everybody leaves.
@@ -125,42 +116,11 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     }
 }
 
-impl<K: Eq + Hash> Logins<K> {
-    /// Puts a session in place or takes it away, and overtakes the login that is under way for its key.
-    pub(super) fn overtake<T>(&self, key: &K, act: impl FnOnce() -> T) -> T {
-        self.with(|under_way| {
-            under_way.remove(key);
-            act()
-        })
-    }
-
-    pub(super) fn overtake_all<T>(&self, act: impl FnOnce() -> T) -> T {
-        self.with(|under_way| {
-            under_way.clear();
-            act()
-        })
-    }
-
-    /// Takes this very login out of the table, and acts before another one can begin; `None` where it was overtaken.
-    fn end<T>(&self, key: &K, id: Generation, act: impl FnOnce() -> T) -> Option<T> {
-        self.with(|under_way| {
-            under_way.get(key).filter(|login| login.id == id)?;
-            under_way.remove(key);
-            Some(act())
-        })
-    }
-
-    // Nothing that runs under the lock leaves the table half changed when a key's code panics.
-    fn with<T>(&self, act: impl FnOnce(&mut HashMap<K, Login>) -> T) -> T {
-        act(&mut self.under_way.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> UnderWay<K> {
     fn end(self, outcome: Outcome) -> Outcome {
-        let Shared { logins, shelves, .. } = &*self.sessions;
+        let Shared { logins, shards, .. } = &*self.sessions;
         let session = outcome?;
-        match logins.end(&self.key, self.id, || shelves.insert(self.key.clone(), session.clone())) {
+        match logins.end(&self.key, self.id, || shards.insert(self.key.clone(), session.clone())) {
             Some(_older) => {
                 self.sessions.inserted(&self.key);
                 Ok(session)
@@ -186,10 +146,4 @@ impl<K: Eq + Hash> Drop for UnderWay<K> {
 
 fn own_login() -> Error {
     Error::new(ErrorKind::SelfLogin, "a login asked for the session that it is to make")
-}
-
-impl<K> Default for Logins<K> {
-    fn default() -> Self {
-        Self { under_way: Mutex::default() }
-    }
 }

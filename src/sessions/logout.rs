@@ -12,7 +12,10 @@ use futures_util::{
     stream::{self, StreamExt},
 };
 
-use crate::{Error, ErrorKind, Logout, Session, session::Errand};
+use crate::{
+    error::{Error, ErrorKind},
+    session::{Errand, Logout, Session},
+};
 
 /// Sessions whose tokens are revoked side by side.
 const AT_A_TIME: usize = 16;

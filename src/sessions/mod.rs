@@ -9,23 +9,28 @@
 mod builder;
 mod eviction;
 mod login;
+mod logins;
 mod logout;
 mod selector;
-mod shelves;
+mod settings;
+mod shards;
+mod shared;
+mod sweep;
+mod sweeper;
 
 use std::{any::type_name, fmt, future::Future, hash::Hash, sync::Arc, time::Duration};
 
 use http::Extensions;
 
 pub(crate) use self::selector::Choice;
-use self::{builder::Settings, eviction::Sweeper, login::Logins, selector::Choose, shelves::Shelves};
 pub use self::{
-    builder::{SessionsBuilder, WithoutKey},
-    eviction::Eviction,
-    logout::LogoutAll,
-    selector::Selector,
+    builder::SessionsBuilder, eviction::Eviction, logout::LogoutAll, selector::Selector, settings::WithoutKey,
 };
-use crate::{Error, ErrorKind, Logout, Session, Status};
+use self::{selector::Choose, settings::Settings, shared::Shared};
+use crate::{
+    error::{Error, ErrorKind},
+    session::{Logout, Session, Status},
+};
 
 /// The sessions of many users, found by a key in the extensions of each request.
 ///
@@ -88,34 +93,21 @@ pub struct Sessions<K> {
     shared: Arc<Shared<K>>,
 }
 
-struct Shared<K> {
-    shelves: Shelves<K>,
-    logins: Logins<K>,
-    sweeper: Sweeper,
-    settings: Settings<K>,
-}
-
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     /// No sessions yet, with the default limits.
     pub fn new() -> Self {
         Self::builder().build()
     }
 
-    /// Sessions with limits of their own.
-    pub fn builder() -> SessionsBuilder<K> {
-        SessionsBuilder::new()
-    }
-
     fn with_settings(settings: Settings<K>) -> Self {
-        let shelves = Shelves::new(settings.idle, settings.lifetime);
-        Self { shared: Arc::new(Shared { shelves, logins: Logins::default(), sweeper: Sweeper::default(), settings }) }
+        Self { shared: Arc::new(Shared::new(settings)) }
     }
 
     /// Puts a session in the place of a key, and gives back the one that was there: that one goes on as it is, and ends
     /// when its last clone is dropped. A login of [`get_or_login`](Sessions::get_or_login) that is under way for the key is
     /// overtaken.
     pub fn insert(&self, key: K, session: Session) -> Option<Session> {
-        let older = self.shared.logins.overtake(&key, || self.shared.shelves.insert(key.clone(), session));
+        let older = self.shared.logins.overtake(&key, || self.shared.shards.insert(key.clone(), session));
         self.shared.inserted(&key);
         older
     }
@@ -163,8 +155,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     /// As [`Session::logout`]: all is done before the future is first polled, but for the revocation, which runs on a task
     /// of its own.
     pub fn logout(&self, key: &K) -> Logout {
-        let errand = self.shared.shelves.errands().begin();
-        let session = self.shared.logins.overtake(key, || self.shared.shelves.remove(key));
+        let errand = self.shared.shards.errands().begin();
+        let session = self.shared.logins.overtake(key, || self.shared.shards.remove(key));
         session.map_or_else(|| Logout::done(Ok(())), |session| session.start_logout(Some(errand)))
     }
 
@@ -178,8 +170,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     /// # Cancel safety
     /// The revocations run on a task of their own.
     pub fn logout_all(&self) -> LogoutAll {
-        let errand = self.shared.shelves.errands().begin();
-        LogoutAll::start(self.shared.logins.overtake_all(|| self.shared.shelves.drain()), errand)
+        let errand = self.shared.shards.errands().begin();
+        LogoutAll::start(self.shared.logins.overtake_all(|| self.shared.shards.drain()), errand)
     }
 
     /// Waits until no login, no renewal and no revocation is under way, no longer than `deadline`; says whether that was reached.
@@ -210,50 +202,17 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     /// All keys, with what can be said of their sessions at the moment; nobody is used by that. Sessions that come or go
     /// meanwhile may be in it or not.
     pub fn statuses(&self) -> impl Iterator<Item = (K, Status)> {
-        self.shared.shelves.iter().map(|(key, session)| (key, session.status()))
+        self.shared.shards.iter().map(|(key, session)| (key, session.status()))
     }
 
     /// How many sessions are held; those that have ended count until they are swept out.
     pub fn len(&self) -> usize {
-        self.shared.shelves.count()
+        self.shared.shards.count()
     }
 
     /// Whether no session is held.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-}
-
-impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
-    /// The one place where a key becomes a session. A store that replicas share would be asked here, for a key that this
-    /// process does not know or has evicted.
-    fn find(self: &Arc<Self>, key: &K) -> Option<Session> {
-        let now = self.shelves.now();
-        self.see_to_sweeper(now);
-        match self.shelves.get(key, now) {
-            Ok(found) => found,
-            Err(ended) => {
-                self.let_go(ended);
-                None
-            }
-        }
-    }
-}
-
-impl<K: Clone + Eq + Hash> Shared<K> {
-    /// Until nothing that is under way now, for anybody, is so any more.
-    async fn idle(&self) {
-        loop {
-            // First of all the logins, which put sessions on the shelves.
-            self.shelves.errands().done().await;
-            for session in self.shelves.sessions() {
-                session.idle().await;
-            }
-            // Who left meanwhile may have taken something along.
-            if self.shelves.errands().are_done() {
-                return;
-            }
-        }
     }
 }
 

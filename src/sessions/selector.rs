@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use http::Extensions;
 
-use crate::{Error, Session, identity::SessionId};
+use crate::{error::Error, identity::SessionId, session::Session};
 
 /// Finds the session that a request belongs to: made of a [`Session`], or of [`Sessions`](crate::Sessions).
 #[derive(Clone)]

@@ -21,8 +21,10 @@ use tokio::time::{Instant, advance};
 
 use super::*;
 use crate::{
-    ClientAuth,
-    endpoint::script::{Script, TOKEN, answer},
+    endpoint::{
+        ClientAuth,
+        script::{Script, TOKEN, answer},
+    },
     error::TokenVerdict,
 };
 

@@ -7,8 +7,11 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    ClientAuth, GrantContext,
-    endpoint::script::{Script, answer},
+    context::GrantContext,
+    endpoint::{
+        ClientAuth,
+        script::{Script, answer},
+    },
 };
 
 fn token() -> SecretString {

@@ -1,0 +1,83 @@
+//! What a layer is configured with, and its defaults.
+
+use std::{fmt, sync::Arc};
+
+use http::{HeaderName, header::AUTHORIZATION};
+
+use super::{budget::Budget, stray::Strays};
+use crate::{
+    challenge::{BearerClassifier, Classify},
+    metrics::Passed,
+    origin::Origins,
+    sessions::Selector,
+};
+
+/// Per request: what is buffered for a replay.
+const REPLAY_LIMIT: usize = 64 * 1024;
+/// Per rejection: what is read of its body so that the connection can be used again.
+const DRAIN_LIMIT: usize = 64 * 1024;
+/// Per layer: what all calls that wait keep together.
+const PARKED_LIMIT: usize = 64 * 1024 * 1024;
+
+/// What the layer does with a request that has an `Authorization` header already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OwnAuthorization {
+    /// Sends it as it is, and does not replay it.
+    #[default]
+    Keep,
+    /// Replaces it with the session's: right for a proxy, whose clients' headers mean nothing further on. A request to an
+    /// origin that is not allowed, or [`WithoutAuth`](crate::WithoutAuth), keeps what it has: a proxy that forwards to
+    /// others strips the header itself.
+    Replace,
+    /// Fails with [`ErrorKind::OwnAuthorization`](crate::ErrorKind::OwnAuthorization); nothing is sent.
+    Reject,
+}
+
+#[derive(Clone)]
+pub(super) struct Config {
+    pub(super) selector: Selector,
+    pub(super) origins: Origins,
+    pub(super) classify: Arc<dyn Classify>,
+    pub(super) own_authorization: OwnAuthorization,
+    pub(super) header: HeaderName,
+    pub(super) max_replays: u32,
+    pub(super) replay_limit: usize,
+    pub(super) drain_limit: usize,
+    pub(super) passed: Passed,
+    pub(super) strays: Arc<Strays>,
+    pub(super) budget: Arc<Budget>,
+}
+
+impl Config {
+    pub(super) fn new(selector: Selector, origins: Origins) -> Self {
+        Self {
+            selector,
+            origins,
+            classify: Arc::new(BearerClassifier::new()),
+            own_authorization: OwnAuthorization::default(),
+            header: AUTHORIZATION,
+            max_replays: 1,
+            replay_limit: REPLAY_LIMIT,
+            drain_limit: DRAIN_LIMIT,
+            passed: Passed::default(),
+            strays: Arc::default(),
+            budget: Arc::new(Budget::new(PARKED_LIMIT)),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("selector", &self.selector)
+            .field("origins", &self.origins)
+            .field("own_authorization", &self.own_authorization)
+            .field("header", &self.header)
+            .field("max_replays", &self.max_replays)
+            .field("replay_limit", &self.replay_limit)
+            .field("drain_limit", &self.drain_limit)
+            .field("parked_limit", &self.budget.limit())
+            .finish_non_exhaustive()
+    }
+}

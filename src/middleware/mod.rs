@@ -1,0 +1,26 @@
+//! The middleware: what becomes of one call, from its plan to its last answer.
+//!
+//! A good call runs from `service` to `future`, and touches nothing else. What needs more than one good send is a `recovery`.
+
+mod budget;
+mod config;
+mod extensions;
+mod future;
+mod kept;
+mod layer;
+mod plan;
+mod recovery;
+mod response_body;
+mod sent;
+mod service;
+mod shared;
+mod stray;
+
+pub use self::{
+    config::OwnAuthorization,
+    extensions::{ForceRenewal, NoReplay, RenewalFailed, WithoutAuth},
+    future::ResponseFuture,
+    layer::ReauthLayer,
+    response_body::ResponseBody,
+    service::Reauth,
+};

@@ -1,0 +1,80 @@
+//! The state of a session behind its lock, and the number beside it.
+
+use std::{
+    num::NonZeroU64,
+    sync::{
+        Arc, PoisonError,
+        atomic::{self, Ordering},
+    },
+};
+
+use super::state::{AtomicU64, Login, RwLock, Settings, State};
+use crate::identity::{Generation, KeyHash, SessionId, SessionName};
+
+/// Beyond all generations.
+const WATCHED: u64 = 1 << 63;
+
+/// What all clones of a session share.
+pub(super) struct Inner {
+    pub(super) id: SessionId,
+    // A hash of the key that finds this session among many; 0 where none does. Only people read it.
+    key: atomic::AtomicU64,
+    // Generation::NONE while there is no token, with `WATCHED` while no copy may be used unseen. Written under the lock,
+    // read without it.
+    generation: AtomicU64,
+    state: RwLock<State>,
+    pub(super) settings: Arc<Settings>,
+}
+
+impl Inner {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            id: SessionId::next(),
+            key: atomic::AtomicU64::new(0),
+            generation: AtomicU64::new(Generation::NONE.number()),
+            state: RwLock::default(),
+            settings: settings.shared(),
+        }
+    }
+
+    pub(super) fn name(&self) -> SessionName {
+        SessionName { id: self.id, key: NonZeroU64::new(self.key.load(Ordering::Relaxed)).map(KeyHash) }
+    }
+
+    // Nothing that runs under the lock leaves the state half changed when it panics: poison means nothing here.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the state; the generation is told before the lock is released, so that it can't be overtaken.
+    pub(super) fn change<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let before = state.status();
+        let result = act(&mut state);
+        let watched = if state.login.as_ref().is_some_and(Login::is_watched) { WATCHED } else { 0 };
+        self.generation.store(state.generation().number() | watched, Ordering::Release);
+        let changed = state.status() != before;
+        drop(state);
+        if changed {
+            self.tell_status();
+        }
+        result
+    }
+
+    /// The generation of the current token, without the lock.
+    pub(super) fn generation(&self) -> Generation {
+        // Acquire: whoever sees a logout's or a renewal's number also sees what was done before it.
+        Generation::from_number(self.generation.load(Ordering::Acquire) & !WATCHED)
+    }
+
+    /// Whether a copy of the token of this generation may be used without asking.
+    #[inline]
+    pub(super) fn allows_copy_of(&self, generation: Generation) -> bool {
+        self.generation.load(Ordering::Acquire) == generation.number()
+    }
+
+    /// Notes the hash of the key that finds the session from now on.
+    pub(super) fn found_by(&self, key: u64) {
+        self.key.store(key, Ordering::Relaxed);
+    }
+}

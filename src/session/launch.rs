@@ -1,0 +1,198 @@
+//! The one renewal under way for a login (invariants 1 and 3).
+//!
+//! 1. A login has at most one flight: it is put in place and taken away under the session's write lock.
+//! 2. The flight is a task of its own. It holds the session weakly, so callers may come and go and the last `Session`
+//!    may be dropped while it runs; nor does it hold the grant, but for as long as it asks it for a token.
+//! 3. Its answer is in the state before anybody is woken.
+//! 4. However the task ends, its guard takes the flight out of the state; a guard that never saw a landing tells the
+//!    waiters that the flight died.
+//! 5. A login that ends tells the waiters so at once, and the flight finds nobody left to tell. What it is to do with its
+//!    answer it finds in its [`Parting`], whether the session is still there or not.
+//! 6. A flight whose runtime is not driven does nothing at all. So whoever finds it past its limit, a caller or the timer of
+//!    a waiter, takes it out of the state and tells the waiters.
+//! 7. A flight that was taken out like that may go on one day. It sends nothing more, and changes nothing that is of another
+//!    flight: what it brings in is kept only if the refresh token that it spent is still in force, and nothing newer came.
+
+use std::sync::{Arc, PoisonError, Weak};
+
+use tokio::{runtime::Handle, time::Instant};
+use tracing::Instrument;
+
+use super::{
+    inner::Inner,
+    ladder, refresh_ahead, revocation,
+    state::{FOREVER, Flight, Login, Mutex, Order, Parting, Waiters, logged_out, lost},
+};
+use crate::{
+    error::Error,
+    events,
+    grant::SharedGrant,
+    identity::{Generation, RENEWED, SessionName},
+    metrics,
+    token::TokenSet,
+};
+
+/// A flight that is in the state and not yet under way: it is launched once the lock is released, since a runtime that
+/// is shutting down drops the task, and with it the guard, on the spot.
+pub(super) struct Launch {
+    grant: SharedGrant,
+    claims: Option<Box<str>>,
+    landing: Guard,
+    limit: Instant,
+    reason: &'static str,
+}
+
+struct Guard {
+    session: Weak<Inner>,
+    name: SessionName,
+    epoch: Generation,
+    id: Generation,
+    waiters: Waiters,
+    parting: Arc<Mutex<Parting>>,
+}
+
+/// Makes a flight for a login, and its launch.
+pub(super) fn prepare(
+    session: &Arc<Inner>,
+    login: &Login,
+    claims: Option<&str>,
+    ahead: bool,
+    reason: &'static str,
+) -> (Flight, Launch) {
+    let limit = Instant::now() + session.settings.flight_limit.min(FOREVER);
+    let flight = Flight {
+        id: Generation::next(),
+        limit,
+        waiters: Waiters::default(),
+        claims: claims.map(Into::into),
+        ahead,
+        parting: login.rare().given_up.clone().unwrap_or_default(),
+    };
+    let landing = Guard {
+        session: Arc::downgrade(session),
+        name: session.name(),
+        epoch: login.epoch,
+        id: flight.id,
+        waiters: flight.waiters.clone(),
+        parting: flight.parting.clone(),
+    };
+    let (grant, claims) = (login.grant.clone(), flight.claims.clone());
+    (flight, Launch { grant, claims, landing, limit, reason })
+}
+
+impl Launch {
+    pub(super) fn start(self, runtime: &Handle) {
+        let Self { grant, claims, landing, limit, reason } = self;
+        let Some(session) = landing.session.upgrade() else { return };
+        let name = landing.name;
+        let span = events::renewal(name, reason, grant.credential());
+        let endpoint = grant.endpoint().cloned();
+        drop(grant);
+        let mut order = Order {
+            session: name,
+            flight: landing.id,
+            epoch: landing.epoch,
+            found: Generation::NONE,
+            spent: None,
+            claims,
+            endpoint,
+            waiters: landing.waiters.clone(),
+        };
+        let task = session.track();
+        let renewal = metrics::Renewal::started(reason);
+        drop(session);
+        // Detached: invariant 3. Nobody's cancellation reaches it.
+        runtime.spawn(
+            async move {
+                let _task = task;
+                events::renewal_started(name, reason);
+                let climb = ladder::climb(&landing.session, &mut order, limit);
+                let answer = RENEWED.scope(name.id, climb).await;
+                landing.land(answer, order, reason, renewal).await;
+            }
+            .instrument(span),
+        );
+    }
+}
+
+impl Guard {
+    /// Puts the answer into the state, then wakes the waiters.
+    async fn land(
+        self,
+        answer: Result<TokenSet, Error>,
+        order: Order,
+        reason: &'static str,
+        renewal: metrics::Renewal,
+    ) {
+        let mut late = None;
+        let landing = match self.session.upgrade() {
+            Some(session) => {
+                let now = Instant::now();
+                let lifetime = answer.as_ref().ok().and_then(TokenSet::lifetime);
+                let landing = session.change(|state| {
+                    state.look_at_next_call();
+                    let Some(login) = state.login.as_mut().filter(|login| login.epoch == order.epoch) else {
+                        // Invariant 6: logged out, or logged in anew, while the flight was under way.
+                        late = answer.ok();
+                        return Err(logged_out());
+                    };
+                    let in_time = login.is_flown_by(self.id);
+                    let landing = login.land(now, answer, &order);
+                    if in_time || landing.is_ok() {
+                        let refresher =
+                            login.next_renewal(now).and_then(|at| refresh_ahead::start(&session, order.epoch, at));
+                        login.rare_mut().refresher = refresher;
+                        login.tidy(now);
+                    }
+                    landing
+                });
+                match &landing {
+                    Ok(generation) => events::token_acquired(self.name, reason, *generation, lifetime),
+                    Err(error) => events::renewal_failed(self.name, error),
+                }
+                landing
+            }
+            // Dropped, logged out before or not.
+            None => {
+                late = answer.ok();
+                Err(logged_out())
+            }
+        };
+        // From here on the session is not held: what is left to do must not keep a login that followed.
+        renewal.landed(&landing);
+        if let Some(wake_up) = self.waiters.land(landing) {
+            wake_up.in_batches().await;
+        }
+        // After the look at the session: whoever ended the login has left this word by then.
+        let parting = self.parting.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Parting { revoke, errand: _errand } = parting;
+        if let (Some(tokens), Some(endpoint), true) = (late, &order.endpoint, revoke) {
+            revocation::revoke_late(&self.session, order.session, endpoint, &tokens).await;
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if self.waiters.have_landed() {
+            return;
+        }
+        // The flight died: invariant 3, a caller starts afresh after a pause.
+        let error = lost("the renewal died: its grant panicked, or the runtime that ran it went away");
+        if let Some(session) = self.session.upgrade() {
+            let now = Instant::now();
+            session.change(|state| {
+                if let Some(login) = state.login.as_mut().filter(|login| login.epoch == self.epoch)
+                    && login.is_flown_by(self.id)
+                {
+                    login.rare_mut().flight = None;
+                    login.lost(now, &error);
+                }
+            });
+        }
+        events::renewal_failed(self.name, &error);
+        if let Some(wake_up) = self.waiters.land(Err(error)) {
+            wake_up.detach();
+        }
+    }
+}

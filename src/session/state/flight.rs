@@ -1,0 +1,78 @@
+//! The one renewal under way, as a login knows it.
+
+use std::{sync::Arc, time::Duration};
+
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use super::{errand::Errand, status::logged_out, sync::Mutex, waiters::Waiters};
+use crate::{
+    context::GrantContext,
+    endpoint::TokenEndpoint,
+    identity::{Generation, SessionName},
+};
+
+/// Beyond its limit, a flight that is alive has time to say so itself.
+const GRACE: Duration = Duration::from_secs(1);
+/// As long as a clock can count for certain.
+pub(crate) const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+/// The flight of a login, as its state knows it.
+pub(crate) struct Flight {
+    pub(crate) id: Generation,
+    pub(crate) limit: Instant,
+    pub(crate) waiters: Waiters,
+    pub(crate) claims: Option<Box<str>>,
+    /// Started ahead of time: the present token is still good.
+    pub(crate) ahead: bool,
+    pub(crate) parting: Arc<Mutex<Parting>>,
+}
+
+/// What a flight sets out with.
+pub(crate) struct Order {
+    pub(crate) session: SessionName,
+    pub(crate) flight: Generation,
+    pub(crate) epoch: Generation,
+    /// Of the token that was there when the flight began.
+    pub(crate) found: Generation,
+    /// The mark of the refresh token that the flight spent last.
+    pub(crate) spent: Option<u64>,
+    pub(crate) claims: Option<Box<str>>,
+    pub(crate) endpoint: Option<TokenEndpoint>,
+    pub(crate) waiters: Waiters,
+}
+
+/// What a login that ends leaves to the flight that is under way for it, and to those that were given up.
+#[derive(Clone, Default)]
+pub(crate) struct Parting {
+    /// Whether what the flight brings in is revoked (invariant 6).
+    pub(crate) revoke: bool,
+    /// Held until the flight has ended.
+    pub(crate) errand: Option<Errand>,
+}
+
+impl Flight {
+    /// Whether this flight is past its limit, so that nobody seems to drive it.
+    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
+        now >= self.overdue()
+    }
+
+    pub(crate) fn overdue(&self) -> Instant {
+        self.limit + GRACE
+    }
+
+    /// Tells the waiters that their login has ended: what the flight still brings in is not for them.
+    pub(crate) fn abandon(&self) {
+        if let Some(wake_up) = self.waiters.land(Err(logged_out())) {
+            wake_up.detach();
+        }
+    }
+}
+
+impl Order {
+    /// What a token request of the flight is told. Nobody wants it any more when the waiters have been told how it ended.
+    pub(crate) fn context(&self, refresh_token: Option<SecretString>) -> GrantContext {
+        let waiters = self.waiters.clone();
+        GrantContext::new(self.session.id, self.claims.clone(), refresh_token).until(move || waiters.have_landed())
+    }
+}

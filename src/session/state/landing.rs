@@ -1,0 +1,94 @@
+//! How a flight ends for its login: it lands, in time or late, or is given up.
+
+use std::sync::PoisonError;
+
+use tokio::time::Instant;
+
+use super::{
+    flight::{Order, Parting},
+    login::Login,
+    waiters::{Landing, WakeUp},
+};
+use crate::{
+    error::{Error, ErrorKind},
+    events,
+    identity::{Generation, SessionName},
+    token::TokenSet,
+};
+
+/// A flight that was given up: whoever did it tells of it once the lock is released.
+pub(crate) struct GivenUp {
+    error: Error,
+    wake_up: Option<WakeUp>,
+}
+
+impl Login {
+    /// Gives up a flight that is overdue.
+    pub(crate) fn give_up_overdue(&mut self, now: Instant) -> Option<GivenUp> {
+        if !self.flight().is_some_and(|flight| flight.is_overdue(now)) {
+            return None;
+        }
+        let rare = self.rare_mut();
+        let flight = rare.flight.take()?;
+        rare.given_up = Some(flight.parting);
+        let error = lost("the renewal was given up past its limit: nobody seems to drive the runtime that it runs on");
+        self.lost(now, &error);
+        Some(GivenUp { wake_up: flight.waiters.land(Err(error.clone())), error })
+    }
+
+    /// Whether this flight is the one that is under way, and was not given up.
+    pub(crate) fn is_flown_by(&self, id: Generation) -> bool {
+        self.flight().is_some_and(|flight| flight.id == id)
+    }
+
+    /// What the login, which ends, leaves to its flights.
+    pub(crate) fn part(&self, parting: Parting) {
+        let given_up = self.rare().given_up.as_ref();
+        if let Some(left) = self.flight().map(|flight| &flight.parting).or(given_up) {
+            *left.lock().unwrap_or_else(PoisonError::into_inner) = parting;
+        }
+    }
+
+    /// Takes in what a flight brings.
+    pub(crate) fn land(&mut self, now: Instant, answer: Result<TokenSet, Error>, order: &Order) -> Landing {
+        if self.is_flown_by(order.flight) {
+            self.rare_mut().flight = None;
+            return match answer {
+                Ok(tokens) => Ok(self.keep(now, tokens, order.claims.clone())),
+                Err(error) => {
+                    let error = error.of_session(order.session.id);
+                    self.failed(now, &error);
+                    Err(error)
+                }
+            };
+        }
+        let tokens = answer?;
+        if !self.takes_late(order) {
+            return Err(lost("the answer came when the renewal had been given up and others had gone on"));
+        }
+        if order.spent.is_some() {
+            self.reached();
+        } else {
+            self.worked();
+        }
+        Ok(self.keep(now, tokens, order.claims.clone()))
+    }
+
+    /// Whether what a flight that was given up brings in may be kept.
+    fn takes_late(&self, order: &Order) -> bool {
+        self.generation() == order.found && (order.spent.is_none() || order.spent == self.refresh_token_mark())
+    }
+}
+
+impl GivenUp {
+    pub(crate) fn tell(self, name: SessionName) {
+        events::renewal_failed(name, &self.error);
+        if let Some(wake_up) = self.wake_up {
+            wake_up.detach();
+        }
+    }
+}
+
+pub(crate) fn lost(why: &'static str) -> Error {
+    Error::new(ErrorKind::RenewalLost, why)
+}

@@ -1,0 +1,220 @@
+//! Everything that one login brought and learned, and how an answer changes it.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::LazyLock,
+    time::Duration,
+};
+
+use http::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+
+use super::{
+    doubt::Doubts,
+    flight::Flight,
+    rare::Rare,
+    schedule::Expiry,
+    settings::{RenewAhead, Settings},
+};
+use crate::{
+    clock,
+    credential::Credential,
+    error::Error,
+    grant::SharedGrant,
+    identity::Generation,
+    token::{Details, TokenSet},
+};
+
+/// Between two renewals without traffic.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A token is used for so long, however short its life is said to be: else every call would ask for another one.
+const SHORTEST_USE: Duration = Duration::from_secs(1);
+
+/// Everything that one login brought and learned. Dropping it wipes its secrets.
+pub(crate) struct Login {
+    /// Tells this login from every other one, so that nothing of an older login is ever used for a newer one.
+    pub(crate) epoch: Generation,
+    pub(crate) grant: SharedGrant,
+    pub(crate) held: Option<Held>,
+    /// The only copy, where the token that is held did not come without one.
+    pub(crate) refresh_token: Option<SecretString>,
+    pub(crate) rare: Option<Box<Rare>>,
+    pub(crate) credential: Credential,
+    /// Whether the grant, not a refresh token, has brought a token in this login.
+    pub(crate) worked: bool,
+    /// Whether the session redeems refresh tokens, and not the grant.
+    pub(crate) redeems: bool,
+    ahead: RenewAhead,
+    /// Whether the refresh token came with the token that is held.
+    refresh_token_is_new: bool,
+}
+
+/// For looking at where there is none.
+static NOTHING: Rare = Rare::new(Credential::Custom, false);
+
+/// The current token.
+pub(crate) struct Held {
+    /// The only copy of the access token.
+    pub(crate) header: HeaderValue,
+    pub(crate) generation: Generation,
+    pub(crate) expiry: Option<Expiry>,
+    details: Details,
+}
+
+impl Login {
+    pub(crate) fn new(grant: SharedGrant, refresh_token: Option<SecretString>, settings: &Settings) -> Self {
+        let (credential, redeems) = (grant.credential(), grant.endpoint().is_some());
+        Self {
+            epoch: Generation::next(),
+            grant,
+            held: None,
+            refresh_token,
+            rare: None,
+            credential,
+            worked: false,
+            redeems,
+            ahead: settings.ahead(credential),
+            refresh_token_is_new: false,
+        }
+    }
+
+    pub(crate) fn generation(&self) -> Generation {
+        self.held.as_ref().map_or(Generation::NONE, |held| held.generation)
+    }
+
+    pub(crate) fn flight(&self) -> Option<&Flight> {
+        self.rare().flight.as_ref()
+    }
+
+    /// Whether what origins let through is to be told: one of them is on trial, or cools down.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.rare().cool_downs.is_empty()
+    }
+
+    /// Keeps a new token set. The same access token keeps its generation: nothing that was sent with it is outdated.
+    pub(crate) fn keep(&mut self, now: Instant, tokens: TokenSet, claims: Option<Box<str>>) -> Generation {
+        let ahead = (self.ahead != RenewAhead::Never).then(fastrand::f64);
+        clock::look(now);
+        let now_with_sleep = clock::with_sleep(now);
+        let born = tokens.asked().unwrap_or(now_with_sleep);
+        let age = now_with_sleep.saturating_duration_since(born);
+        // No token is born dead: a new one that is said to be is one of unknown lifetime.
+        let whole_life = || {
+            let told = tokens.lifetime().filter(|lifetime| !lifetime.is_zero());
+            Expiry::new(born, told.map(|told| told.max(age + SHORTEST_USE)), ahead)
+        };
+        let (header, generation, expiry) = match &self.held {
+            // What is at its end does not live longer for being given out again.
+            Some(held) if tokens.is_carried_by(&held.header) => {
+                let rest = held.expiry.and_then(|before| before.rest(now_with_sleep, born, tokens.lifetime()?));
+                (held.header.clone(), held.generation, rest.or_else(whole_life).or(held.expiry))
+            }
+            _ => (tokens.header_value(), Generation::next(), whole_life()),
+        };
+        let (refresh_token, details) = tokens.into_parts();
+        self.refresh_token_is_new = refresh_token.is_some();
+        if refresh_token.is_some() {
+            // Without one the old one stays good (RFC 6749 §6).
+            self.refresh_token = refresh_token;
+            if let Some(rare) = &mut self.rare {
+                rare.doubts = Doubts::NONE;
+            }
+        }
+        self.held = Some(Held { header, generation, expiry, details });
+        if claims.is_some() || self.rare.is_some() {
+            let rare = self.rare_mut();
+            rare.claims = claims;
+            rare.backoff.succeeded();
+            rare.cool_downs.landed(now, generation);
+        }
+        generation
+    }
+
+    /// The token set that is held, with a copy of the secrets.
+    pub(crate) fn token_set(&self) -> Option<TokenSet> {
+        let held = self.held.as_ref()?;
+        let lifetime = held.expiry.map(|expiry| expiry.lifetime());
+        let refresh_token = self.refresh_token.clone().filter(|_| self.refresh_token_is_new);
+        Some(TokenSet::from_header_value(&held.header, lifetime, refresh_token, held.details.clone()))
+    }
+
+    /// When a session that is to be kept alive without traffic is renewed next.
+    pub(crate) fn next_renewal(&self, now: Instant) -> Option<Instant> {
+        let held = self.held.as_ref().filter(|_| self.ahead == RenewAhead::Always)?;
+        // A token that is born dead, or next to it, must not make a loop.
+        let due = clock::without_sleep(held.expiry?.renew_at()).max(now + SHORTEST_PAUSE);
+        let pause = self.rare().backoff.check(now).err().and_then(|error| error.retry_after());
+        Some(pause.map_or(due, |pause| due.max(now + pause)))
+    }
+
+    /// Notes a failed renewal. What may still work is kept (invariant 4).
+    pub(crate) fn failed(&mut self, now: Instant, error: &Error) {
+        self.rare_mut().backoff.failed(now, error, fastrand::f64());
+    }
+
+    /// Notes a renewal that nobody knows the end of. Nothing keeps it from happening again, so the pause is never short.
+    pub(crate) fn lost(&mut self, now: Instant, error: &Error) {
+        self.rare_mut().backoff.failed(now, error, 1.0);
+    }
+
+    /// Tells the refresh token in force from every other one, and nothing of what is in it: the hash function is keyed at
+    /// random by each process.
+    pub(crate) fn refresh_token_mark(&self) -> Option<u64> {
+        static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        self.refresh_token.as_ref().map(|token| HASHER.hash_one(token.expose_secret()))
+    }
+}
+
+impl Login {
+    pub(crate) fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING)
+    }
+
+    pub(crate) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(|| Box::new(Rare::new(self.credential, self.worked)))
+    }
+
+    /// Whether there is something to drop.
+    pub(crate) fn is_untidy(&self, now: Instant) -> bool {
+        self.rare
+            .as_ref()
+            .is_some_and(|rare| rare.is_over(now) || (!rare.cool_downs.is_empty() && rare.cool_downs.is_over(now)))
+    }
+
+    /// Drops what is over.
+    pub(crate) fn tidy(&mut self, now: Instant) {
+        if let Some(rare) = &mut self.rare {
+            rare.cool_downs.tidy(now);
+        }
+        self.rare.take_if(|rare| rare.is_over(now));
+    }
+}
+
+impl Drop for Login {
+    fn drop(&mut self) {
+        if let Some(flight) = self.flight() {
+            flight.abandon();
+        }
+        self.grant.forget();
+    }
+}
+
+impl Held {
+    /// Whether a call may be sent with this token without a renewal first.
+    pub(crate) fn is_fresh(&self, now: Instant) -> bool {
+        let now = clock::with_sleep(now);
+        self.expiry.is_none_or(|expiry| now < expiry.renew_at() || now < expiry.stale_at())
+    }
+
+    /// Whether the server may still take this token.
+    pub(crate) fn may_work(&self, now: Instant) -> bool {
+        self.expiry.is_none_or(|expiry| clock::with_sleep(now) < expiry.expires_at())
+    }
+
+    /// Whether a background renewal is due.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.expiry.is_some_and(|expiry| clock::with_sleep(now) >= expiry.renew_at())
+    }
+}

@@ -1,0 +1,106 @@
+//! What a session knows, behind its lock: the lower storey. Nothing here asks, sends or spawns a renewal.
+
+mod consequence;
+mod cool_down;
+mod damping;
+mod doubt;
+mod errand;
+mod flight;
+mod landing;
+mod login;
+mod rare;
+mod refresher;
+mod refusal;
+mod route;
+mod rung;
+mod schedule;
+mod settings;
+mod status;
+mod sync;
+mod waiters;
+mod watchers;
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use self::watchers::Watchers;
+pub(super) use self::{
+    damping::{Cause, Turn},
+    doubt::Fate,
+    flight::{FOREVER, Flight, Order, Parting},
+    landing::lost,
+    login::{Held, Login},
+    refresher::Refresher,
+    rung::Rung,
+    settings::{OwnRuntime, Settings},
+    status::logged_out,
+    sync::{AtomicU64, Mutex, RwLock},
+    waiters::{Landing, Place, Waiters},
+};
+pub(crate) use self::{
+    errand::{Errand, Errands},
+    route::Route,
+};
+pub use self::{settings::RenewAhead, status::Status};
+use crate::{clock, identity::Generation};
+
+/// A number of seconds that no token lives for.
+const EACH_CALL: u32 = u32::MAX;
+
+/// The truth about one session.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) login: Option<Login>,
+    pub(crate) watchers: Option<Box<Watchers>>,
+    /// How many tasks the session has set free.
+    pub(crate) running: u32,
+    /// How many seconds before the renewal of the token that is held somebody has to look whether the machine slept.
+    look_before: AtomicU32,
+}
+
+impl State {
+    pub(crate) fn status(&self) -> Status {
+        match &self.login {
+            None => Status::LoggedOut,
+            Some(login) if login.is_refused() => Status::Refused,
+            Some(login) if login.held.is_some() => Status::Active,
+            Some(_) => Status::Idle,
+        }
+    }
+
+    /// For a new token.
+    pub(crate) fn look_at_next_call(&mut self) {
+        *self.look_before.get_mut() = EACH_CALL;
+    }
+
+    /// Whether the token that is held may go with a call, and nobody has to look at anything but tokio's clock.
+    pub(crate) fn is_at_rest(&self, held: &Held, now: Instant) -> bool {
+        let look_before = Duration::from_secs(self.look_before.load(Ordering::Relaxed).into());
+        held.expiry.is_none_or(|expiry| now + look_before < expiry.renew_at())
+    }
+
+    /// Looks whether the machine slept, and says whether the token that is held is due for a renewal; `None` where it is stale.
+    #[cold]
+    pub(crate) fn look(&self, held: &Held, now: Instant) -> Option<bool> {
+        clock::look(now);
+        let renew_at = held.expiry.map_or(now, |expiry| expiry.renew_at());
+        let rest = renew_at.saturating_duration_since(clock::with_sleep(now));
+        // Whole seconds, so that the next look comes within one.
+        let seconds = renew_at.saturating_duration_since(now).as_secs();
+        let look_before = if rest < clock::LOOK { EACH_CALL } else { seconds.try_into().unwrap_or(EACH_CALL) };
+        self.look_before.store(look_before, Ordering::Relaxed);
+        if rest.is_zero() { held.is_fresh(now).then_some(true) } else { Some(false) }
+    }
+
+    pub(crate) fn generation(&self) -> Generation {
+        self.login.as_ref().map_or(Generation::NONE, Login::generation)
+    }
+
+    pub(crate) fn watchers(&mut self) -> &mut Watchers {
+        self.watchers.get_or_insert_default()
+    }
+}

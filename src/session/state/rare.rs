@@ -1,0 +1,70 @@
+//! What a login has only now and then: made when it is first needed, and dropped when there is nothing in it.
+//!
+//! Sessions are held by the million, and nearly all of them rest.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{
+    cool_down::CoolDowns,
+    damping::Damping,
+    doubt::Doubts,
+    flight::{Flight, Parting},
+    refresher::Refresher,
+    refusal::Refusals,
+    schedule::Backoff,
+    sync::Mutex,
+};
+use crate::{credential::Credential, identity::Generation};
+
+pub(crate) struct Rare {
+    pub(crate) flight: Option<Flight>,
+    /// Shared with the flights that were given up and may still go on.
+    pub(crate) given_up: Option<Arc<Mutex<Parting>>>,
+    pub(crate) refresher: Option<Refresher>,
+    /// What the token that is held was asked for with.
+    pub(crate) claims: Option<Box<str>>,
+    pub(crate) backoff: Backoff,
+    pub(crate) doubts: Doubts,
+    pub(crate) refusals: Refusals,
+    pub(crate) damping: Damping,
+    /// The token that people were told is damped.
+    pub(crate) damped: Generation,
+    pub(crate) cool_downs: CoolDowns,
+}
+
+impl Rare {
+    pub(crate) const fn new(credential: Credential, worked: bool) -> Self {
+        Self {
+            flight: None,
+            given_up: None,
+            refresher: None,
+            claims: None,
+            backoff: Backoff::NONE,
+            doubts: Doubts::NONE,
+            refusals: Refusals::new(credential, worked),
+            damping: Damping::NONE,
+            damped: Generation::NONE,
+            cool_downs: CoolDowns::NONE,
+        }
+    }
+
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        self.flight.is_none()
+            && self.given_up.as_ref().is_none_or(|parting| Arc::strong_count(parting) == 1)
+            && self.refresher.is_none()
+            && self.claims.is_none()
+            && self.backoff.is_over()
+            && self.doubts.is_over()
+            && self.refusals.is_over()
+            && self.damping.is_over(now)
+            && self.cool_downs.is_over(now)
+    }
+
+    /// Until when a service may use its copy of the token without asking. While an origin is on trial or cools down, what
+    /// it lets through has to be told here; and whoever comes by when all is forgotten finds this box to drop.
+    pub(crate) fn ask_again_at(&self, now: Instant) -> Option<Instant> {
+        if self.cool_downs.is_empty() { self.damping.over_at() } else { Some(now) }
+    }
+}

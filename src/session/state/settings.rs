@@ -1,0 +1,87 @@
+//! What a session is built with.
+
+use std::{
+    sync::{Arc, LazyLock, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use tokio::runtime::Handle;
+
+use crate::credential::Credential;
+
+/// Whether a token is renewed before it expires: at 70 to 80 % of its lifetime, in the background, while the present one is
+/// used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RenewAhead {
+    /// Not before a call finds it about to expire.
+    Never,
+    /// When a call comes by. An idle session does nothing.
+    WithTraffic,
+    /// Also without traffic: a timer of its own, and a token request for every lifetime that passes.
+    Always,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) waiting_time: Duration,
+    pub(crate) flight_limit: Duration,
+    pub(crate) reissues_per_minute: Option<usize>,
+    pub(crate) patience: Duration,
+    pub(crate) ahead: Option<RenewAhead>,
+    pub(crate) runtime: Option<OwnRuntime>,
+}
+
+/// The runtime that a session was built with.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnRuntime(pub(crate) Handle);
+
+// Two handles can't be compared, so sessions with a runtime of their own never share their settings.
+impl PartialEq for OwnRuntime {
+    fn eq(&self, _: &Self) -> bool {
+        false
+    }
+}
+
+impl Settings {
+    /// These settings, shared with the sessions that were built alike just before: there may be a million of them.
+    pub(crate) fn shared(self) -> Arc<Self> {
+        static DEFAULT: LazyLock<Arc<Settings>> = LazyLock::new(Arc::default);
+        static LATEST: Mutex<Weak<Settings>> = Mutex::new(Weak::new());
+        if self == **DEFAULT {
+            return DEFAULT.clone();
+        }
+        let mut latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(latest) = latest.upgrade().filter(|latest| **latest == self) {
+            return latest;
+        }
+        let own = Arc::new(self);
+        *latest = Arc::downgrade(&own);
+        own
+    }
+
+    /// How long a call waits in all.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        self.waiting_time.max(self.patience)
+    }
+
+    pub(crate) fn ahead(&self, credential: Credential) -> RenewAhead {
+        self.ahead.unwrap_or(match credential {
+            Credential::Password => RenewAhead::Never,
+            _ => RenewAhead::WithTraffic,
+        })
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            waiting_time: Duration::from_secs(30),
+            flight_limit: Duration::from_secs(120),
+            reissues_per_minute: Some(10),
+            patience: Duration::ZERO,
+            ahead: None,
+            runtime: None,
+        }
+    }
+}

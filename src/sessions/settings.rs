@@ -1,0 +1,56 @@
+//! What many sessions are built with.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::eviction::Eviction;
+
+const CAPACITY: usize = 100_000;
+const IDLE: Duration = Duration::from_secs(30 * 60);
+const LIFETIME: Duration = Duration::from_secs(12 * 3600);
+
+/// What becomes of a request to one of the layer's origins whose extensions hold no key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WithoutKey {
+    /// It fails with [`ErrorKind::NoKey`](crate::ErrorKind::NoKey), and nothing is sent.
+    #[default]
+    Reject,
+    /// It goes out without a token, and is not replayed.
+    Bare,
+}
+
+pub(super) struct Settings<K> {
+    pub(super) capacity: usize,
+    pub(super) idle: Duration,
+    pub(super) lifetime: Duration,
+    pub(super) without_key: WithoutKey,
+    pub(super) revoke_evicted: bool,
+    pub(super) notice: Option<Notice<K>>,
+}
+
+type Notice<K> = Arc<dyn Fn(&K, Eviction) + Send + Sync>;
+
+impl<K> Default for Settings<K> {
+    fn default() -> Self {
+        Self {
+            capacity: CAPACITY,
+            idle: IDLE,
+            lifetime: LIFETIME,
+            without_key: WithoutKey::default(),
+            revoke_evicted: false,
+            notice: None,
+        }
+    }
+}
+
+impl<K> fmt::Debug for Settings<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("capacity", &self.capacity)
+            .field("idle", &self.idle)
+            .field("lifetime", &self.lifetime)
+            .field("without_key", &self.without_key)
+            .field("revoke_evicted", &self.revoke_evicted)
+            .finish_non_exhaustive()
+    }
+}
