@@ -5,6 +5,9 @@ use tower_reauth::{BearerClassifier, Classify, Head, Seen, Verdict, Wso2Classifi
 
 /// What the docs of `BearerClassifier` promise for claims.
 const MAX_CLAIMS: usize = 4 * 1024;
+/// And for all lines together.
+const MAX_BYTES: usize = 8 * 1024;
+const MAX_CHALLENGES: usize = 16;
 
 /// # Panics
 /// Where something that must hold does not.
@@ -28,6 +31,10 @@ pub fn check(input: &[u8]) {
         assert_eq!(is_rejected(StatusCode::UNAUTHORIZED, &upper), rejects, "letter case does not matter");
     }
 
+    if let Some(plain) = as_another_parser_reads(&lines) {
+        assert_eq!(verdict(StatusCode::UNAUTHORIZED, &plain), verdict(StatusCode::UNAUTHORIZED, &lines));
+    }
+
     let response = response(StatusCode::UNAUTHORIZED, &lines);
     match Wso2Classifier::new().body(&Head::of(&response), &Seen::new(b"", None, true)) {
         Verdict::Pass => {}
@@ -38,15 +45,41 @@ pub fn check(input: &[u8]) {
     }
 }
 
+/// What `http-auth` reads, each challenge on a line of its own and each value in quotes; nothing where the lines do not keep to
+/// the grammar, since that parser gives up then, or where a limit could cut them.
+fn as_another_parser_reads(lines: &[HeaderValue]) -> Option<Vec<HeaderValue>> {
+    let mut plain = Vec::new();
+    for line in lines {
+        for challenge in http_auth::parse_challenges(line.to_str().ok()?).ok()? {
+            let parameters: Vec<_> = challenge
+                .params
+                .iter()
+                .map(|(name, value)| {
+                    let value = value.to_unescaped().replace('\\', r"\\").replace('"', r#"\""#);
+                    format!(r#"{name}="{value}""#)
+                })
+                .collect();
+            plain.push(HeaderValue::try_from(format!("{} {}", challenge.scheme, parameters.join(", "))).ok()?);
+        }
+    }
+    let bytes: usize = plain.iter().map(HeaderValue::len).sum();
+    (plain.len() <= MAX_CHALLENGES && bytes < MAX_BYTES).then_some(plain)
+}
+
 fn is_rejected(status: StatusCode, lines: &[HeaderValue]) -> bool {
+    verdict(status, lines).is_some()
+}
+
+/// The claims of a rejection, if it has any.
+fn verdict(status: StatusCode, lines: &[HeaderValue]) -> Option<Option<String>> {
     let response = response(status, lines);
     match BearerClassifier::new().head(&Head::of(&response)) {
-        Verdict::Pass => false,
+        Verdict::Pass => None,
         Verdict::Reject(challenge) => {
             if let Some(claims) = challenge.claims() {
                 assert!(claims.len() <= MAX_CLAIMS && claims.starts_with('{') && claims.ends_with('}'), "{claims}");
             }
-            true
+            Some(challenge.claims().map(Into::into))
         }
         other => panic!("{other:?} of a head that tells all"),
     }

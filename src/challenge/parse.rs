@@ -1,8 +1,7 @@
 //! Reads `WWW-Authenticate` (RFC 9110 §11.6.1) the way servers really send it.
 //!
-//! A line that keeps to the grammar is read by `http-auth`. That parser gives up at the first slip, and gateways slip: they
-//! join challenges with a space, forget commas and quotes, or send `null` before the scheme. Such a line is read by the
-//! tolerant reader below, which takes what it understands and drops the rest:
+//! Gateways slip: they join challenges with a space, forget commas and quotes, or send `null` before the scheme. So this
+//! parser never gives up. It takes what it understands and drops the rest:
 //!
 //! 1. A word before `=` is a parameter of the challenge that is open; without one it belongs to nobody.
 //! 2. Any other word opens a challenge, unless it runs on from an unquoted value (`error_description=Invalid request`).
@@ -50,11 +49,7 @@ impl Challenges {
         for value in headers.get_all(WWW_AUTHENTICATE) {
             let line = &value.as_bytes()[..value.len().min(left)];
             left -= line.len();
-            let line = String::from_utf8_lossy(line);
-            match http_auth::parse_challenges(&line) {
-                Ok(parsed) => challenges.take(parsed),
-                Err(_) => challenges.read(&line),
-            }
+            challenges.read(&String::from_utf8_lossy(line));
         }
         challenges
     }
@@ -67,19 +62,6 @@ impl Challenges {
     /// Whether there are challenges, and all are of schemes that servers name although they take bearer tokens.
     pub(super) fn only_beside(&self) -> bool {
         self.beside == self.count && self.count > 0
-    }
-
-    fn take(&mut self, parsed: Vec<http_auth::ChallengeRef<'_>>) {
-        for challenge in parsed {
-            if !self.open(challenge.scheme) {
-                continue;
-            }
-            for (name, value) in challenge.params {
-                if let Some(parameters) = self.ours.last_mut() {
-                    parameters.set(name, value.to_unescaped());
-                }
-            }
-        }
     }
 
     /// Counts a challenge, and says whether it is one of ours that is to be read.
