@@ -12,7 +12,6 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
 
 use super::{
-    Replay,
     frames::{Piece, Rest},
     recording,
 };
@@ -54,64 +53,57 @@ pub(super) trait Boxed: Body<Data = Bytes, Error: Send + 'static> + Unpin + Send
     fn new<B: Body<Data = Bytes, Error = Self::Error> + Send + Sync + 'static>(body: B) -> Self;
 }
 
-impl<E: Send + 'static> Boxed for BoxBody<Bytes, E> {
-    fn new<B: Body<Data = Bytes, Error = E> + Send + Sync + 'static>(body: B) -> Self {
-        Self::new(body)
-    }
+/// [`Replay`] for one of them, and how it is made of another body.
+macro_rules! replay_boxed {
+    ($(#[$docs:meta])* impl $([$error:ident])? for $body:ty, with $failure:ty, by $new:expr) => {
+        $(#[$docs])*
+        impl$(<$error: Send + 'static>)? $crate::replay::Replay for $body {
+            type Kept = $crate::replay::KeptBody<Self>;
+
+            fn keep(self, limit: usize) -> (Self, Option<Self::Kept>) {
+                $crate::replay::boxed::keep(self, limit)
+            }
+
+            fn again(kept: &mut Self::Kept) -> Option<Self> {
+                $crate::replay::boxed::again(kept)
+            }
+
+            fn poll_released(kept: &mut Self::Kept, cx: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+                $crate::replay::boxed::poll_released(kept, cx)
+            }
+
+            fn size(kept: &Self::Kept) -> usize {
+                kept.size()
+            }
+        }
+
+        impl$(<$error: Send + 'static>)? $crate::replay::boxed::Boxed for $body {
+            fn new<B>(body: B) -> Self
+            where
+                B: http_body::Body<Data = bytes::Bytes, Error = $failure> + Send + Sync + 'static,
+            {
+                $new(body)
+            }
+        }
+    };
+}
+#[cfg(any(feature = "axum", feature = "tonic"))]
+pub(super) use replay_boxed;
+
+replay_boxed! {
+    /// A body that is ready at once with one frame, or with one and its trailers, is kept whole; any other is recorded while it is sent, up to the limit.
+    ///
+    /// A rejection may come before the body was sent in full. The replay then plays what was recorded and reads on from the
+    /// stream, and the body of the earlier attempt fails. Where `E` is a type whose values cannot be built here, the replay
+    /// waits until the earlier body was sent or dropped. After a second of that there is none, and the caller gets the
+    /// rejection. Values can be built of `Box<dyn Error + Send + Sync>`, [`std::io::Error`], [`tower_reauth::Error`](crate::Error),
+    /// and with their features `axum::Error` and `tonic::Status`.
+    impl[E] for BoxBody<Bytes, E>, with E, by BoxBody::new
 }
 
-impl<E: Send + 'static> Boxed for UnsyncBoxBody<Bytes, E> {
-    fn new<B: Body<Data = Bytes, Error = E> + Send + Sync + 'static>(body: B) -> Self {
-        Self::new(body)
-    }
-}
-
-/// A body that is ready at once with one frame, or with one and its trailers, is kept whole; any other is recorded while it is sent, up to the limit.
-///
-/// A rejection may come before the body was sent in full. The replay then plays what was recorded and reads on from the
-/// stream, and the body of the earlier attempt fails. Where `E` is a type whose values cannot be built here, the replay
-/// waits until the earlier body was sent or dropped. After a second of that there is none, and the caller gets the
-/// rejection. Values can be built of `Box<dyn Error + Send + Sync>`, [`std::io::Error`], [`tower_reauth::Error`](crate::Error),
-/// and with their features `axum::Error` and `tonic::Status`.
-impl<E: Send + 'static> Replay for BoxBody<Bytes, E> {
-    type Kept = KeptBody<Self>;
-
-    fn keep(self, limit: usize) -> (Self, Option<KeptBody<Self>>) {
-        keep(self, limit)
-    }
-
-    fn again(kept: &mut KeptBody<Self>) -> Option<Self> {
-        again(kept)
-    }
-
-    fn poll_released(kept: &mut KeptBody<Self>, cx: &mut Context<'_>) -> Poll<()> {
-        poll_released(kept, cx)
-    }
-
-    fn size(kept: &KeptBody<Self>) -> usize {
-        kept.size()
-    }
-}
-
-/// As for [`BoxBody`].
-impl<E: Send + 'static> Replay for UnsyncBoxBody<Bytes, E> {
-    type Kept = KeptBody<Self>;
-
-    fn keep(self, limit: usize) -> (Self, Option<KeptBody<Self>>) {
-        keep(self, limit)
-    }
-
-    fn again(kept: &mut KeptBody<Self>) -> Option<Self> {
-        again(kept)
-    }
-
-    fn poll_released(kept: &mut KeptBody<Self>, cx: &mut Context<'_>) -> Poll<()> {
-        poll_released(kept, cx)
-    }
-
-    fn size(kept: &KeptBody<Self>) -> usize {
-        kept.size()
-    }
+replay_boxed! {
+    /// As for [`BoxBody`].
+    impl[E] for UnsyncBoxBody<Bytes, E>, with E, by UnsyncBoxBody::new
 }
 
 impl<B> KeptBody<B> {
@@ -212,7 +204,7 @@ pub(super) fn again<B: Boxed>(kept: &mut KeptBody<B>) -> Option<B> {
     })
 }
 
-fn poll_released<B: Boxed>(kept: &mut KeptBody<B>, cx: &mut Context<'_>) -> Poll<()> {
+pub(super) fn poll_released<B: Boxed>(kept: &mut KeptBody<B>, cx: &mut Context<'_>) -> Poll<()> {
     match &mut kept.0 {
         Kept::Whole { .. } => Poll::Ready(()),
         Kept::Recording(kept) => kept.poll_released(cx),

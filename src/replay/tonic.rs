@@ -1,36 +1,13 @@
 //! tonic's body, with the feature `tonic`.
 
-use bytes::Bytes;
-use http_body::Body as HttpBody;
 use http_body_util::combinators::UnsyncBoxBody;
 use tonic::{Status, body::Body};
 
-use super::{
-    KeptBody, Replay,
-    boxed::{self, Boxed},
-};
+use super::boxed::replay_boxed;
 
-/// Kept as a box of `http-body-util` is: the message of a unary call or of a server stream whole, compressed or not; the
-/// messages of a client stream while they are sent. The body of a superseded attempt fails.
-impl Replay for Body {
-    type Kept = KeptBody<Self>;
-
-    fn keep(self, limit: usize) -> (Self, Option<KeptBody<Self>>) {
-        boxed::keep(self, limit)
-    }
-
-    fn again(kept: &mut KeptBody<Self>) -> Option<Self> {
-        boxed::again(kept)
-    }
-
-    fn size(kept: &KeptBody<Self>) -> usize {
-        kept.size()
-    }
-}
-
-impl Boxed for Body {
-    fn new<B: HttpBody<Data = Bytes, Error = Status> + Send + Sync + 'static>(body: B) -> Self {
-        // tonic takes a box of this type as it is, and boxes anything else.
-        Self::new(UnsyncBoxBody::new(body))
-    }
+replay_boxed! {
+    /// Kept as a box of `http-body-util` is: the message of a unary call or of a server stream whole, compressed or not; the
+    /// messages of a client stream while they are sent. The body of a superseded attempt fails.
+    // tonic takes a box of this type as it is, and boxes anything else.
+    impl for Body, with Status, by |body| Body::new(UnsyncBoxBody::new(body))
 }

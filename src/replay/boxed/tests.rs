@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
+use crate::replay::Replay;
 use crate::replay::script::{BoxError, Read, Script, Step, data, read, read_all, scripts, whole};
 
 type TestBody = BoxBody<Bytes, BoxError>;
