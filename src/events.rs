@@ -94,17 +94,17 @@ pub(crate) fn passed_on(name: SessionName, error: &Error) {
     debug!(target: TARGET, session, key, kind = ?error.kind(), %error, "rejection passed on");
 }
 
-pub(crate) fn withheld(reason: &'static str) {
-    debug!(target: TARGET, reason, "token withheld");
+pub(crate) fn sent_bare(reason: &'static str) {
+    debug!(target: TARGET, reason, "request sent bare");
 }
 
 /// A request that goes bare because of where it goes. `session` is that of a layer that has only one.
 pub(crate) fn strayed(first: bool, session: Option<SessionName>, origin: &str, listed: &Origins, reason: &'static str) {
     let (session, key) = (session.map(|name| name.id.0), session.and_then(|name| name.key).map(display));
     if first {
-        warn!(target: TARGET, session, key, origin, %listed, reason, "token withheld");
+        warn!(target: TARGET, session, key, origin, %listed, reason, "request sent bare");
     } else {
-        debug!(target: TARGET, session, key, origin, %listed, reason, "token withheld");
+        debug!(target: TARGET, session, key, origin, %listed, reason, "request sent bare");
     }
 }
 

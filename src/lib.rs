@@ -150,7 +150,7 @@ pub use self::{
     origin::{Origin, Origins},
     replay::{KeptBody, Replay},
     session::{Logout, RenewAhead, Session, SessionBuilder, Status, Token},
-    sessions::{Eviction, LogoutAll, Selector, Sessions, SessionsBuilder, WithoutKey},
+    sessions::{Eviction, LogoutAll, SessionSource, Sessions, SessionsBuilder, WithoutKey},
     token::TokenSet,
 };
 

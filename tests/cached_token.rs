@@ -99,7 +99,7 @@ impl Owner {
     }
 }
 
-fn layer(select: impl Into<tower_reauth::Selector>) -> ReauthLayer {
+fn layer(select: impl Into<tower_reauth::SessionSource>) -> ReauthLayer {
     ReauthLayer::new(select, Origins::only("https://api.example").unwrap())
 }
 

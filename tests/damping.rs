@@ -146,7 +146,7 @@ async fn eleventh_rejection_in_a_minute_waits_for_its_turn_or_passes() {
 #[tokio::test(start_paused = true)]
 async fn limit_of_reissues_can_be_lifted_and_can_be_zero() {
     for_every_credential(async |world| {
-        let with = |limit| world.with_session(Session::builder(world.grant()).reissues_per_minute(limit).build());
+        let with = |limit| world.with_session(Session::builder(world.grant()).renewals_per_minute(limit).build());
         let free = with(None);
         free.get("/orders").await.unwrap();
         revoked(&free, 100).await;

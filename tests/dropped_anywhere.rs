@@ -263,7 +263,7 @@ fn forced_renewal() {
 #[test]
 fn damped_call() {
     Play::new(8, |scene| Box::pin(scene.send(large())))
-        .with_session(|_, world| Session::builder(world.grant()).reissues_per_minute(Some(1)).build())
+        .with_session(|_, world| Session::builder(world.grant()).renewals_per_minute(Some(1)).build())
         .after(|scene| {
             Box::pin(async {
                 rejected(scene).await;

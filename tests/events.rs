@@ -285,7 +285,7 @@ async fn renewal_is_a_root_that_follows_from_the_span_of_the_call() {
 
 /// The lines of WARN that tell of requests which went bare.
 fn strayed(trace: &Trace) -> Vec<String> {
-    trace.events("token withheld").into_iter().filter(|line| line.starts_with("WARN")).collect()
+    trace.events("request sent bare").into_iter().filter(|line| line.starts_with("WARN")).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -324,7 +324,7 @@ async fn number_of_origins_that_are_told_is_bounded() {
         api.clone().oneshot(get(&format!("https://host-{number}.example/"))).await.unwrap();
     }
     assert_eq!(strayed(&trace).len(), 16);
-    assert_eq!(trace.events("token withheld").len(), 100);
+    assert_eq!(trace.events("request sent bare").len(), 100);
 }
 
 #[tokio::test(start_paused = true)]

@@ -109,7 +109,7 @@ async fn during_a_pause_calls_fail_at_once_or_wait_if_they_chose_to() {
         assert_eq!(world.issuer.token_requests(), 1);
 
         world.issuer.next(failing());
-        let patient = Session::builder(world.grant()).wait_for_token(Duration::from_secs(60)).build();
+        let patient = Session::builder(world.grant()).wait_through_pauses(Duration::from_secs(60)).build();
         let patient = world.with_session(patient);
         assert_eq!(patient.get("/orders").await.unwrap().status(), 200);
         assert_eq!(before.elapsed().as_secs(), 20);
@@ -122,7 +122,7 @@ async fn during_a_pause_calls_fail_at_once_or_wait_if_they_chose_to() {
 async fn patience_has_an_end() {
     for_every_credential(async |world| {
         world.issuer.always(Answer::status(503, "").header("retry-after", "20"));
-        let patient = Session::builder(world.grant()).wait_for_token(Duration::from_secs(50)).build();
+        let patient = Session::builder(world.grant()).wait_through_pauses(Duration::from_secs(50)).build();
         let patient = world.with_session(patient);
         let before = Instant::now();
         assert_eq!(patient.get("/orders").await.unwrap_err().kind(), ErrorKind::Unavailable);

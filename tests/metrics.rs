@@ -223,7 +223,7 @@ async fn a_caller_who_is_turned_away_is_damped() -> Recorded {
     let recorder = recorder();
     let _recording = metrics::set_default_local_recorder(&recorder);
     let world = World::new(Kind::Password);
-    let world = world.with_session(Session::builder(world.grant()).reissues_per_minute(Some(0)).build());
+    let world = world.with_session(Session::builder(world.grant()).renewals_per_minute(Some(0)).build());
     accepted(world.get("/orders").await);
 
     world.issuer.revoke_all();

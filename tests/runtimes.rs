@@ -314,7 +314,7 @@ async fn flights_that_die_leave_a_pause_however_many_calls_come() {
             count.fetch_add(1, Ordering::SeqCst);
             async { panic!("a bug in a grant") }
         }))
-        .wait_for_token(patience)
+        .wait_through_pauses(patience)
         .build();
         for _ in 0..100 {
             assert_eq!(session.token().await.unwrap_err().kind(), ErrorKind::RenewalLost);

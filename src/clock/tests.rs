@@ -21,7 +21,7 @@ use crate::{
     middleware::{Reauth, ReauthLayer},
     origin::Origins,
     session::Session,
-    sessions::{Selector, Sessions},
+    sessions::{SessionSource, Sessions},
     token::TokenSet,
 };
 
@@ -100,7 +100,7 @@ fn session() -> Session {
 
 fn layered(
     api: &Api,
-    select: impl Into<Selector>,
+    select: impl Into<SessionSource>,
 ) -> Reauth<
     impl Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send> + Clone,
 > {

@@ -24,7 +24,7 @@
 //! | look whether the machine slept | with a call, once a second at the most | |
 //! | renewal ahead of time | at 70 to 80 % of the lifetime, in the background, while there is traffic; off for [`PasswordGrant`] | [`SessionBuilder::renew_ahead`] |
 //! | expiry margin | 10 s, never more than a tenth of the lifetime | |
-//! | pause after a failed renewal | 1 s doubling to 60 s, full jitter; `Retry-After` wins, up to 5 min; calls fail meanwhile | [`SessionBuilder::wait_for_token`] |
+//! | pause after a failed renewal | 1 s doubling to 60 s, full jitter; `Retry-After` wins, up to 5 min; calls fail meanwhile | [`SessionBuilder::wait_through_pauses`] |
 //! | pause after a renewal that died or was given up | 1 s doubling to 60 s, without jitter | |
 //! | pause after a 429 or 503 | `Retry-After` up to 5 min, else 1 s doubling to 60 s, for all users of the endpoint | |
 //! | refused password that never worked | not sent again until the next login | |
@@ -33,7 +33,7 @@
 //! | password that had worked, without a success | 10 sends in 15 min; 5 s apart, doubling to 5 min | |
 //! | refused client | tried again after 60 s, doubling to 15 min | |
 //! | any other answer of the token endpoint | [a chapter of its own](crate::manual::answers) | |
-//! | re-issues because unexpired tokens were rejected | 10 a minute and session, half of them for one origin while others need some; then a call waits for its turn up to 5 s, or its rejection passes | [`SessionBuilder::reissues_per_minute`] |
+//! | re-issues because unexpired tokens were rejected | 10 a minute and session, half of them for one origin while others need some; then a call waits for its turn up to 5 s, or its rejection passes | [`SessionBuilder::renewals_per_minute`] |
 //! | origin that rejects a token that was issued because of it | its rejections pass for 1 s, doubling to 60 s; until it takes that token | |
 //! | one route that does so while others of its origin take the token | its rejections pass for 60 s | |
 //! | sessions of many users | 100,000; the least recently used goes first | [`SessionsBuilder::capacity`] |
@@ -53,8 +53,8 @@
 //! [`SessionBuilder::renewal_limit`]: crate::SessionBuilder::renewal_limit
 //! [`SessionBuilder::runtime`]: crate::SessionBuilder::runtime
 //! [`SessionBuilder::renew_ahead`]: crate::SessionBuilder::renew_ahead
-//! [`SessionBuilder::wait_for_token`]: crate::SessionBuilder::wait_for_token
-//! [`SessionBuilder::reissues_per_minute`]: crate::SessionBuilder::reissues_per_minute
+//! [`SessionBuilder::wait_through_pauses`]: crate::SessionBuilder::wait_through_pauses
+//! [`SessionBuilder::renewals_per_minute`]: crate::SessionBuilder::renewals_per_minute
 //! [`SessionsBuilder::capacity`]: crate::SessionsBuilder::capacity
 //! [`SessionsBuilder::idle_timeout`]: crate::SessionsBuilder::idle_timeout
 //! [`SessionsBuilder::max_lifetime`]: crate::SessionsBuilder::max_lifetime

@@ -22,7 +22,7 @@
 //! | `token rejected` | debug | `session`, `key`, `generation`, `status`, `origin` |
 //! | `request replayed` | debug | `session`, `key`, `generation`, `attempt` |
 //! | `rejection passed on` | debug | `session`, `key`, `kind`, `error` |
-//! | `token withheld` | warn, once an origin and layer, for the first 16; else debug | `session` (where the layer has one), `origin`, `listed` (where a token may go), `reason` |
+//! | `request sent bare` | warn, once an origin and layer, for the first 16; else debug | `session` (where the layer has one), `origin`, `listed` (where a token may go), `reason` |
 //! | `renewals damped` | warn, once a token; else debug | `session`, `key`, `error` (names the remedy) |
 //! | `origin cools down` | warn | `session`, `key`, `origin`, `seconds`, `reason` |
 //! | `stronger login asked for` | debug | (RFC 9470: the API wants another login, which no renewal brings) |

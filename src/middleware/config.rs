@@ -9,7 +9,7 @@ use crate::{
     challenge::{BearerClassifier, Classify},
     metrics::Passed,
     origin::Origins,
-    sessions::Selector,
+    sessions::SessionSource,
 };
 
 /// Per request: what is buffered for a replay.
@@ -36,7 +36,7 @@ pub enum OwnAuthorization {
 
 #[derive(Clone)]
 pub(super) struct Config {
-    pub(super) selector: Selector,
+    pub(super) source: SessionSource,
     pub(super) origins: Origins,
     pub(super) classify: Arc<dyn Classify>,
     pub(super) own_authorization: OwnAuthorization,
@@ -50,9 +50,9 @@ pub(super) struct Config {
 }
 
 impl Config {
-    pub(super) fn new(selector: Selector, origins: Origins) -> Self {
+    pub(super) fn new(source: SessionSource, origins: Origins) -> Self {
         Self {
-            selector,
+            source,
             origins,
             classify: Arc::new(BearerClassifier::new()),
             own_authorization: OwnAuthorization::default(),
@@ -70,7 +70,7 @@ impl Config {
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
-            .field("selector", &self.selector)
+            .field("source", &self.source)
             .field("origins", &self.origins)
             .field("own_authorization", &self.own_authorization)
             .field("header", &self.header)

@@ -10,7 +10,7 @@ use super::{
     config::{Config, OwnAuthorization},
     service::Reauth,
 };
-use crate::{challenge::Classify, metrics, origin::Origins, sessions::Selector};
+use crate::{challenge::Classify, metrics, origin::Origins, sessions::SessionSource};
 
 /// Adds the `Authorization` header to outbound requests, renews the token when it is rejected, and replays the request.
 ///
@@ -49,7 +49,7 @@ pub struct ReauthLayer {
 impl ReauthLayer {
     /// A layer that sends the tokens of this session to these origins, and to no others. Instead of one
     /// [`Session`](crate::Session) it takes [`Sessions`](crate::Sessions) as well.
-    pub fn new(select: impl Into<Selector>, origins: Origins) -> Self {
+    pub fn new(select: impl Into<SessionSource>, origins: Origins) -> Self {
         metrics::describe();
         Self { config: Config::new(select.into(), origins) }
     }

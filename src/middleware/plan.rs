@@ -47,10 +47,10 @@ impl Config {
         // Invariant 7: tokens stay home.
         let origin = self.origins.find(&head.method, &head.uri);
         let origin = origin.filter(|origin| !has_host || self.origins.agree(*origin, &head.headers));
-        let Some(origin) = origin else { return self.withhold(head).map_or(Plan::Bare, Plan::Fail) };
+        let Some(origin) = origin else { return self.send_bare(head).map_or(Plan::Bare, Plan::Fail) };
         // Not before: a request that goes elsewhere is nobody's, and no use of a session.
         let mut wishes = Wishes { chosen: None, renewal: false, replay: self.max_replays > 0 };
-        if !head.extensions.is_empty() || self.selector.the_one().is_none() {
+        if !head.extensions.is_empty() || self.source.the_one().is_none() {
             match self.read(&head.extensions, &mut wishes) {
                 Ok(true) => {}
                 Ok(false) => return Plan::Bare,
@@ -74,7 +74,7 @@ impl Config {
 
     /// For a request that no token may go with, whatever its key; an error where it is a session's own token request.
     #[cold]
-    fn withhold(&self, head: &Parts) -> Option<Error> {
+    fn send_bare(&self, head: &Parts) -> Option<Error> {
         if head.extensions.get::<WithoutAuth>().is_some() {
             return None;
         }
@@ -84,7 +84,7 @@ impl Config {
                 return Some(error);
             }
         }
-        self.strays.tell(head, &self.origins, self.selector.the_one().map(Session::name));
+        self.strays.tell(head, &self.origins, self.source.the_one().map(Session::name));
         None
     }
 
@@ -96,13 +96,13 @@ impl Config {
         wishes.renewal = extensions.get::<ForceRenewal>().is_some();
         wishes.replay &= extensions.get::<NoReplay>().is_none();
         let token_request_of = extensions.get::<SessionId>();
-        let chosen = match self.selector.choose(extensions) {
+        let chosen = match self.source.choose(extensions) {
             Ok(chosen) => chosen,
             Err(_) if token_request_of.is_some() => return Err(own_token_request()),
             Err(error) => return Err(error),
         };
         if let Some(id) = token_request_of
-            && self.selector.is(&chosen, *id)
+            && self.source.is(&chosen, *id)
         {
             return Err(own_token_request());
         }
@@ -110,7 +110,7 @@ impl Config {
             Choice::TheOne => None,
             Choice::Among(session) => Some(session),
             Choice::Nobody => {
-                events::withheld("the request says of nobody that it is theirs");
+                events::sent_bare("the request says of nobody that it is theirs");
                 return Ok(false);
             }
         };

@@ -79,7 +79,7 @@ impl<S: Clone> Reauth<S> {
     /// Makes sure that `cached` is the token for a request that goes out now, or nothing where there is none; says whether
     /// the token is due for a renewal.
     fn update_cached(&mut self) -> Result<bool, Error> {
-        if let (Some(cached), Some(session)) = (&self.cached, self.shared.config.selector.the_one())
+        if let (Some(cached), Some(session)) = (&self.cached, self.shared.config.source.the_one())
             && session.allows_copy_of(cached.generation)
             && cached.fresh_until.is_none_or(|until| Instant::now() < until)
         {
@@ -91,7 +91,7 @@ impl<S: Clone> Reauth<S> {
     #[cold]
     fn look_up(&mut self) -> Result<bool, Error> {
         self.cached = None;
-        let Some(session) = self.shared.config.selector.the_one() else { return Ok(false) };
+        let Some(session) = self.shared.config.source.the_one() else { return Ok(false) };
         let now = Instant::now();
         self.cached = session.authorization(now)?;
         let Some(authorization) = &mut self.cached else { return Ok(false) };
@@ -170,7 +170,7 @@ where
 
 impl<S: Clone> Reauth<S> {
     fn session(&self, chosen: Option<Session>) -> Session {
-        self.shared.config.selector.session(chosen)
+        self.shared.config.source.session(chosen)
     }
 
     /// For a call whose token is due for a renewal, or whose answer is to be told to the session.

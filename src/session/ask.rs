@@ -159,8 +159,8 @@ impl Session {
     }
 
     /// Whether a caller that waits since then asks again after a failure.
-    pub(crate) fn is_patient(&self, need: Need<'_>, since: Instant) -> bool {
-        since.elapsed() < need.patience(&self.inner.settings)
+    pub(crate) fn waits_on(&self, need: Need<'_>, since: Instant) -> bool {
+        since.elapsed() < need.pause_wait(&self.inner.settings)
     }
 
     /// Notes that an origin rejected this token. One that was issued a moment ago because of it begins a cool-down.
@@ -246,8 +246,8 @@ impl Login {
                 _ => Answer::Wait(waiting),
             };
         }
-        let patience = need.patience(&session.settings).saturating_sub(waited);
-        match self.gate(session, need, now, (left, patience)) {
+        let pause_wait = need.pause_wait(&session.settings).saturating_sub(waited);
+        match self.gate(session, need, now, (left, pause_wait)) {
             Ok(()) => {}
             Err(Obstacle::Until(turn)) => return Answer::At(turn),
             Err(Obstacle::Stop(error)) => return Answer::Failed(error),
@@ -269,14 +269,14 @@ impl Login {
         }
     }
 
-    /// What stands against starting a flight (invariant 5). `left` is how long the caller waits at most, `patience` how
+    /// What stands against starting a flight (invariant 5). `left` is how long the caller waits at most, `pause_wait` how
     /// long of that for a pause to end.
     fn gate(
         &mut self,
         session: &Inner,
         need: Need<'_>,
         now: Instant,
-        (left, patience): (Duration, Duration),
+        (left, pause_wait): (Duration, Duration),
     ) -> Result<(), Obstacle> {
         if let Need::Rejected { from: Some((origin, route)), .. } = need
             && let Some(left) = self.rare().cool_downs.check(now, origin, route)
@@ -291,13 +291,13 @@ impl Login {
             // Whoever asks for credentials that the server would not have need not wait for it.
             let is_refused = matches!(error.kind(), ErrorKind::Refused | ErrorKind::Misconfigured);
             return Err(match error.retry_after() {
-                Some(pause) if pause <= patience && !is_refused => Obstacle::Until(now + pause),
+                Some(pause) if pause <= pause_wait && !is_refused => Obstacle::Until(now + pause),
                 _ => Obstacle::Stop(error),
             });
         }
         let unexpired = self.held.as_ref().is_some_and(|held| held.may_work(now));
         if unexpired && let Need::Rejected { from, .. } = need {
-            let (limit, cause) = (session.settings.reissues_per_minute, Cause::of(from.map(|(origin, _)| origin)));
+            let (limit, cause) = (session.settings.renewals_per_minute, Cause::of(from.map(|(origin, _)| origin)));
             match self.rare().damping.turn(now, limit, cause) {
                 Turn::Now => self.rare_mut().damping.count(now, limit, cause),
                 Turn::At(turn) if turn.saturating_duration_since(now) <= left => return Err(Obstacle::Until(turn)),

@@ -60,8 +60,8 @@ impl<G: Grant> SessionBuilder<G> {
     /// How long a call waits while the session pauses after a failed renewal. By default not at all: calls fail at once
     /// with the last error, which tells the time of the next attempt. Where this is longer than the
     /// [`waiting_time`](Self::waiting_time), a call waits so long in all.
-    pub fn wait_for_token(mut self, patience: Duration) -> Self {
-        self.settings.patience = patience;
+    pub fn wait_through_pauses(mut self, longest: Duration) -> Self {
+        self.settings.pause_wait = longest;
         self
     }
 
@@ -79,8 +79,8 @@ impl<G: Grant> SessionBuilder<G> {
     ///
     /// No origin takes more than half of them, and at least one, while another one needs some in the same minute. What it
     /// had beyond its half before the other one came takes nothing from that one.
-    pub fn reissues_per_minute(mut self, limit: Option<usize>) -> Self {
-        self.settings.reissues_per_minute = limit;
+    pub fn renewals_per_minute(mut self, limit: Option<usize>) -> Self {
+        self.settings.renewals_per_minute = limit;
         self
     }
 

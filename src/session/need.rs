@@ -51,11 +51,11 @@ impl<'a> Need<'a> {
     }
 
     /// How long of that it waits for a pause to end.
-    pub(super) fn patience(self, settings: &Settings) -> Duration {
+    pub(super) fn pause_wait(self, settings: &Settings) -> Duration {
         match self {
             // There is a token to go on with.
             Self::FreshToken => Duration::ZERO,
-            _ => settings.patience,
+            _ => settings.pause_wait,
         }
     }
 

@@ -67,7 +67,7 @@ impl Session {
             match self.ask(need, epoch, since) {
                 Answer::Ready => return Ok(()),
                 Answer::Wait(flight) => match flight.await {
-                    Err(_) if self.is_patient(need, since) => {}
+                    Err(_) if self.waits_on(need, since) => {}
                     landing => return landing.map(|_| ()),
                 },
                 Answer::After(flight) => drop(flight.await),

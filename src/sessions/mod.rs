@@ -11,10 +11,10 @@ mod eviction;
 mod login;
 mod logins;
 mod logout;
-mod selector;
 mod settings;
 mod shards;
 mod shared;
+mod source;
 mod sweep;
 mod sweeper;
 
@@ -22,11 +22,11 @@ use std::{any::type_name, fmt, future::Future, hash::Hash, sync::Arc, time::Dura
 
 use http::Extensions;
 
-pub(crate) use self::selector::Choice;
+pub(crate) use self::source::Choice;
 pub use self::{
-    builder::SessionsBuilder, eviction::Eviction, logout::LogoutAll, selector::Selector, settings::WithoutKey,
+    builder::SessionsBuilder, eviction::Eviction, logout::LogoutAll, settings::WithoutKey, source::SessionSource,
 };
-use self::{selector::Choose, settings::Settings, shared::Shared};
+use self::{settings::Settings, shared::Shared, source::Choose};
 use crate::{
     error::{Error, ErrorKind},
     session::{Logout, Session, Status},
@@ -232,7 +232,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Choose for Sessions<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash + Send + Sync + 'static> From<Sessions<K>> for Selector {
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> From<Sessions<K>> for SessionSource {
     fn from(sessions: Sessions<K>) -> Self {
         Self::many(sessions)
     }

@@ -77,7 +77,7 @@ async fn requests_that_wait_for_a_pause_to_end_are_counted() {
 
     let issuer = Issuer::new();
     let session = Session::builder(Kind::ClientCredentials.grant(&issuer, USERNAME))
-        .wait_for_token(Duration::from_secs(600))
+        .wait_through_pauses(Duration::from_secs(600))
         .build();
     let world = World { kind: Kind::ClientCredentials, resource: Resource::new(&issuer), issuer, session };
     world.get("/orders").await.unwrap();
@@ -124,7 +124,7 @@ async fn patient_call_repeats_a_renewal_that_panics_after_longer_and_longer_paus
             panic!("a bug in a grant")
         }
     });
-    let session = Session::builder(grant).wait_for_token(Duration::from_secs(60)).build();
+    let session = Session::builder(grant).wait_through_pauses(Duration::from_secs(60)).build();
     let api = ReauthLayer::new(session.clone(), Origins::only(ORIGIN).unwrap()).layer(service_fn(
         async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())),
     ));

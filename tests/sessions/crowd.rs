@@ -132,7 +132,7 @@ impl Crowd {
 
     fn session(&self, owner: &str) -> Session {
         fn session(grant: impl Grant) -> Session {
-            Session::builder(grant).reissues_per_minute(None).build()
+            Session::builder(grant).renewals_per_minute(None).build()
         }
         match self.refreshes {
             true => session(RefreshTokenGrant::new(self.endpoint.clone(), format!("refresh.{owner}.0"))),

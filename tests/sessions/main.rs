@@ -46,7 +46,7 @@ impl Users {
 
     /// A session that is told by its owner.
     fn session(&self, owner: &str) -> Session {
-        Session::builder(self.world.kind.grant(&self.world.issuer, owner)).reissues_per_minute(None).build()
+        Session::builder(self.world.kind.grant(&self.world.issuer, owner)).renewals_per_minute(None).build()
     }
 
     fn insert(&self, owner: &str) -> Option<Session> {

@@ -126,8 +126,8 @@ impl World {
             // The credentials are given below, as at every later login.
             let built = Session::builder(ClientCredentialsGrant::new(endpoint))
                 .waiting_time(settings.waiting)
-                .reissues_per_minute(settings.limit)
-                .wait_for_token(settings.patience)
+                .renewals_per_minute(settings.limit)
+                .wait_through_pauses(settings.patience)
                 .renew_ahead(settings.ahead)
                 .build();
             world.sessions.push(built);

@@ -50,7 +50,7 @@ async fn tokens_of_two_users_never_cross() {
     for_every_credential(async |world| {
         let random = &mut Rng::with_seed(seed);
         let mut devices = OWNERS.map(|owner| {
-            let session = Session::builder(world.kind.grant(&world.issuer, owner)).reissues_per_minute(None).build();
+            let session = Session::builder(world.kind.grant(&world.issuer, owner)).renewals_per_minute(None).build();
             let world = world.with_session(session);
             Device { api: world.api(), world, owner }
         });

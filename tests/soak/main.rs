@@ -137,7 +137,7 @@ async fn soak(gateway: &Running, score: &Arc<Score>, time: Duration) -> Session 
         .expect("a valid address")
         .client_auth(ClientAuth::basic("soak", "client-secret"));
     let session = Session::builder(PasswordGrant::new(endpoint, "alice", "password").scope("orders"))
-        .reissues_per_minute(None)
+        .renewals_per_minute(None)
         .build();
     let origins = Origins::only(&gateway.url("")).expect("a valid origin");
     let layer = ReauthLayer::new(session.clone(), origins).classify(Wso2Classifier::new()).max_replays(REPLAYS);

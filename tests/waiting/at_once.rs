@@ -49,7 +49,7 @@ async fn layer_without_replays_passes_rejections_at_once() {
 #[tokio::test(start_paused = true)]
 async fn turn_among_the_damped_is_not_waited_for_in_vain() {
     for_every_credential(async |world| {
-        let session = tower_reauth::Session::builder(world.grant()).reissues_per_minute(Some(1)).build();
+        let session = tower_reauth::Session::builder(world.grant()).renewals_per_minute(Some(1)).build();
         let world = world.with_session(session);
         with_dead_token(&world).await;
         assert_eq!(world.get("/orders").await.unwrap().status(), 200);
@@ -100,7 +100,7 @@ async fn request_that_can_not_be_replayed_waits_two_seconds_for_a_fresh_token_in
                 return;
             }
             // However long a call may wait otherwise.
-            let session = tower_reauth::Session::builder(world.grant()).wait_for_token(60 * SECOND).build();
+            let session = tower_reauth::Session::builder(world.grant()).wait_through_pauses(60 * SECOND).build();
             let world = world.with_session(session);
             world.get("/orders").await.unwrap();
             let first = world.issuer.last_access_token();
@@ -122,7 +122,7 @@ async fn pause_of_a_session_is_not_waited_for_inside_the_ahead_window() {
         if !with_ahead_renewal(world.kind) {
             return;
         }
-        let session = tower_reauth::Session::builder(world.grant()).wait_for_token(60 * SECOND).build();
+        let session = tower_reauth::Session::builder(world.grant()).wait_through_pauses(60 * SECOND).build();
         let world = world.with_session(session);
         world.get("/orders").await.unwrap();
         advance(2_900 * SECOND).await;

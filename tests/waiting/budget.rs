@@ -114,7 +114,7 @@ async fn call_that_does_not_fit_gets_its_rejection_at_once_and_takes_no_room_fro
 #[tokio::test(start_paused = true)]
 async fn origin_that_rejects_everything_is_left_alone_though_nothing_fits_into_the_budget() {
     for_every_credential(async |world| {
-        let session = tower_reauth::Session::builder(world.grant()).reissues_per_minute(None).build();
+        let session = tower_reauth::Session::builder(world.grant()).renewals_per_minute(None).build();
         let world = world.with_session(session);
         world.resource.reject_at("/");
         let api = world.layer().parked_limit(0).layer(world.resource.clone());

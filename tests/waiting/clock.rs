@@ -86,7 +86,7 @@ async fn time_that_the_inner_service_takes_is_no_waiting() {
 
 #[tokio::test(start_paused = true)]
 async fn turn_among_the_damped_and_the_renewal_are_waited_for_within_one_waiting_time() {
-    let session = slow(&[0, 0], |builder| builder.reissues_per_minute(Some(1)));
+    let session = slow(&[0, 0], |builder| builder.renewals_per_minute(Some(1)));
     let token = session.token().await.unwrap();
     session.renew(token.generation()).await.unwrap();
     advance(56 * SECOND).await;
@@ -98,7 +98,7 @@ async fn turn_among_the_damped_and_the_renewal_are_waited_for_within_one_waiting
 
 #[tokio::test(start_paused = true)]
 async fn turn_that_comes_after_the_waiting_time_is_not_waited_for() {
-    let session = slow(&[0, 0], |builder| builder.reissues_per_minute(Some(1)).waiting_time(3 * SECOND));
+    let session = slow(&[0, 0], |builder| builder.renewals_per_minute(Some(1)).waiting_time(3 * SECOND));
     let token = session.token().await.unwrap();
     session.renew(token.generation()).await.unwrap();
     advance(56 * SECOND).await;
@@ -113,7 +113,7 @@ async fn turn_that_comes_after_the_waiting_time_is_not_waited_for() {
 async fn pauses_and_renewals_are_waited_for_within_one_waiting_time() {
     for_every_credential(async |world| {
         for renews in [false, true] {
-            let session = Session::builder(world.grant()).wait_for_token(25 * SECOND).build();
+            let session = Session::builder(world.grant()).wait_through_pauses(25 * SECOND).build();
             let token = session.token().await.unwrap();
             if !renews {
                 session.login(world.grant());
@@ -134,7 +134,7 @@ async fn pauses_and_renewals_are_waited_for_within_one_waiting_time() {
 #[tokio::test(start_paused = true)]
 async fn patience_that_is_longer_is_the_waiting_time() {
     for_every_credential(async |world| {
-        let session = Session::builder(world.grant()).wait_for_token(50 * SECOND).build();
+        let session = Session::builder(world.grant()).wait_through_pauses(50 * SECOND).build();
         world.issuer.next(Answer::status(503, "").header("retry-after", "20"));
         world.issuer.next(Answer::never());
         let start = Instant::now();
@@ -170,7 +170,7 @@ async fn rejection_is_drained_within_the_waiting_time() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_time_without_an_end_does_no_harm() {
-    let session = slow(&[3600, 3600], |builder| builder.waiting_time(Duration::MAX).wait_for_token(Duration::MAX));
+    let session = slow(&[3600, 3600], |builder| builder.waiting_time(Duration::MAX).wait_through_pauses(Duration::MAX));
     let api = layer(session).layer(picky(0, "Bearer", 2));
     // No longer than a renewal may take; a patient caller comes back.
     let call = tokio::time::timeout(100 * SECOND, api.oneshot(get("/orders")));

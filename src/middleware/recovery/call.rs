@@ -103,7 +103,7 @@ where
                 self.give_up(Error::new(ErrorKind::SameToken, "the renewal brought the same token again"))
             }
             Ok(_) => self.go_on(),
-            Err(_) if self.session.is_patient(self.need(), self.since) => Ok(Step::Ask),
+            Err(_) if self.session.waits_on(self.need(), self.since) => Ok(Step::Ask),
             Err(error) => self.give_up(error),
         }
     }

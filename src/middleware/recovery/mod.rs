@@ -119,7 +119,7 @@ where
 
     fn call(sent: Sent<S, B>, route: Route, response: Option<Response<ResponseBody<R>>>) -> Call<S, B, R> {
         let Sent { shared, chosen, kept, generation, epoch, origin } = sent;
-        let session = shared.config.selector.session(chosen);
+        let session = shared.config.source.session(chosen);
         Call {
             shared,
             session,

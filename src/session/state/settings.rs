@@ -26,8 +26,8 @@ pub enum RenewAhead {
 pub(crate) struct Settings {
     pub(crate) waiting_time: Duration,
     pub(crate) flight_limit: Duration,
-    pub(crate) reissues_per_minute: Option<usize>,
-    pub(crate) patience: Duration,
+    pub(crate) renewals_per_minute: Option<usize>,
+    pub(crate) pause_wait: Duration,
     pub(crate) ahead: Option<RenewAhead>,
     pub(crate) runtime: Option<OwnRuntime>,
 }
@@ -62,7 +62,7 @@ impl Settings {
 
     /// How long a call waits in all.
     pub(crate) fn longest_wait(&self) -> Duration {
-        self.waiting_time.max(self.patience)
+        self.waiting_time.max(self.pause_wait)
     }
 
     pub(crate) fn ahead(&self, credential: Credential) -> RenewAhead {
@@ -78,8 +78,8 @@ impl Default for Settings {
         Self {
             waiting_time: Duration::from_secs(30),
             flight_limit: Duration::from_secs(120),
-            reissues_per_minute: Some(10),
-            patience: Duration::ZERO,
+            renewals_per_minute: Some(10),
+            pause_wait: Duration::ZERO,
             ahead: None,
             runtime: None,
         }

@@ -8,7 +8,7 @@ use crate::{error::Error, identity::SessionId, session::Session};
 
 /// Finds the session that a request belongs to: made of a [`Session`], or of [`Sessions`](crate::Sessions).
 #[derive(Clone)]
-pub struct Selector {
+pub struct SessionSource {
     source: Source,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Choice {
     Nobody,
 }
 
-impl Selector {
+impl SessionSource {
     pub(super) fn many(sessions: impl Choose + 'static) -> Self {
         Self { source: Source::Many(Arc::new(sessions)) }
     }
@@ -68,13 +68,13 @@ impl Selector {
     }
 }
 
-impl From<Session> for Selector {
+impl From<Session> for SessionSource {
     fn from(session: Session) -> Self {
         Self { source: Source::One(session) }
     }
 }
 
-impl fmt::Debug for Selector {
+impl fmt::Debug for SessionSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
             Source::One(session) => session.fmt(f),
