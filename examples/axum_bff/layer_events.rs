@@ -1,26 +1,23 @@
 //! What the layer says about its work: the crate's `tracing` events, brought into the story.
 
-use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
+use std::sync::Arc;
 
 use tracing::{
-    Event, Span, Subscriber,
-    field::{Field, Visit},
-    info_span,
+    Event, Span, Subscriber, info_span,
     span::{Attributes, Id},
 };
 use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
-use crate::story::{Deed, DeviceId, Part, Story};
+use crate::{
+    fields::Fields,
+    story::{Deed, DeviceId, Part, Story},
+};
 
 /// Passes on the events of `tower_reauth`, each to the deed in whose span it happens, or from which its span follows: a
 /// renewal's does. A revocation goes on by itself, outside of every span: it is known by its session.
 pub(crate) struct LayerEvents {
     story: Arc<Story>,
 }
-
-/// The fields of a span or an event, as text; `message` is one of them.
-#[derive(Clone, Default)]
-struct Fields(BTreeMap<&'static str, String>);
 
 /// The span of a deed.
 pub(crate) fn span(deed: Deed) -> Span {
@@ -45,7 +42,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LayerEvents {
     fn on_follows_from(&self, id: &Id, follows: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         for before in context.span_scope(follows).into_iter().flatten() {
-            let deed = before.extensions().get::<Fields>().filter(|fields| fields.deed().is_some()).cloned();
+            let deed = before.extensions().get::<Fields>().filter(|fields| deed_of(fields).is_some()).cloned();
             if let (Some(deed), Some(fields)) = (deed, span.extensions_mut().get_mut::<Fields>()) {
                 fields.inherit(&deed);
             }
@@ -61,67 +58,44 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LayerEvents {
         let mut seen = None;
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(of_span) = span.extensions().get::<Fields>() {
-                seen = seen.or_else(|| of_span.deed());
+                seen = seen.or_else(|| deed_of(of_span));
                 fields.inherit(of_span);
             }
         }
-        let deed = match fields.0.get("session") {
+        let deed = match fields.get("session") {
             Some(session) => self.story.deed_of(session, seen),
             None => seen,
         };
-        if let (Some(deed), Some((part, text))) = (deed, fields.sentence()) {
+        if let (Some(deed), Some((part, text))) = (deed, sentence(&fields)) {
             self.story.tell(deed, part, text);
         }
     }
 }
 
-impl Fields {
-    /// Adds what an outer span says.
-    fn inherit(&mut self, span: &Self) {
-        for (name, value) in &span.0 {
-            self.0.entry(name).or_insert_with(|| value.clone());
-        }
-    }
-
-    fn deed(&self) -> Option<Deed> {
-        let number = |name| self.text(name).parse().ok();
-        Some(Deed { device: DeviceId(number("device")?), number: number("deed")? })
-    }
-
-    fn text(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", String::as_str)
-    }
-
-    /// What is told; some events are not worth a line.
-    fn sentence(&self) -> Option<(Part, String)> {
-        let text = |name| self.text(name);
-        let told = match text("message") {
-            "token rejected" => format!("{}: the gateway does not take this token any more", text("status")),
-            "renewal started" => "asks for a new token, once for everybody who waits".to_owned(),
-            "refresh token refused" => "the refresh token is dead too".to_owned(),
-            "credentials refused" => "the gateway does not take these credentials any more".to_owned(),
-            "renewal failed" => format!("gets no token: {}", text("kind")),
-            "token acquired" => format!("has a token, good for {} s", text("lifetime_s")),
-            "request replayed" => return Some((Part::Replayed, "sends the same request again".to_owned())),
-            "rejection passed on" => "can't put that right".to_owned(),
-            "logged in" => return None,
-            "logged out" => "forgets everything".to_owned(),
-            "tokens revoked" => "has had the tokens revoked at the gateway".to_owned(),
-            message => match text("error") {
-                "" => message.to_owned(),
-                error => format!("{message}: {error}"),
-            },
-        };
-        Some((Part::Layer, told))
-    }
+fn deed_of(fields: &Fields) -> Option<Deed> {
+    let number = |name| fields.text(name).parse().ok();
+    Some(Deed { device: DeviceId(number("device")?), number: number("deed")? })
 }
 
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.0.insert(field.name(), format!("{value:?}"));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name(), value.to_owned());
-    }
+/// What is told; some events are not worth a line.
+fn sentence(fields: &Fields) -> Option<(Part, String)> {
+    let text = |name| fields.text(name);
+    let told = match text("message") {
+        "token rejected" => format!("{}: the gateway does not take this token any more", text("status")),
+        "renewal started" => "asks for a new token, once for everybody who waits".to_owned(),
+        "refresh token refused" => "the refresh token is dead too".to_owned(),
+        "credentials refused" => "the gateway does not take these credentials any more".to_owned(),
+        "renewal failed" => format!("gets no token: {}", text("kind")),
+        "token acquired" => format!("has a token, good for {} s", text("lifetime_s")),
+        "request replayed" => return Some((Part::Replayed, "sends the same request again".to_owned())),
+        "rejection passed on" => "can't put that right".to_owned(),
+        "logged in" => return None,
+        "logged out" => "forgets everything".to_owned(),
+        "tokens revoked" => "has had the tokens revoked at the gateway".to_owned(),
+        message => match text("error") {
+            "" => message.to_owned(),
+            error => format!("{message}: {error}"),
+        },
+    };
+    Some((Part::Layer, told))
 }

@@ -22,6 +22,8 @@ mod target;
 mod throttle;
 mod visitor;
 
+#[path = "../support/fields.rs"]
+mod fields;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -2,18 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Debug,
     sync::{Mutex, PoisonError},
 };
 
 use tracing::{
     Event, Subscriber,
-    field::{Field, Visit},
     span::{Attributes, Id},
 };
 use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
-use crate::timeline::Timeline;
+use crate::{fields::Fields, timeline::Timeline};
 
 /// Passes on the events of `tower_reauth`, each to the device that it concerns.
 ///
@@ -24,10 +22,6 @@ pub(crate) struct LayerEvents {
     /// Sessions that were seen inside a device's span.
     devices: Mutex<BTreeMap<String, String>>,
 }
-
-/// The fields of a span or an event, as text; `message` is one of them.
-#[derive(Default)]
-struct Fields(BTreeMap<&'static str, String>);
 
 impl LayerEvents {
     pub(crate) fn new(timeline: Timeline) -> Self {
@@ -58,9 +52,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LayerEvents {
     fn on_follows_from(&self, id: &Id, follows: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         for before in context.span_scope(follows).into_iter().flatten() {
-            let device = before.extensions().get::<Fields>().and_then(|fields| fields.0.get("device").cloned());
-            if let (Some(device), Some(fields)) = (device, span.extensions_mut().get_mut::<Fields>()) {
-                fields.0.entry("device").or_insert(device);
+            let outer = before.extensions().get::<Fields>().filter(|fields| fields.get("device").is_some()).cloned();
+            if let (Some(outer), Some(fields)) = (outer, span.extensions_mut().get_mut::<Fields>()) {
+                fields.inherit(&outer);
             }
         }
     }
@@ -74,55 +68,32 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LayerEvents {
         let mut seen = None;
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(of_span) = span.extensions().get::<Fields>() {
-                seen = seen.or_else(|| of_span.0.get("device").cloned());
+                seen = seen.or_else(|| of_span.get("device").map(str::to_owned));
                 fields.inherit(of_span);
             }
         }
-        let device = self.device(fields.0.get("session").map(String::as_str), seen);
-        self.timeline.layer(&device, &fields.sentence());
+        let device = self.device(fields.get("session"), seen);
+        self.timeline.layer(&device, &sentence(&fields));
     }
 }
 
-impl Fields {
-    /// Adds what an outer span says.
-    fn inherit(&mut self, span: &Self) {
-        for (name, value) in &span.0 {
-            self.0.entry(name).or_insert_with(|| value.clone());
-        }
-    }
-
-    fn text(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", String::as_str)
-    }
-
-    fn sentence(&self) -> String {
-        let text = |name| self.text(name);
-        match text("message") {
-            "logged in" => "keeps the credentials in memory, until logout".to_owned(),
-            "renewal started" => "asks for a token".to_owned(),
-            "refresh token refused" => format!("drops the refresh token ({}): the password is next", text("code")),
-            "credentials refused" => "holds these credentials back from now on".to_owned(),
-            // The error itself is told by whoever waited for the token.
-            "renewal failed" => format!("gets no token: {}", text("kind")),
-            "token acquired" => format!("has a token, good for {} s", text("lifetime_s")),
-            "token rejected" => format!("sees the {}", text("status")),
-            "request replayed" => "sends the request again".to_owned(),
-            "logged out" => "forgets password and tokens".to_owned(),
-            "tokens revoked" => "has had the tokens revoked".to_owned(),
-            message => match text("error") {
-                "" => message.to_owned(),
-                error => format!("{message}: {error}"),
-            },
-        }
-    }
-}
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.0.insert(field.name(), format!("{value:?}"));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name(), value.to_owned());
+fn sentence(fields: &Fields) -> String {
+    let text = |name| fields.text(name);
+    match text("message") {
+        "logged in" => "keeps the credentials in memory, until logout".to_owned(),
+        "renewal started" => "asks for a token".to_owned(),
+        "refresh token refused" => format!("drops the refresh token ({}): the password is next", text("code")),
+        "credentials refused" => "holds these credentials back from now on".to_owned(),
+        // The error itself is told by whoever waited for the token.
+        "renewal failed" => format!("gets no token: {}", text("kind")),
+        "token acquired" => format!("has a token, good for {} s", text("lifetime_s")),
+        "token rejected" => format!("sees the {}", text("status")),
+        "request replayed" => "sends the request again".to_owned(),
+        "logged out" => "forgets password and tokens".to_owned(),
+        "tokens revoked" => "has had the tokens revoked".to_owned(),
+        message => match text("error") {
+            "" => message.to_owned(),
+            error => format!("{message}: {error}"),
+        },
     }
 }

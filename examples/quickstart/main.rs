@@ -11,6 +11,8 @@ mod target;
 mod timeline;
 mod wire;
 
+#[path = "../support/fields.rs"]
+mod fields;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -12,6 +12,8 @@ mod code_grant;
 mod cookie_store;
 #[path = "../../examples/axum_bff/events.rs"]
 mod events;
+#[path = "../../examples/support/fields.rs"]
+mod fields;
 #[path = "../../examples/axum_bff/gateway.rs"]
 mod gateway;
 #[path = "../../examples/axum_bff/headers.rs"]
