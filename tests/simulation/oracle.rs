@@ -120,9 +120,7 @@ pub(crate) fn token_answer(state: &mut State, number: usize, asked: Asked, outco
         Outcome::Tokens { pair, life, refreshes } => {
             login.wanted &= login.latest() == Some(pair);
             login.delivered(now, pair);
-            // What is left of the same token's life counts from now.
-            let since = if login.latest() == Some(pair) { now } else { login.asked };
-            login.latest = Some((pair, since, life));
+            login.latest = Some((pair, login.asked, life));
             if refreshes {
                 login.refresh = Some(pair);
             }
