@@ -15,7 +15,6 @@
 //! | `token acquired` | info | `session`, `key`, `reason`, `generation`, `lifetime_s` (0: unknown) |
 //! | `renewal failed` | warn; debug where the login ended meanwhile | `session`, `key`, `kind`, `status`, `error` |
 //! | `token requests paused` | debug | `endpoint` (host and port), `status`, `retry_after_s` (0: not said) |
-//! | `refresh token passed over` | info | `session`, `key`, `status`, `code`, `error` |
 //! | `refresh token refused` | info | `session`, `key`, `status`, `code`, `error` |
 //! | `refresh token passed over` | info (kept, and not sent while the grant is tried) | `session`, `key`, `status`, `code`, `error` |
 //! | `credentials refused` | warn | `session`, `key`, `kind`, `status`, `code`, `error` |

@@ -2,7 +2,7 @@
 //!
 //! Every rung looks at the session first: one that was logged out, or logged in anew, or that gave this flight up, sends
 //! nothing more, and learns nothing from it but what it brings in. Which rung comes first, and whether there is a next one,
-//! is said in [`rung`](super::state).
+//! is said in `state/rung.rs`.
 
 use std::{error::Error as _, sync::Weak};
 

@@ -1,5 +1,8 @@
 //! One owner of credentials: its state, its login and logout, and the one renewal that everybody shares.
 //!
+//! Two storeys: `state` knows, and the files here act on what it knows. Callers come in by `ask`. A flight begins and ends in
+//! `launch`, and between the two climbs the `ladder`. A logout is in `revocation`.
+//!
 //! 1. The truth is one [`State`](state::State) behind `Arc<RwLock<..>>`. Nobody outside this folder sees the lock, and no
 //!    guard lives across an await.
 //! 2. The generation of the current token stands in an atomic beside the lock, written under it: whoever has a copy of the
