@@ -34,8 +34,8 @@ impl GrantContext {
         self.claims.as_deref()
     }
 
-    /// The refresh token that the session holds, for grants that have no [`endpoint`](crate::Grant::endpoint) and redeem
-    /// it themselves.
+    /// The refresh token that the session holds. Only for grants without an [`endpoint`](crate::Grant::endpoint), which
+    /// redeem it themselves.
     pub fn refresh_token(&self) -> Option<&SecretString> {
         self.refresh_token.as_ref()
     }

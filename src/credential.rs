@@ -1,15 +1,16 @@
 //! What a grant authenticates with.
 
-/// What a grant authenticates with.
+/// What a grant authenticates with. It decides what follows when the server refuses it:
+/// [`manual::answers`](crate::manual::answers) has the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Credential {
-    /// A person's password: refusals are remembered, since a server may lock the account.
+    /// A person's password. It is sent only a few times without a success, since a server may lock the account.
     Password,
-    /// The client's own secret: a refusal may be an outage, so it is probed from time to time.
+    /// The client's own secret. A refusal may be an outage, so it is tried again from time to time.
     Client,
     /// A refresh token and nothing else.
     RefreshToken,
-    /// Something of the user's own.
+    /// Anything else.
     Custom,
 }

@@ -8,8 +8,8 @@ use std::{
 
 /// Names one token set of one login of one session.
 ///
-/// Numbers come from one counter for the whole process and are never used twice, so a generation that was read before
-/// a logout can't be mistaken for anything that came after it.
+/// Generations come from one counter for the whole process, and are never used twice. One that was read before a logout never
+/// matches a later token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Generation(u64);
 

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 
 /// Scheme, host and port of a resource server ([RFC 6454 §4](https://www.rfc-editor.org/rfc/rfc6454#section-4)).
 ///
-/// Two origins are equal when scheme, host (in lower case) and effective port are.
+/// Two origins are equal if their schemes, their hosts in lower case, and their effective ports are equal.
 ///
 /// ```
 /// use tower_reauth::Origin;
@@ -100,13 +100,13 @@ impl fmt::Display for Origin {
 
 /// The origins that a layer may send tokens to.
 ///
-/// A request to any other origin goes through bare: no token and no replay. So does one whose `Host` header contradicts its URI,
-/// one with userinfo in its URI, and a `CONNECT`. But for the last, a warning says so once for each origin, and names those that
-/// are listed.
+/// A request to any other origin is sent bare: without a token, and without a replay. These are sent bare, too:
+/// a request whose `Host` header contradicts its URI, one with userinfo in its URI, and a `CONNECT`. Except for `CONNECT`, a
+/// warning in the log says so once for each origin, and names the listed ones.
 ///
-/// Plain `http` is refused unless the host is `localhost`, in 127.0.0.0/8 or `::1`, or
+/// Plain `http` is refused unless the host is `localhost`, in 127.0.0.0/8, or `::1`. For other hosts use
 /// [`danger_allow_plaintext`](Origins::danger_allow_plaintext) or
-/// [`danger_plaintext_only`](Origins::danger_plaintext_only) was said for that origin.
+/// [`danger_plaintext_only`](Origins::danger_plaintext_only).
 ///
 /// ```
 /// use tower_reauth::Origins;
@@ -128,7 +128,7 @@ impl Origins {
     /// One origin.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when the text is not an origin, or is plain `http` to a host that is not this machine.
+    /// [`ErrorKind::Invalid`] if the text is not an origin, or is plain `http` to a host other than this machine.
     pub fn only(origin: &str) -> Result<Self, Error> {
         Self::any_of([origin])
     }
@@ -136,7 +136,7 @@ impl Origins {
     /// Several origins.
     ///
     /// # Errors
-    /// As [`only`](Origins::only), for the first text that fails; also when there is none at all.
+    /// As [`only`](Origins::only), for the first text that fails. Also if there is no text at all.
     pub fn any_of<'a>(origins: impl IntoIterator<Item = &'a str>) -> Result<Self, Error> {
         let allowed = origins.into_iter().map(encrypted_or_local).collect::<Result<Vec<_>, _>>()?;
         if allowed.is_empty() {
@@ -145,11 +145,11 @@ impl Origins {
         Ok(Self { allowed, bound: false })
     }
 
-    /// One origin, and the promise that the inner service sends every request there, whatever its URI says.
+    /// One origin, and your promise that the inner service sends every request there, whatever the URI says.
     ///
-    /// Needed where requests carry no authority: over `tonic::transport::Channel`, which fills it in further down, or
-    /// over a service that is bound to one host. A request that does name an authority must still name this one; but a
-    /// channel puts its own in place of it, so don't set another by `Endpoint::origin` or a generated client's `with_origin`.
+    /// Use it where requests have no authority: over `tonic::transport::Channel`, which adds it further down, or over a
+    /// service that is bound to one host. If a request does name an authority, it must be this one. A channel replaces that
+    /// authority by its own, so do not set another with `Endpoint::origin` or a generated client's `with_origin`.
     ///
     /// # Errors
     /// As [`only`](Origins::only).
@@ -157,7 +157,7 @@ impl Origins {
         Ok(Self { bound: true, ..Self::only(origin)? })
     }
 
-    /// One origin over plain `http`, as inside a cluster. Everybody on the way can read the tokens that are sent there.
+    /// One origin over plain `http`, for example inside a cluster. Anybody on the way can read the tokens sent there.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the text is not an origin.
@@ -173,7 +173,7 @@ impl Origins {
         Ok(Self { bound: true, ..Self::danger_plaintext_only(origin)? })
     }
 
-    /// Also allows one origin over plain `http`. Everybody on the way can read the tokens that are sent there.
+    /// Also allows one origin over plain `http`. Anybody on the way can read the tokens sent there.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the text is not an origin.

@@ -14,8 +14,7 @@ const SCHEME: &str = "Bearer ";
 
 /// One answer of the token endpoint (RFC 6749 §5.1).
 ///
-/// Secrets are wiped when the last holder lets go, and `Debug` shows none of them. Two calls to
-/// [`new`](TokenSet::new) with the same token make equal header values.
+/// Its secrets are wiped when the last clone is dropped, and `Debug` does not show them.
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,11 +48,10 @@ struct Members {
 }
 
 impl TokenSet {
-    /// A token set that holds a bearer token and nothing else.
+    /// A token set with an access token and nothing else. The token is always sent with the scheme `Bearer`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidAccessToken`] when the token is empty or holds anything but visible ASCII characters, since
-    /// no header could carry it.
+    /// [`ErrorKind::InvalidAccessToken`] if the token is empty, or has characters other than visible ASCII.
     pub fn new(access_token: impl Into<SecretString>) -> Result<Self, Error> {
         let access_token = access_token.into();
         let token = access_token.expose_secret();
@@ -66,9 +64,12 @@ impl TokenSet {
         Ok(Self { access_token, lifetime: None, refresh_token: None, details: Details::default(), asked: None })
     }
 
-    /// Sets the lifetime, counted from the moment when a [`TokenEndpoint`](crate::TokenEndpoint) was asked for the token, else
-    /// from when the session gets it. Without one, or with one of zero, the token counts as long-lived, and a rejection heals
-    /// it. A token is used for a second at least; one that comes again with less left than before, to its end.
+    /// Sets the lifetime. It counts from when the [`TokenEndpoint`](crate::TokenEndpoint) was asked for the token; without an
+    /// endpoint, from when the session gets the token.
+    ///
+    /// Without a lifetime, or with zero, the token counts as long-lived: if it has expired, a rejection leads to its renewal. A
+    /// token is used for at least a second. If the server hands out the same token again with less time left, it is used to
+    /// its end.
     #[must_use]
     pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(lifetime);
@@ -101,7 +102,7 @@ impl TokenSet {
         &self.access_token
     }
 
-    /// The lifetime that the server stated, if it stated one that makes sense.
+    /// The lifetime, if the server stated a usable one.
     pub fn lifetime(&self) -> Option<Duration> {
         self.lifetime
     }
@@ -116,7 +117,7 @@ impl TokenSet {
         self.details.0.as_ref()?.scope.as_deref()
     }
 
-    /// Another member of the answer: a string as its content, anything else as its JSON text.
+    /// Another member of the answer. A string is its content; anything else is its JSON text.
     pub fn extra(&self, name: &str) -> Option<&SecretString> {
         self.details.0.as_ref()?.extra.get(name)
     }

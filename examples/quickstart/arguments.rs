@@ -4,19 +4,20 @@ use clap::{Parser, ValueEnum};
 
 use crate::support;
 
-/// One user, two devices, one active token: both log in and work, one refreshes and logs out, the other goes on.
+/// One user, two devices, one active token: one device logs out, and the other goes on as if nothing had happened.
 ///
-/// Without --api-url everything runs against an embedded gateway. Against a real one, the secrets come from the
-/// environment variables REAUTH_PASSWORD and REAUTH_CLIENT_SECRET, or from a prompt.
+/// Without options this plays the diagram of README.md against an embedded gateway. With --regime or --api-url it plays a
+/// longer story, in which both devices work and one refreshes its token as well. Against a real gateway (--api-url) the
+/// secrets come from the environment variables REAUTH_PASSWORD and REAUTH_CLIENT_SECRET, or from a prompt.
 #[derive(Parser)]
 #[command(name = "quickstart")]
 pub(crate) struct Arguments {
-    /// What the embedded gateway does when a token is there already and one is asked for
-    #[arg(long, value_enum, default_value = "jwt", conflicts_with = "api_url")]
-    pub(crate) regime: Regime,
+    /// The longer story: what the embedded gateway does if a token is asked for and there is one already
+    #[arg(long, value_enum, group = "longer")]
+    pub(crate) regime: Option<Regime>,
 
-    /// A resource of a real API, fetched with GET
-    #[arg(long, value_name = "URL", requires_all = ["token_url", "client_id", "username"])]
+    /// The longer story at a real API: a resource of it, fetched with GET
+    #[arg(long, value_name = "URL", group = "longer", requires_all = ["token_url", "client_id", "username"])]
     pub(crate) api_url: Option<String>,
 
     /// Where its tokens come from
@@ -44,12 +45,19 @@ pub(crate) struct Arguments {
     pub(crate) gateway_kind: GatewayKind,
 
     /// How many requests a device makes each time it works [default: 2, against a real API 5]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", requires = "longer", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) requests: Option<u32>,
 
     /// No colours; NO_COLOR in the environment says the same
     #[arg(long)]
     pub(crate) no_color: bool,
+}
+
+impl Arguments {
+    /// Whether the story is the README's, and no longer one.
+    pub(crate) fn is_diagram(&self) -> bool {
+        self.regime.is_none() && self.api_url.is_none()
+    }
 }
 
 /// WSO2's four ways.

@@ -1,7 +1,7 @@
 //! One user, two devices, one active token: what the layer does about it, shown step by step.
 //!
-//! `cargo run --example quickstart` brings its own gateway. With `--api-url` and the options beside it, the same story
-//! is played against a real one.
+//! `cargo run --example quickstart` plays the diagram of README.md, with a gateway of its own. With `--regime`, or with
+//! `--api-url` for a real gateway, it plays a longer story.
 
 mod arguments;
 mod device;
@@ -42,9 +42,11 @@ async fn main() -> ExitCode {
 
 /// Plays the story and gives back how many failures the devices saw.
 async fn play(arguments: Arguments, timeline: &Timeline) -> anyhow::Result<u64> {
+    let is_diagram = arguments.is_diagram();
     let (target, embedded) = Target::of(arguments, timeline).await?;
     timeline.title(&target.title);
-    let devices = story::play(&target, timeline).await?;
+    let devices =
+        if is_diagram { story::diagram(&target, timeline).await? } else { story::longer(&target, timeline).await? };
 
     timeline.heading("In sum");
     if let Some(gateway) = embedded {

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tower_reauth::Origins;
 
 use crate::{
-    arguments::{Arguments, GatewayKind},
+    arguments::{Arguments, GatewayKind, Regime},
     support::{self, Options, Running},
     timeline::Timeline,
 };
@@ -77,7 +77,8 @@ impl Target {
     }
 
     async fn embedded(arguments: Arguments, timeline: &Timeline) -> anyhow::Result<(Self, Option<Running>)> {
-        let regime = support::Regime::from(arguments.regime);
+        // The diagram's: both devices have one token, so that the logout of one ends the other's.
+        let regime = support::Regime::from(arguments.regime.unwrap_or(Regime::Opaque));
         let teller = timeline.clone();
         let options = Options::new(regime)
             .user("alice", "alice's password")

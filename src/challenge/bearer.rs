@@ -10,24 +10,24 @@ const STRONGER_LOGIN: &str = "insufficient_user_authentication";
 /// Errors that another token of the same kind would meet again.
 const HEALED_OTHERWISE: [&str; 3] = ["insufficient_scope", "invalid_request", STRONGER_LOGIN];
 
-/// Rejects a 401 whose challenges say, or don't deny, that the token is not good; the default.
+/// The default: a 401 is a rejection, unless its challenges say that a new token would not help.
 ///
-/// 1. Only the status 401 counts, and those that [`reject_status`](BearerClassifier::reject_status) adds. Everything else
-///    passes, 403 included.
-/// 2. `Bearer`, `OAuth2` (older WSO2 gateways) and `OAuth` are challenges for our token, in any letter case. So is a 401
-///    that names nothing but `Basic`, `Token` or `JWT`: Artifactory and Django REST framework name what they take besides. Such
-///    a 401 passes with [`strict`](BearerClassifier::strict).
-/// 3. Where there are only other schemes (`Negotiate`, `Digest`), the 401 passes: no token would help. `DPoP` alone passes
-///    as well: another bearer token would not do.
-/// 4. `error="invalid_token"` rejects. `insufficient_scope`, `invalid_request` (RFC 6750 §3.1) and
-///    `insufficient_user_authentication` (RFC 9470 §3) pass: another token of the same kind would meet the same
-///    answer. The last one is told in an event, since only a stronger login heals it.
-/// 5. A challenge without an error, or with an unknown one, rejects unless another challenge passes by rule 4.
-/// 6. No header, or one that can't be understood, rejects: many servers send a 401 and nothing else.
-/// 7. `claims` in a challenge that rejects (base64, base64url or JSON text, an object of at most 4 KiB) reach the grant
-///    through [`Challenge::claims`]. The OpenID Connect "claims challenge" of Entra ID is such a one.
+/// 1. Only the status 401 counts, and each status that [`reject_status`](BearerClassifier::reject_status) adds. Everything
+///    else passes, 403 included.
+/// 2. `Bearer`, `OAuth2` (older WSO2 gateways) and `OAuth` are challenges for our token, in any letter case. A 401 that names
+///    only `Basic`, `Token` or `JWT` counts as one, too: Artifactory and Django REST framework name only what else they
+///    accept. With [`strict`](BearerClassifier::strict) such a 401 passes.
+/// 3. A 401 with only other schemes (`Negotiate`, `Digest`) passes: no token would help. So does `DPoP` alone: another bearer
+///    token would not help.
+/// 4. `error="invalid_token"` is a rejection. `insufficient_scope`, `invalid_request` (RFC 6750 §3.1) and
+///    `insufficient_user_authentication` (RFC 9470 §3) pass: the next token would get the same answer. The last one is
+///    logged, since the user needs a stronger login.
+/// 5. A challenge without an error, or with an unknown one, is a rejection, unless another challenge passes by rule 4.
+/// 6. A 401 without a challenge, or with one that cannot be read, is a rejection: many servers send nothing else.
+/// 7. `claims` in a rejection reach the grant through [`Challenge::claims`]: base64, base64url or JSON text, an object of at
+///    most 4 KiB. An example is the OpenID Connect "claims challenge" of Entra ID.
 ///
-/// A rejection that a new token does not heal costs one renewal, and then the origin's cool-down holds.
+/// If a new token does not help, that costs one renewal. Then the origin cools down.
 ///
 /// All `WWW-Authenticate` lines are read, 8 KiB and 16 challenges in all; the rest is ignored.
 ///
@@ -54,15 +54,15 @@ impl BearerClassifier {
         Self::default()
     }
 
-    /// Lets a 401 pass that names other schemes only, `Basic`, `Token` and `JWT` among them.
+    /// Lets a 401 pass if it names only other schemes, `Basic`, `Token` and `JWT` included.
     #[must_use]
     pub fn strict(mut self) -> Self {
         self.strict = true;
         self
     }
 
-    /// Judges answers with this status as a 401 is judged: for servers that answer a dead token with 403, 419 or 498.
-    /// May be called more than once. Statuses below 400 are never rejections.
+    /// Treats this status like a 401, for servers that answer a dead token with 403, 419 or 498. May be called more than
+    /// once. A status below 400 is never a rejection.
     ///
     /// ```
     /// use http::{Response, StatusCode};
@@ -74,8 +74,8 @@ impl BearerClassifier {
     /// # Ok::<(), http::Error>(())
     /// ```
     ///
-    /// A server that says 403 where the user may not do something as well makes one renewal of each, bounded by the
-    /// origin's cool-down, unless the challenge tells the two apart.
+    /// Some servers also send that status if the user has no permission. Unless the challenge tells the two apart, each such
+    /// answer costs a renewal, until the origin cools down.
     #[must_use]
     pub fn reject_status(mut self, status: StatusCode) -> Self {
         self.statuses.push(status);

@@ -13,11 +13,10 @@ const UNAUTHENTICATED: &[u8] = b"16";
 /// Rejects gRPC's UNAUTHENTICATED (status 16), and an HTTP 401 as [`BearerClassifier`] does.
 ///
 /// A server that refuses a call at once sends the status in the head, as a
-/// [trailers-only answer](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses); tonic's
-/// interceptors and most proxies do. That is what this classifier reads by default. Other statuses pass,
-/// PERMISSION_DENIED included.
+/// [trailers-only answer](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses). tonic's interceptors and
+/// most proxies do so. That is what this classifier reads by default. Other statuses pass, PERMISSION_DENIED included.
 ///
-/// Some servers open the answer first and send the status in trailers.
+/// Some servers open the answer first, and send the status in trailers.
 /// [`with_trailers`](GrpcClassifier::with_trailers) reads those as well.
 ///
 /// gRPC-Web, which sends trailers inside the body, is not read.
@@ -43,9 +42,9 @@ impl GrpcClassifier {
 
     /// Reads trailers as well, if they come before any message.
     ///
-    /// Opt-in, because it holds back the head of every answer until the first message or the end of the call. A server
-    /// stream then seems to start late. A bidirectional call whose client waits for the head before it sends its next
-    /// message waits until the layer's time for a look is over. Use it for unary calls.
+    /// Use it for unary calls only. It holds back the head of every answer until the first message or the end of the call,
+    /// for 1 s at most, so a server stream seems to start late. A bidirectional call stalls that long if its client waits for
+    /// the head before it sends the next message.
     #[must_use]
     pub fn with_trailers(self) -> Self {
         Self { trailers: true }

@@ -58,13 +58,12 @@ pub struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// A view on the first bytes of a body. `last` says that there will be no further look: the body has ended, failed,
-    /// or reached a limit.
+    /// The first bytes of a body. `last` says that there is no further look: the body has ended, failed, or reached a limit.
     pub fn new(data: &'a [u8], trailers: Option<&'a HeaderMap>, last: bool) -> Self {
         Self { data, trailers, last }
     }
 
-    /// The bytes seen so far, from the first one on.
+    /// The bytes seen so far, from the start.
     pub fn data(&self) -> &'a [u8] {
         self.data
     }
@@ -88,9 +87,9 @@ pub enum Verdict {
     Pass,
     /// The token is not good.
     Reject(Challenge),
-    /// The head does not tell: look at the body, at most at this many bytes.
+    /// The head is not enough: look at the body.
     Look {
-        /// How many bytes; the layer's own limit of 64 KiB holds as well.
+        /// At most this many bytes. The layer's own limit is 64 KiB.
         at_most: usize,
     },
 }
@@ -102,7 +101,7 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// A challenge that says no more than that the token is not good.
+    /// A challenge that says only that the token is not good.
     pub fn new() -> Self {
         Self::default()
     }
@@ -126,46 +125,45 @@ impl std::fmt::Debug for Challenge {
     }
 }
 
-/// Decides which responses say "this token is not good".
+/// Decides which responses say "this token is not good". Such a response is a *rejection*: the layer renews the token and
+/// sends the request again.
 ///
-/// [`BearerClassifier`] is the default; [`Wso2Classifier`] and [`GrpcClassifier`] know their servers better. An API with
-/// habits of its own gets a classifier of its own, which can leave the rest to one of these. Here a 403 with
-/// `error="invalid_token"` counts as well:
+/// [`BearerClassifier`] is the default. [`Wso2Classifier`] is for gateways of WSO2, [`GrpcClassifier`] for gRPC. To accept
+/// another status, such as 403, use [`BearerClassifier::reject_status`]. For other APIs write a classifier of your own, and
+/// leave the rest to one of these. Here an API answers 403, and tells a dead token from a missing permission in a header:
 ///
 /// ```
-/// use http::{Response, StatusCode, header::WWW_AUTHENTICATE};
+/// use http::{Response, StatusCode};
 /// use tower_reauth::{BearerClassifier, Challenge, Classify, Head, Verdict};
 ///
-/// struct ForbiddenToo;
+/// struct OrdersApi(BearerClassifier);
 ///
-/// impl Classify for ForbiddenToo {
+/// impl Classify for OrdersApi {
 ///     fn head(&self, head: &Head<'_>) -> Verdict {
-///         let says_dead = || {
-///             let lines = head.headers().get_all(WWW_AUTHENTICATE).iter();
-///             lines.filter_map(|line| line.to_str().ok()).any(|line| line.contains(r#"error="invalid_token""#))
-///         };
-///         match head.status() {
-///             StatusCode::FORBIDDEN if says_dead() => Verdict::Reject(Challenge::new()),
-///             _ => BearerClassifier::new().head(head),
+///         let reason = head.headers().get("x-denied-because");
+///         if head.status() == StatusCode::FORBIDDEN && reason.is_some_and(|reason| reason == "token-expired") {
+///             return Verdict::Reject(Challenge::new());
 ///         }
+///         self.0.head(head)
 ///     }
 /// }
 ///
+/// let classifier = OrdersApi(BearerClassifier::new());
 /// let mut response = Response::new(());
 /// *response.status_mut() = StatusCode::FORBIDDEN;
-/// assert!(matches!(ForbiddenToo.head(&Head::of(&response)), Verdict::Pass));
-/// response.headers_mut().insert(WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#.parse()?);
-/// assert!(matches!(ForbiddenToo.head(&Head::of(&response)), Verdict::Reject(_)));
+/// assert!(matches!(classifier.head(&Head::of(&response)), Verdict::Pass));
+/// response.headers_mut().insert("x-denied-because", "token-expired".parse()?);
+/// assert!(matches!(classifier.head(&Head::of(&response)), Verdict::Reject(_)));
 /// # Ok::<(), http::header::InvalidHeaderValue>(())
 /// ```
 ///
-/// Reject only what says that the server did not act on the request: the request is sent again after a rejection.
+/// Reject only if the server did not act on the request, since it is sent again after a rejection.
 pub trait Classify: Send + Sync + 'static {
-    /// Looks at the head. Called for every response to a request that was sent with a token: keep it cheap.
+    /// Looks at the head. Called for every response to a request that was sent with a token, so keep it cheap.
     fn head(&self, head: &Head<'_>) -> Verdict;
 
-    /// Looks at the body, after [`head`](Classify::head) asked for it: once for every frame, and once with
-    /// [`Seen::is_last`]. [`Verdict::Look`] asks for more, and counts as [`Verdict::Pass`] at the last look.
+    /// Looks at the body, if [`head`](Classify::head) asked for it. Called for each frame, and finally with
+    /// [`Seen::is_last`]. [`Verdict::Look`] asks for more; at the last look it means [`Verdict::Pass`].
     fn body(&self, head: &Head<'_>, seen: &Seen<'_>) -> Verdict {
         let _ = (head, seen);
         Verdict::Pass

@@ -18,21 +18,21 @@ const EARLY_BYTES: usize = 4 * 1024;
 /// The realm that the gateway names in its own challenges.
 const REALM: &str = "WSO2 API Manager";
 
-/// Rejects a 401 of a WSO2 API Manager gateway by the code in its body.
+/// For gateways of WSO2 API Manager: the code in the body of a 401 decides.
 ///
-/// Newer gateways say `error="invalid_token"` on every 401, a blocked API and a missing subscription included, and older
-/// ones give no reason at all: the header alone can't tell. The fault in the body can, in XML, SOAP or JSON:
+/// The header alone cannot tell. Newer gateways say `error="invalid_token"` on every 401, even for a blocked API or a missing
+/// subscription; older ones give no reason at all. The fault in the body, in XML, SOAP or JSON, does tell:
 ///
-/// 1. 900901 (invalid credentials), 900903 (token expired) and 900904 (token inactive) reject.
-/// 2. Every other code from 900900 to 900999 passes: a new token would meet the same answer.
-/// 3. Without such a code (an empty body, a SOAP fault that holds text only, one of the operator's own), the header
-///    decides as with [`BearerClassifier`](crate::BearerClassifier), if a `Bearer` or `OAuth2` challenge names the realm
+/// 1. 900901 (invalid credentials), 900903 (token expired) and 900904 (token inactive) are rejections.
+/// 2. Every other code from 900900 to 900999 passes: a new token would get the same answer.
+/// 3. Without such a code (an empty body, a SOAP fault with text only, a fault of the operator's own) the header decides as
+///    with [`BearerClassifier`](crate::BearerClassifier), if a `Bearer` or `OAuth2` challenge names the realm
 ///    `WSO2 API Manager`.
-/// 4. Any other 401 comes from the backend behind the gateway and passes, like every status that is not 401.
+/// 4. Any other 401 comes from the backend behind the gateway, and passes. So does every other status.
 ///
-/// At most 64 KiB of the body are looked at, of which the first 4 KiB are read frame by frame; a code beyond those
-/// decides when the look ends. The `Content-Type` is not asked: the bytes tell XML from JSON, and UTF-16 from encodings
-/// that extend ASCII. The body must not be compressed: put decompression between the layer and the client.
+/// At most 64 KiB of the body are read. The first 4 KiB are read as they come; a code beyond them counts when the look ends.
+/// The `Content-Type` does not matter: XML, JSON and UTF-16 are told apart by their bytes. The body must not be compressed, so
+/// put decompression between the layer and the client.
 ///
 /// ```
 /// use http::{Response, StatusCode};

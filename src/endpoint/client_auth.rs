@@ -13,8 +13,7 @@ use super::{form::Form, secret_buffer::SecretBuffer};
 /// How the client authenticates at the token endpoint
 /// ([RFC 6749 §2.3](https://www.rfc-editor.org/rfc/rfc6749#section-2.3)).
 ///
-/// An endpoint for which none is set sends no client id at all. Mutual TLS comes with the transport: use
-/// [`none`](ClientAuth::none) on top of it.
+/// An endpoint without one sends no client id. For mutual TLS configure the transport, and use [`none`](ClientAuth::none).
 ///
 /// ```
 /// use tower_reauth::ClientAuth;
@@ -38,28 +37,28 @@ enum Method {
 }
 
 impl ClientAuth {
-    /// A public client: `client_id` in the body and no secret.
+    /// A public client: `client_id` in the body, no secret.
     #[must_use]
     pub fn none(id: impl Into<Box<str>>) -> Self {
         Self { method: Method::None, id: id.into(), secret: None }
     }
 
-    /// HTTP Basic with id and secret form-encoded first, as RFC 6749 §2.3.1 says.
+    /// HTTP Basic. Id and secret are form-encoded first, as RFC 6749 §2.3.1 says.
     #[must_use]
     pub fn basic(id: impl Into<Box<str>>, secret: impl Into<SecretString>) -> Self {
         Self { method: Method::Basic, id: id.into(), secret: Some(secret.into()) }
     }
 
-    /// HTTP Basic with id and secret as they are, for servers that don't decode them.
+    /// HTTP Basic. Id and secret are sent as they are, for servers that do not decode them.
     ///
-    /// Makes a difference only where they hold other characters than letters, digits and `*-._`. An id with a colon
-    /// cannot be sent this way: the server would split it there (RFC 7617 §2).
+    /// It differs from [`basic`](ClientAuth::basic) only for characters other than letters, digits and `*-._`. The id must not
+    /// hold a colon: the server would split it there (RFC 7617 §2).
     #[must_use]
     pub fn basic_unencoded(id: impl Into<Box<str>>, secret: impl Into<SecretString>) -> Self {
         Self { method: Method::BasicUnencoded, id: id.into(), secret: Some(secret.into()) }
     }
 
-    /// `client_id` and `client_secret` in the body, for servers that don't take Basic.
+    /// `client_id` and `client_secret` in the body, for servers that do not accept Basic.
     #[must_use]
     pub fn post(id: impl Into<Box<str>>, secret: impl Into<SecretString>) -> Self {
         Self { method: Method::Post, id: id.into(), secret: Some(secret.into()) }

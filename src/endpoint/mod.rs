@@ -39,10 +39,11 @@ const CONCURRENCY: usize = 64;
 /// The token endpoint of an authorization server, over any tower service
 /// ([RFC 6749 §3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)).
 ///
-/// Clones are cheap and share the service, and how many requests it is [sent at a time](TokenEndpoint::concurrency). They
-/// also share the pause that a 429 or a 503 asks for: until it is over, token requests fail at once with
+/// Clones are cheap. They share the service and its limit on [concurrent requests](TokenEndpoint::concurrency).
+///
+/// Clones also share the pause after a 429 or a 503. Until it is over, token requests fail at once with
 /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), and nothing is sent. The pause lasts as long as `Retry-After`
-/// says, five minutes at most; without one 1 s, doubling up to 60 s.
+/// says, at most five minutes. Without `Retry-After` it lasts 1 s, doubling up to 60 s.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -60,43 +61,42 @@ const CONCURRENCY: usize = 64;
 /// ```
 ///
 /// # Redirects
-/// A redirect is never followed but is an error ([`ErrorKind::Redirected`](crate::ErrorKind::Redirected)), since the
-/// body holds secrets. Only the service itself could follow one unseen. hyper's client does not; reqwest does and sends
-/// the body again, so build its client with `.redirect(reqwest::redirect::Policy::none())`, and put no
-/// `tower_http::follow_redirect` below.
+/// A redirect is an error ([`ErrorKind::Redirected`](crate::ErrorKind::Redirected)) and is never followed, because the body
+/// holds secrets. The service itself must not follow redirects either: the endpoint cannot see it. hyper's client does not.
+/// reqwest does, and sends the body again: build its client with `.redirect(reqwest::redirect::Policy::none())`. Put no
+/// `tower_http::follow_redirect` between the endpoint and the client.
 ///
 /// # Answers
-/// Any 2xx with an access token brings tokens. What servers do with the rest is borne:
+/// Any 2xx with an access token is a success. The rest of the answer is read generously:
 ///
-/// | in the answer | is read as |
+/// | the answer has | it is read as |
 /// | --- | --- |
-/// | JSON, also behind a byte order mark | what it says |
-/// | `application/x-www-form-urlencoded` as the content type | a form with the same members |
-/// | bytes that are no UTF-8 | U+FFFD each; in an access or refresh token they make the answer malformed |
-/// | a member that this crate does not know | kept, see [`TokenSet::extra`](crate::TokenSet::extra) |
-/// | a member that stands twice | a malformed answer |
+/// | JSON, also after a byte order mark | JSON |
+/// | the content type `application/x-www-form-urlencoded` | a form with the same members |
+/// | bytes that are not UTF-8 | U+FFFD each; in an access or refresh token they make the answer malformed |
+/// | an unknown member | kept, see [`TokenSet::extra`](crate::TokenSet::extra) |
+/// | a member twice | a malformed answer |
 /// | `error` that is `null` or empty | no error |
 /// | `token_type` missing, `null`, or `Bearer` in any letter case | a bearer token |
 /// | any other `token_type` | an error, unless it is [accepted](TokenEndpoint::accept_token_type) |
 ///
-/// The [lifetime](crate::TokenSet::lifetime) is `expires_in`, counted from the moment when the request was sent:
+/// The [lifetime](crate::TokenSet::lifetime) is `expires_in`, counted from when the request was sent:
 ///
 /// | `expires_in` | lifetime |
 /// | --- | --- |
-/// | a number, or a string that holds one | so many seconds |
-/// | with a fraction or an exponent | rounded down |
-/// | more than a hundred years, more than a `u64` or a float holds | a hundred years |
-/// | zero, less than one, negative | zero: unknown for a new token, the end for one that was held already |
+/// | a number, or a string that holds one | that many seconds |
+/// | a fraction or an exponent | rounded down |
+/// | more than a hundred years, or more than a `u64` or a float holds | a hundred years |
+/// | less than one, zero and negative numbers included | zero: unknown for a new token; for the token already held, its end |
 /// | missing, `null`, any other string, any other type | the time until `expires_on` or `expires_at`, else unknown |
 ///
-/// These two hold seconds or milliseconds since 1970, a date of RFC 3339 or of HTTP, and are read against the answer's own
-/// `Date`, so that it does not matter what our clock says. Unknown means long-lived: a rejection heals it. Zero is no reason to
-/// renew for every call.
+/// `expires_on` and `expires_at` hold seconds or milliseconds since 1970, or a date of RFC 3339 or HTTP. They are compared
+/// with the answer's own `Date`, so the local clock does not matter. A token of unknown lifetime counts as long-lived: if it
+/// has expired, a rejection leads to its renewal.
 ///
 /// # What the service must not do
-/// It must not be wrapped in the layer that the token is for, and must not log bodies or the headers of answers: some
-/// servers repeat revoked tokens there. Its errors become the [`source`](StdError::source) of ours; their text is its
-/// own.
+/// It must not be wrapped in the layer that the token is for. It must not log bodies or response headers: some servers
+/// repeat revoked tokens there. Its errors become the [`source`](StdError::source) of ours, and their text is not changed.
 #[derive(Clone)]
 pub struct TokenEndpoint {
     shared: Arc<Shared>,
@@ -180,48 +180,50 @@ impl TokenEndpoint {
         Ok(Self { shared: Arc::new(shared), settings: Arc::new(settings) })
     }
 
-    /// How the client authenticates. Default: not at all, and no `client_id` is sent.
+    /// How the client authenticates. Default: it does not, and no `client_id` is sent.
     #[must_use]
     pub fn client_auth(self, client: ClientAuth) -> Self {
         self.set(|settings| settings.client = Some(client))
     }
 
-    /// Adds a form parameter to every token request, refreshes included: `resource` (RFC 8707), `audience` and the
-    /// like. The same name may be added more than once.
+    /// Adds a form parameter to every token request, refreshes included. Examples: `resource` (RFC 8707), `audience`.
+    /// The same name may be added more than once.
     #[must_use]
     pub fn parameter(self, name: impl Into<Box<str>>, value: impl Into<SecretString>) -> Self {
         self.set(|settings| settings.parameters.push((name.into(), value.into())))
     }
 
-    /// The size that an answer may have, in decoded bytes. Default: 1 MiB.
+    /// The largest answer that is read, in decoded bytes. Default: 1 MiB.
     #[must_use]
     pub fn response_limit(self, bytes: usize) -> Self {
         self.set(|settings| settings.response_limit = bytes)
     }
 
-    /// Takes tokens of this `token_type` as bearer tokens: for servers with a word of their own, such as `bot`, `BearerToken` or
-    /// `User Access Token`. Letter case does not matter. May be called more than once. The token is sent as a bearer token, with
-    /// the scheme `Bearer`, whatever the type is called.
+    /// Accepts tokens of this `token_type` as bearer tokens. Some servers have a word of their own, such as `bot`,
+    /// `BearerToken` or `User Access Token`. Letter case does not matter. May be called more than once.
     ///
-    /// Default: only `Bearer` is taken, since a token of another type may need more than to be sent (a DPoP proof, a MAC).
+    /// The scheme on the wire is always `Bearer`, whatever the type is called.
+    ///
+    /// Default: only `Bearer`. A token of another type may need more than a header (a DPoP proof, a MAC).
     #[must_use]
     pub fn accept_token_type(self, name: impl Into<Box<str>>) -> Self {
         self.set(|settings| settings.token_types.push(name.into()))
     }
 
-    /// The time that one exchange may take, from asking the service to the end of the answer. Default: 120 s.
+    /// How long one exchange may take, from asking the service to the end of the answer. Default: 120 s.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         self.set(|settings| settings.timeout = timeout)
     }
 
-    /// Says which errors of the service mean that nothing was sent. Then nothing counts as an attempt: a password is not held
-    /// back because there was no network for a while.
+    /// Says which errors of the service mean that nothing was sent. Such a failure does not count as an attempt, so a
+    /// password is not held back because there was no network for a while.
     ///
-    /// Known without this: what the operating system says of connections that are refused or lead nowhere, and all that
-    /// hyper-util's client (feature `hyper-util`) and reqwest (feature `reqwest`) call a failure to connect, among it names that
-    /// can't be resolved and TLS handshakes that fail. The function is asked about the service's error and then about each of
-    /// its sources, and must be certain.
+    /// Some errors are known without this: the operating system's errors for refused and unreachable connections, and every
+    /// failure to connect of hyper-util's client (feature `hyper-util`) and of reqwest (feature `reqwest`). These include names
+    /// that do not resolve and TLS handshakes that fail.
+    ///
+    /// The function gets the service's error, then each of its sources. It must be certain.
     ///
     /// ```
     /// # fn with(endpoint: tower_reauth::TokenEndpoint) {
@@ -238,19 +240,20 @@ impl TokenEndpoint {
         self.set(|settings| settings.not_sent_when = Some(Arc::new(is_not_sent)))
     }
 
-    /// How many requests may be under way at a time, by all clones that are made of this endpoint from here on: many
-    /// sessions that renew at once must not overrun the server. Further ones wait for their turn, and a pause that the server
-    /// asks for meanwhile holds them as well. After 30 s a token request fails with
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), and nothing was sent: a server that hangs keeps all turns until
-    /// the [`timeout`](TokenEndpoint::timeout). Revocations take turns, too. Default: 64. At least one is let through.
+    /// How many requests may be under way at a time, so that many sessions that renew at once do not overrun the server.
+    /// Default: 64; at least 1. The limit is shared by all clones made from here on. Revocations count as well.
+    ///
+    /// Further requests wait for a place, for 30 s at most. Then they fail with
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), and nothing was sent. A pause that the server asks for
+    /// meanwhile holds for them, too. A server that hangs keeps its places until the [`timeout`](TokenEndpoint::timeout).
     #[must_use]
     pub fn concurrency(self, requests: usize) -> Self {
         let requests = requests.clamp(1, Semaphore::MAX_PERMITS);
         self.set(|settings| settings.turns = Arc::new(Semaphore::new(requests)))
     }
 
-    /// Where tokens are revoked ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)); reached through the same service,
-    /// with the same client authentication. Default: nowhere, and a logout is local.
+    /// The address where tokens are revoked ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)). It is reached through the
+    /// same service, with the same client authentication. Default: none. Then a logout forgets the tokens and revokes nothing.
     ///
     /// # Errors
     /// As [`new`](TokenEndpoint::new).

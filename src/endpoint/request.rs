@@ -41,9 +41,9 @@ const PLACE_TIME: Duration = Duration::from_secs(30);
 impl TokenEndpoint {
     /// Makes one token request, for grants written by users.
     ///
-    /// `parameters` are names and values as the grant's specification tells, `grant_type` among them; client
-    /// authentication, the endpoint's own [`parameter`](TokenEndpoint::parameter)s and the
-    /// [`claims`](GrantContext::claims) of the context are added. A name in `parameters` wins over the endpoint's own.
+    /// `parameters` are names and values as the grant's specification says, `grant_type` included. The endpoint adds client
+    /// authentication, its own [`parameter`](TokenEndpoint::parameter)s and the context's [`claims`](GrantContext::claims).
+    /// A name in `parameters` wins over the endpoint's own.
     ///
     /// ```
     /// use tower_reauth::{Error, Grant, GrantContext, TokenEndpoint, TokenSet};
@@ -67,13 +67,13 @@ impl TokenEndpoint {
     /// ```
     ///
     /// # Errors
-    /// Every failure has a kind of its own, see [`ErrorKind`]; a message names the request and the endpoint, and holds
-    /// no text of the answer but an OAuth error code. [`ErrorKind::Unavailable`] without a
-    /// [`status`](Error::status) says that nothing was sent, because an earlier answer asked for a pause.
+    /// [`ErrorKind`] lists the failures. The message names the request and the endpoint; of the answer it holds at most an
+    /// OAuth error code. [`ErrorKind::Unavailable`] without a [`status`](Error::status) means that nothing was sent,
+    /// because an earlier answer asked for a pause.
     ///
     /// # Cancel safety
-    /// When dropped, the request may or may not have reached the server; an answer is lost. A session runs it in a task
-    /// of its own.
+    /// Not safe by itself: a dropped request may have reached the server, and its answer is lost. A session runs the request
+    /// on a task of its own.
     pub async fn request(&self, context: &GrantContext, parameters: &[(&str, &str)]) -> Result<TokenSet, Error> {
         let grant_type = parameters.iter().find(|(name, _)| *name == "grant_type").map(|(_, value)| *value);
         let parameters = || Ok(parameters.iter().map(|(name, value)| (*name, SecretString::from(*value))).collect());

@@ -16,18 +16,23 @@ use crate::identity::SessionId;
 
 /// Why a call, a renewal or a revocation failed.
 ///
-/// The type is opaque: [`kind`](Error::kind) tells the cause, [`status`](Error::status) the HTTP status of the token
-/// endpoint where there was one, [`source`](StdError::source) what lay below. A clone shares its parts with the
-/// original, so that every waiter of one renewal can hold the same error.
+/// A call shows this error in one of two ways. If nothing was sent, the call fails with it. If a response says that the
+/// token is not good and the layer could not heal that, the caller gets the response, and the error is in its extensions as
+/// [`RenewalFailed`](crate::RenewalFailed).
+/// [*When something goes wrong*](crate::manual::troubleshooting) says for each [`ErrorKind`] what to do.
 ///
-/// `Display` says what failed, at which step, why, and what can be done about it, in one line: the texts of the sources are
-/// in it, so `{error}` is enough, and whoever prints the chain of sources as well (as anyhow's `{:#}` does) reads them twice.
-/// Neither `Display` nor `Debug` ever holds a secret of this crate's or the text of a token response. What other crates' errors
-/// say is theirs; `Display` leaves out the queries and user names of URIs in it.
+/// [`kind`](Error::kind) is the cause, [`status`](Error::status) the HTTP status of the token endpoint if it answered,
+/// and [`source`](StdError::source) the error below. Clones are cheap: all waiters of one renewal share one error.
 ///
-/// With the feature `tonic`, where a call has tonic's body, a `tonic::Status` lies between the error and its cause, so that
-/// generated clients show `Unavailable` where another attempt may work, and `Unauthenticated` otherwise. An error of the
-/// inner service ([`ErrorKind::Service`]) has none: tonic makes of it what it makes of it without the layer.
+/// `Display` is one line: what failed, at which step, why, and what to do. It includes the texts of the sources, so print
+/// `{error}` alone; a printer of whole chains, such as anyhow's `{:#}`, repeats them.
+///
+/// Neither `Display` nor `Debug` holds a secret of this crate, or text of a token response. Texts of other crates' errors
+/// are included, but `Display` removes queries and user names from the URIs in them.
+///
+/// With the feature `tonic`, errors of calls that send tonic's body carry a `tonic::Status`. Generated clients then report
+/// `Unavailable` if another attempt may work, and `Unauthenticated` if not. Errors of the inner service
+/// ([`ErrorKind::Service`]) are passed through unchanged.
 ///
 /// ```
 /// use tower_reauth::{Error, ErrorKind};
@@ -57,71 +62,82 @@ struct Inner {
 }
 
 /// The causes that an [`Error`] can have.
+///
+/// [*When something goes wrong*](crate::manual::troubleshooting#every-error-kind) says for each of them whether it is final,
+/// whether to ask the user for a login, and whether to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The inner service failed; its error is the [`source`](StdError::source), and `Display` tells its causes.
+    /// The inner service failed. Its error is the [`source`](StdError::source), and `Display` includes its causes.
     Service,
-    /// The session has no login: none yet, or `logout()` or `forget()` was called.
+    /// The session has no login: there was none yet, or it was ended by `logout()` or `forget()`. With
+    /// [`Sessions`](crate::Sessions) also: there is no session for the key.
     LoggedOut,
-    /// The request does not say whose it is: see [`Sessions`](crate::Sessions).
+    /// The request does not say whose it is: its extensions hold no key of [`Sessions`](crate::Sessions).
     NoKey,
-    /// The authorization server will not have these credentials (RFC 6749 §5.2 `invalid_grant`, and the many other words that
-    /// servers have for it). Not final while [`retry_after`](Error::retry_after) tells the time of another attempt:
-    /// [`Status::Refused`](crate::Status::Refused) says when a person must be asked.
+    /// The authorization server refused the credentials: `invalid_grant` (RFC 6749 §5.2), or one of the many other ways that
+    /// servers have to say so.
+    ///
+    /// This alone is not final: the session may be about to make sure. Ask the user for a login once the session's status is
+    /// [`Status::Refused`](crate::Status::Refused).
     Refused,
-    /// The authorization server objects to the client, or to what was asked for: grant type, scope (RFC 6749 §5.2).
+    /// The authorization server objects to the client, or to the grant type or the scope (RFC 6749 §5.2).
     Misconfigured,
-    /// The authorization server is in trouble or asks for patience: any 5xx, 429, `temporarily_unavailable`.
+    /// The authorization server is in trouble or asks to wait: any 5xx, 408, 425, 429, `temporarily_unavailable`. Also: a token
+    /// request was held back, by a pause or by a limit of this crate.
     Unavailable,
-    /// The token endpoint could not be reached, or the exchange broke.
+    /// The token endpoint could not be reached, or the connection broke.
     Transport,
-    /// The token endpoint did not answer within its own limit.
+    /// The token endpoint did not answer within its time limit.
     TimedOut,
-    /// The waiting time of a call ended, for a token (the renewal itself may still be under way) or for a place in the inner
-    /// service.
+    /// The call reached its [waiting time](crate::SessionBuilder::waiting_time). It waited for a token (the renewal may still
+    /// be under way), or for the inner service to take the request.
     WaitedTooLong,
-    /// The token endpoint answered with a status that is neither 200 nor that of an OAuth error.
+    /// The token endpoint answered with a status that has no meaning there.
     UnexpectedStatus,
-    /// The token endpoint answered with a redirect, which is never followed.
+    /// The token endpoint answered with a redirect. Redirects are never followed.
     Redirected,
-    /// The token endpoint answered with something else than JSON.
+    /// The token endpoint's answer is not JSON.
     NotJson,
-    /// The token endpoint answered without a body.
+    /// The token endpoint's answer has no body.
     EmptyAnswer,
-    /// The token endpoint answered with JSON that is cut off or of another shape than RFC 6749 §5.1 tells.
+    /// The token endpoint's answer is cut off, or is not a token response (RFC 6749 §5.1).
     MalformedAnswer,
-    /// The answer holds no access token.
+    /// The token endpoint's answer has no access token.
     MissingAccessToken,
-    /// The answer holds an access token that no header can carry.
+    /// The access token cannot be put into a header.
     InvalidAccessToken,
-    /// The answer holds a token of a type that this crate does not know.
+    /// The token's type is unknown. See [`TokenEndpoint::accept_token_type`](crate::TokenEndpoint::accept_token_type).
     UnsupportedTokenType,
-    /// The answer is larger than the limit.
+    /// The token endpoint's answer is larger than the [limit](crate::TokenEndpoint::response_limit).
     AnswerTooLarge,
-    /// The renewal died: its grant panicked, or the runtime that ran it went away or is not driven any more.
+    /// The renewal died: its grant panicked, or its runtime was shut down or stopped running. See
+    /// [`SessionBuilder::runtime`](crate::SessionBuilder::runtime).
     RenewalLost,
     /// There is no tokio runtime to run the renewal on, or it has no timers.
     NoRuntime,
-    /// Too many renewals were caused by rejections of tokens that had not expired.
+    /// Unexpired tokens were rejected too often, so no renewal was made. See
+    /// [`SessionBuilder::renewals_per_minute`](crate::SessionBuilder::renewals_per_minute).
     Damped,
-    /// The origin rejects tokens that were just issued, and is left alone for a while.
+    /// The origin rejected a token that was just issued. For a while its rejections cause no renewal.
     CoolingDown,
-    /// The renewal brought the token that had just been rejected.
+    /// The renewal brought the very token that had been rejected.
     SameToken,
-    /// The token that the renewal brought was rejected as well.
+    /// The new token was rejected as well.
     RejectedAgain,
-    /// The request could not be kept for a replay.
+    /// The request was rejected, and cannot be sent again.
     NotReplayable,
-    /// The request carries an `Authorization` header of its own, and the layer was told to reject that.
+    /// The request has an `Authorization` header of its own, and the layer is set to
+    /// [`OwnAuthorization::Reject`](crate::OwnAuthorization::Reject).
     OwnAuthorization,
-    /// A session was asked to authorize its own token request, or asked by the very renewal that it would wait for.
+    /// A session would have waited for its own renewal: its token request went through its own layer, or its grant asked the
+    /// session.
     SelfAuthorization,
-    /// A login of [`Sessions::get_or_login`](crate::Sessions::get_or_login) asked for the session that it is to make.
+    /// A login of [`Sessions::get_or_login`](crate::Sessions::get_or_login) asked for the session that it has to make.
     SelfLogin,
-    /// An address or a setting that cannot be used.
+    /// An address or a setting cannot be used.
     Invalid,
-    /// The tokens could not be revoked at the server (RFC 7009); they are forgotten locally all the same.
+    /// The server did not confirm that the tokens were revoked (RFC 7009). They are forgotten locally all the same.
     NotRevoked,
 }
 
@@ -131,7 +147,7 @@ impl ErrorKind {
         Some(match self {
             Self::LoggedOut => "log in again",
             Self::NoKey => "put the user's key into the request's extensions",
-            Self::Refused => "ask the user to log in again",
+            Self::Refused => "ask the user to log in again once the session's status is `Refused`",
             Self::Misconfigured => "check the client's registration, its secret, the grant type and the scope",
             Self::Unavailable | Self::Transport | Self::TimedOut => "try again later",
             Self::WaitedTooLong => "try again: a renewal that is under way goes on",
@@ -151,12 +167,15 @@ impl ErrorKind {
 }
 
 impl Error {
-    /// An error with a message that says what failed; for grants and transports written by users.
+    /// An error with a message that says what failed, for your own grants and transports. The message must not hold a secret.
     ///
-    /// The kind decides what the session does next: [`ErrorKind::Refused`] says that the server will not have the
-    /// credentials, [`ErrorKind::Misconfigured`] that it takes a minute or more before another attempt can work, everything
-    /// else that one may work soon. Where nothing was sent, say so with [`not_sent`](Error::not_sent). The message must not
-    /// hold a secret.
+    /// The kind decides what the session does next:
+    ///
+    /// - [`ErrorKind::Refused`]: the server refused the credentials.
+    /// - [`ErrorKind::Misconfigured`]: another attempt makes no sense for a minute or more.
+    /// - everything else: another attempt may work soon.
+    ///
+    /// If nothing was sent, say so with [`not_sent`](Error::not_sent).
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -179,8 +198,8 @@ impl Error {
         self.map(|inner| inner.source = Some(source.into()))
     }
 
-    /// The same error, saying that nothing was sent: for grants and transports written by users, where no connection came
-    /// about or the credentials were not at hand. The session backs off and counts no attempt, see [`Credential`].
+    /// The same error, saying that nothing was sent: there was no connection, or the credentials were not available. For your
+    /// own grants and transports. The session backs off, and does not count an attempt of the [`Credential`].
     ///
     /// [`Credential`]: crate::Credential
     #[must_use]
@@ -188,8 +207,8 @@ impl Error {
         self.with_verdict(TokenVerdict::Unsent)
     }
 
-    /// The same error with the time to wait before the next attempt, as a server's `Retry-After` tells it; at most five
-    /// minutes are waited. With [`ErrorKind::Unavailable`] it stands for a server that asked for patience.
+    /// The same error with the time to wait before the next attempt, as in a server's `Retry-After`. At most five minutes are
+    /// waited. With [`ErrorKind::Unavailable`] it means that the server asked to wait.
     #[must_use]
     pub fn with_retry_after(self, wait: Duration) -> Self {
         self.map(|inner| inner.retry_after = Some(wait))
@@ -210,12 +229,13 @@ impl Error {
         self.inner.code.as_deref()
     }
 
-    /// How long to wait before the next attempt, counted from the moment this error was handed out.
+    /// How long to wait before the next attempt, counted from when this error was returned. `None` if that is not known: the
+    /// error may still be temporary.
     pub fn retry_after(&self) -> Option<Duration> {
         self.inner.retry_after
     }
 
-    /// Finds an error of this crate in a chain of sources: inside the errors of tonic, kube, reqwest and others.
+    /// Finds an error of this crate in a chain of sources, for example inside an error of tonic, kube or reqwest.
     pub fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
         chain(error).find_map(|error| error.downcast_ref())
     }

@@ -7,7 +7,7 @@ use crate::{context::GrantContext, error::Error, token::TokenSet};
 
 /// A grant from a function that returns a future.
 ///
-/// Such a grant has no endpoint: nothing is revoked, and refresh tokens are its own business, see
+/// Such a grant has no endpoint: a logout revokes nothing, and the closure redeems refresh tokens itself, see
 /// [`GrantContext::refresh_token`]. Implement [`Grant`] for more.
 ///
 /// ```
@@ -31,10 +31,10 @@ where
     Closure { function }
 }
 
-/// A grant from a state and a function that gets the state with every call.
+/// A grant from a state, and a function that gets the state with each call.
 ///
-/// An async closure that uses what it captured cannot be a [`grant_fn`], since its future would borrow from the
-/// closure; here the state is handed to it.
+/// An async closure that uses what it captured cannot be a [`grant_fn`]: its future would borrow from the closure. Put what it
+/// needs into the state instead.
 ///
 /// ```
 /// use tower_reauth::{TokenSet, grant_with};

@@ -21,38 +21,40 @@ use crate::{context::GrantContext, credential::Credential, endpoint::TokenEndpoi
 
 /// A way to obtain tokens (RFC 6749 §1.3).
 ///
-/// [`TokenEndpoint::request`] has an example of one written by hand; [`grant_fn`] and [`grant_with`] make one of a
-/// closure.
+/// [`grant_fn`] and [`grant_with`] turn a closure into a grant. [`TokenEndpoint::request`] has an example of a grant written
+/// by hand.
 ///
 /// # What a grant must not do
-/// Wait for its own session, by [`token`](crate::Session::token), by [`renew`](crate::Session::renew) or by a call through a
-/// layer of that session: it would wait for itself. Where it does, that call fails at once with
-/// [`ErrorKind::SelfAuthorization`](crate::ErrorKind::SelfAuthorization). This is seen in the task that runs
-/// [`fetch`](Grant::fetch), behind a `tower::buffer::Buffer` too, but not in another task that the grant spawns, and not
-/// where the way back leads over a second session: there the [waiting time](crate::SessionBuilder::waiting_time) ends it.
+/// A grant must not wait for its own session: not by [`token`](crate::Session::token) or [`renew`](crate::Session::renew), and
+/// not by a call through a layer of that session. It would wait for itself. Such a call fails at once with
+/// [`ErrorKind::SelfAuthorization`](crate::ErrorKind::SelfAuthorization).
+///
+/// The crate notices this in the task that runs [`fetch`](Grant::fetch), and behind a `tower::buffer::Buffer`. It does not
+/// notice it in a task that the grant spawns, nor if a second session lies in between. There the call ends with the
+/// [waiting time](crate::SessionBuilder::waiting_time).
 pub trait Grant: Send + Sync + 'static {
     /// Asks for a token set.
     fn fetch(&self, context: GrantContext) -> impl Future<Output = Result<TokenSet, Error>> + Send;
 
-    /// Where a refresh token is redeemed and tokens are revoked; without one the session does neither.
+    /// Where refresh tokens are redeemed and tokens are revoked. Without an endpoint the session does neither.
     fn endpoint(&self) -> Option<&TokenEndpoint> {
         None
     }
 
-    /// A refresh token that the session begins with, before it has fetched anything. Asked for once, when the session logs
-    /// in: hand it over and keep no copy, since it is worth nothing as soon as the server has replaced it.
+    /// A refresh token that the session starts with, before it fetches anything. It is asked for once, at login. Hand it over
+    /// and keep no copy: it is worthless as soon as the server has replaced it.
     fn initial_refresh_token(&mut self) -> Option<SecretString> {
         None
     }
 
-    /// What kind of secret [`fetch`](Grant::fetch) sends; it decides how carefully a refusal is handled.
+    /// What kind of secret [`fetch`](Grant::fetch) sends. It decides how a refusal is handled.
     fn credential(&self) -> Credential {
         Credential::Custom
     }
 
-    /// Wipes the secrets that this grant holds. Called when its login ends: the session lets go of the grant then, but a
-    /// [`fetch`](Grant::fetch) that is under way still borrows it, for minutes perhaps, and what the grant does not wipe here
-    /// lives as long. Default: nothing, which is right for a grant that holds no secret.
+    /// Wipes the secrets that this grant holds. Called when its login ends. A [`fetch`](Grant::fetch) that is under way may
+    /// keep the grant itself alive for minutes, and with it every secret that is not wiped here. Default: nothing, which is
+    /// right for a grant without secrets.
     fn forget(&self) {}
 }
 

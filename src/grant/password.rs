@@ -20,12 +20,14 @@ use crate::{
 /// A user's name and password, exchanged for tokens
 /// ([RFC 6749 §4.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.3)).
 ///
-/// [RFC 9700 §2.4](https://www.rfc-editor.org/rfc/rfc9700#section-2.4) forbids this grant: the password passes through
-/// the client, and no second factor can be asked for. It is here for gateways that one cannot change, and a deliberate
-/// choice. A new system takes the authorization code flow, and hands its refresh token to
-/// [`RefreshTokenGrant`](crate::RefreshTokenGrant).
+/// [RFC 9700 §2.4](https://www.rfc-editor.org/rfc/rfc9700#section-2.4) forbids this grant: the client sees the password, and
+/// there can be no second factor. It is here for gateways that you cannot change. In a new system use the authorization
+/// code flow, and give its refresh token to [`RefreshTokenGrant`](crate::RefreshTokenGrant).
 ///
-/// The password stays in memory, never on disk, for as long as [`retain`](PasswordGrant::retain) says.
+/// The password is kept in memory, never on disk, for as long as [`retain`](PasswordGrant::retain) says.
+///
+/// A password that the server refuses is not sent again and again, so that the account is not locked:
+/// [`manual::answers`](crate::manual::answers) says how often it is sent.
 ///
 /// ```no_run
 /// # fn with(endpoint: tower_reauth::TokenEndpoint, password: secrecy::SecretString) {
@@ -52,8 +54,8 @@ pub enum Retain {
     /// Until the session logs out: a revoked or expired refresh token is healed without asking the user.
     #[default]
     UntilLogout,
-    /// Until an answer held a refresh token: the password is wiped then, and a session whose refresh token is refused
-    /// later is [`Refused`](ErrorKind::Refused).
+    /// Until the first refresh token comes. The password is wiped then. If the server refuses that refresh token later,
+    /// the session is [`Refused`](crate::Status::Refused).
     UntilFirstRefreshToken,
 }
 
@@ -79,12 +81,13 @@ impl PasswordGrant {
         self
     }
 
-    /// Asks for a scope of this device's own, `device_` and the id, besides those that [`scope`](PasswordGrant::scope)
-    /// names.
+    /// Asks for a scope that only this device has: `device_` and the id, besides what [`scope`](PasswordGrant::scope) names.
     ///
-    /// WSO2 API Manager keeps one active token for each user, client and scope, and gives out any scope that starts with
-    /// `device_`: devices that ask for one each do not revoke each other's tokens. What is not a letter, a digit, `_` or `-`
-    /// is written as a dot and its hexadecimal code, so that different ids make different scopes.
+    /// WSO2 API Manager keeps one active token for each user, client and scope, and grants any scope that starts with
+    /// `device_`. Devices with a scope of their own do not revoke each other's tokens.
+    ///
+    /// A byte that is not a letter, a digit, `_` or `-` is written as a dot and its hexadecimal code, so that different ids
+    /// make different scopes.
     #[must_use]
     pub fn device_scope(mut self, id: &str) -> Self {
         let mut scope = String::from("device_");
@@ -106,12 +109,15 @@ impl PasswordGrant {
         self
     }
 
-    /// The pauses before a password that had worked, and was then refused, is sent once more to make sure; one attempt for
-    /// each. Default: one attempt after 60 s, and where the server's refusal has no code another one after 5 min.
+    /// A password that worked and is refused later is sent again to make sure: once after each of these pauses. Default: once
+    /// after 60 s, and once more after 5 min if the refusal has no OAuth error code.
     ///
-    /// After the last attempt the session is [`Refused`](crate::Status::Refused). WSO2 answers `invalid_grant` for outages of
-    /// its user store, too: there, `[60 s, 15 min]` waits one out. A server that counts failures may lock the account with
-    /// each of these attempts. A password that never worked in this login is not confirmed.
+    /// After the last refusal the session is [`Refused`](crate::Status::Refused). Until then calls fail with
+    /// [`ErrorKind::Refused`], but the [status](crate::Session::status) is another one, and the user need not be asked. A
+    /// password that never worked in this login is not confirmed.
+    ///
+    /// WSO2 answers `invalid_grant` also when its user store is down; `[60 s, 15 min]` waits that out. A server that counts
+    /// failures may lock the account because of these attempts.
     #[must_use]
     pub fn confirmations(mut self, pauses: impl IntoIterator<Item = Duration>) -> Self {
         self.confirmations = Some(pauses.into_iter().collect());

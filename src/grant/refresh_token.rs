@@ -13,10 +13,11 @@ use crate::{
     token::TokenSet,
 };
 
-/// A refresh token that was obtained elsewhere, by the authorization code or the device flow for example
+/// A refresh token from elsewhere, for example from the authorization code or the device flow
 /// ([RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6)).
 ///
-/// The session redeems it, and the ones that replace it, until the server refuses one.
+/// The session redeems it, and then each refresh token that replaces it, until the server refuses one. Keep no copy: with
+/// servers that rotate refresh tokens a copy is soon worthless, and redeeming it may end the whole login.
 ///
 /// ```no_run
 /// # fn with(endpoint: tower_reauth::TokenEndpoint, refresh_token: secrecy::SecretString) {
@@ -39,7 +40,7 @@ impl RefreshTokenGrant {
 }
 
 impl Grant for RefreshTokenGrant {
-    /// Asked only when the session has no refresh token left, and then there is nothing to send.
+    /// Called only when the session has no refresh token left, so there is nothing to send.
     async fn fetch(&self, _context: GrantContext) -> Result<TokenSet, Error> {
         Err(nothing_left())
     }

@@ -19,16 +19,15 @@ const DRAIN_LIMIT: usize = 64 * 1024;
 /// Per layer: what all calls that wait keep together.
 const PARKED_LIMIT: usize = 64 * 1024 * 1024;
 
-/// What the layer does with a request that has an `Authorization` header already.
+/// What the layer does with a request that already has an `Authorization` header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OwnAuthorization {
-    /// Sends it as it is, and does not replay it.
+    /// Sends the request as it is, and does not replay it.
     #[default]
     Keep,
-    /// Replaces it with the session's: right for a proxy, whose clients' headers mean nothing further on. A request to an
-    /// origin that is not allowed, or [`WithoutAuth`](crate::WithoutAuth), keeps what it has: a proxy that forwards to
-    /// others strips the header itself.
+    /// Replaces the header by the session's token. Use it for a proxy. A request to an origin that is not listed, or with
+    /// [`WithoutAuth`](crate::WithoutAuth), keeps its header; a proxy that forwards those must remove it.
     Replace,
     /// Fails with [`ErrorKind::OwnAuthorization`](crate::ErrorKind::OwnAuthorization); nothing is sent.
     Reject,

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 
-/// In a request's extensions: send this one bare, without a token and without a replay.
+/// In a request's extensions: send this request bare, without a token and without a replay.
 ///
 /// ```
 /// use tower_reauth::WithoutAuth;
@@ -12,8 +12,8 @@ use crate::error::Error;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WithoutAuth;
 
-/// In a request's extensions: renew the token before this one is sent. Many at once share one renewal; one after another
-/// they cost a token request each, which nothing damps.
+/// In a request's extensions: renew the token before this request is sent. Concurrent requests share one renewal. One after
+/// the other, each costs a token request, and no limit applies.
 ///
 /// ```
 /// use tower_reauth::ForceRenewal;
@@ -23,12 +23,13 @@ pub struct WithoutAuth;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ForceRenewal;
 
-/// In a request's extensions: never send this one twice. A rejection goes to the caller at once; the renewal goes on behind
-/// it, and requests after that have the new token.
+/// In a request's extensions: never send this request twice. If it is rejected, the caller gets the rejection at once, with
+/// [`ErrorKind::NotReplayable`](crate::ErrorKind::NotReplayable). The renewal goes on in the background, and later requests have
+/// the new token.
 ///
 /// A rejection says that the request was not applied ([RFC 9110 §15.5.2](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2)), so every
-/// method is replayed, POST included. Behind aggregators, or gateways that check the token late, this can be untrue: say so
-/// with this extension.
+/// method is replayed, POST included. This can be untrue behind aggregators, and behind gateways that check the token late. Use
+/// this extension there.
 ///
 /// ```
 /// use tower_reauth::NoReplay;
@@ -38,16 +39,28 @@ pub struct ForceRenewal;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoReplay;
 
-/// In a response's extensions: this is a rejection that the layer could not heal, and why.
+/// In a response's extensions: this response is a rejection that the layer could not heal, and this is why.
+///
+/// It is there if the renewal failed, if the new token was rejected as well, or if the request could not be sent again. The
+/// status, the headers and the body of the response are the server's.
+///
+/// Whether to send the user to the login page is a question for the session, not for the error: a refusal may be temporary.
 ///
 /// ```
-/// use tower_reauth::{Error, ErrorKind, RenewalFailed};
+/// use tower_reauth::{Error, RenewalFailed, Session, Status};
 ///
-/// fn ask_the_user<B>(response: &http::Response<B>) -> bool {
-///     let failed = response.extensions().get::<RenewalFailed>();
-///     failed.is_some_and(|failed| failed.error().kind() == ErrorKind::Refused)
+/// /// The error of a call, whichever way it came.
+/// fn error_of<B>(result: &Result<http::Response<B>, Error>) -> Option<&Error> {
+///     match result {
+///         Ok(response) => response.extensions().get::<RenewalFailed>().map(RenewalFailed::error),
+///         Err(error) => Some(error),
+///     }
 /// }
-/// # assert!(!ask_the_user(&http::Response::new(())));
+///
+/// fn ask_for_a_login<B>(result: &Result<http::Response<B>, Error>, session: &Session) -> bool {
+///     error_of(result).is_some() && matches!(session.status(), Status::LoggedOut | Status::Refused)
+/// }
+/// # assert!(!ask_for_a_login(&Ok(http::Response::new(())), &Session::logged_out()));
 /// ```
 #[derive(Clone, Debug)]
 pub struct RenewalFailed {

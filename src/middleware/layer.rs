@@ -12,12 +12,11 @@ use super::{
 };
 use crate::{challenge::Classify, metrics, origin::Origins, sessions::SessionSource};
 
-/// Adds the `Authorization` header to outbound requests, renews the token when it is rejected, and replays the request.
+/// Adds the `Authorization` header to outbound requests, renews the token when it is rejected, and sends the request again.
 ///
-/// One layer can wrap many services; they share the sessions and the budget for parked requests.
-///
-/// Recommended order, from the outside in: redirects, this layer, decompression, the client. A redirect that is followed
-/// *outside* the layer is judged anew, so that no token follows it to another host.
+/// One layer can wrap many services; they share its sessions and its [`parked_limit`](Self::parked_limit). Several layers can
+/// share one session: they then share its token and its renewals, and each has its own origins.
+/// [The crate's page](crate#order-of-layers) says in which order layers go.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -47,62 +46,67 @@ pub struct ReauthLayer {
 }
 
 impl ReauthLayer {
-    /// A layer that sends the tokens of this session to these origins, and to no others. Instead of one
-    /// [`Session`](crate::Session) it takes [`Sessions`](crate::Sessions) as well.
+    /// A layer that sends the tokens of a [`Session`](crate::Session), or of many [`Sessions`](crate::Sessions), to these
+    /// origins and to no others.
     pub fn new(select: impl Into<SessionSource>, origins: Origins) -> Self {
         metrics::describe();
         Self { config: Config::new(select.into(), origins) }
     }
 
-    /// Which responses say that the token is not good; [`BearerClassifier`](crate::BearerClassifier) by default.
+    /// Which responses say that the token is not good. Default: [`BearerClassifier`](crate::BearerClassifier).
     pub fn classify(mut self, classify: impl Classify) -> Self {
         self.config.classify = Arc::new(classify);
         self
     }
 
-    /// What happens to a request that has an `Authorization` header already; [`OwnAuthorization::Keep`] by default.
+    /// What happens to a request that already has an `Authorization` header. Default: [`OwnAuthorization::Keep`].
     pub fn own_authorization(mut self, own: OwnAuthorization) -> Self {
         self.config.own_authorization = own;
         self
     }
 
-    /// The header that carries the token, `Authorization` by default. Gateways let their owners choose another one.
+    /// The header that carries the token. Default: `Authorization`. Some gateways are configured to use another one. Its value
+    /// is always `Bearer` and the token: the scheme cannot be changed.
     pub fn header(mut self, header: HeaderName) -> Self {
         self.config.header = header;
         self
     }
 
-    /// How many replays one call may cause by renewals, 1 by default. One more is free where the token had been renewed by
-    /// others already.
+    /// How many times one call may be sent again after a renewal. Default: 1. One more is free if others had already renewed the
+    /// token. With 0 nothing is sent again: the caller gets the rejection, and the token is renewed for later calls.
     pub fn max_replays(mut self, replays: u32) -> Self {
         self.config.max_replays = replays;
         self
     }
 
-    /// How many bytes may be buffered of one request's body, 64 KiB by default; 0 keeps nothing that would have to be
-    /// buffered. A `Full<Bytes>` of any size is kept by reference, and does not count here; while its request waits for a
-    /// renewal it counts in the [`parked_limit`](Self::parked_limit).
+    /// How many bytes of one request's body may be buffered for a replay. Default: 64 KiB. If a streamed body is longer, it is
+    /// sent in full, but it cannot be sent again: its caller gets the rejection. With 0 nothing is buffered.
+    ///
+    /// A body in memory, such as a `Full<Bytes>` of any size, is kept by reference and does not count here. While its request
+    /// waits for a renewal, it counts in the [`parked_limit`](Self::parked_limit).
     pub fn replay_limit(mut self, bytes: usize) -> Self {
         self.config.replay_limit = bytes;
         self
     }
 
-    /// How many bytes of a rejection's body are read before the replay, 64 KiB by default, so that an HTTP/1.1 connection
-    /// can be used again. Never longer than 100 ms. What is read while the renewal is waited for does not count here, but
-    /// in the [`parked_limit`](Self::parked_limit).
+    /// How many bytes of a rejection's body are read before the replay, so that an HTTP/1.1 connection can be used again.
+    /// Default: 64 KiB; for 100 ms at most. What is read during the wait for a renewal counts in the
+    /// [`parked_limit`](Self::parked_limit) instead.
     pub fn drain_limit(mut self, bytes: usize) -> Self {
         self.config.drain_limit = bytes;
         self
     }
 
-    /// How many bytes all rejected calls that wait for a renewal may keep together, 64 MiB by default: copies of their
-    /// requests, and what was read of their rejections. One that does not fit gets its rejection at once; the renewal goes
-    /// on, and the next call has the new token. With 0, all of them do.
+    /// How many bytes all rejected calls that wait for a renewal may keep together. Default: 64 MiB. With 704 bytes each that is
+    /// 95,325 calls. Clones of a layer share one budget until this is called.
     ///
-    /// A call keeps its head (the request line, names and values of the headers, and 8 bytes for each of them), its body as
-    /// far as it is buffered or shared, and its rejection: while that waits, it is read, so that it holds up neither its
-    /// connection nor others on it. A rejection that takes more than a quarter of the limit does not fit. With 704 bytes each, 64 MiB park 95,325 calls. What a waiting
-    /// call itself costs comes on top. Clones of a layer share one budget until this is called.
+    /// A call over the limit gets its rejection at once, with [`ErrorKind::NotReplayable`](crate::ErrorKind::NotReplayable). The
+    /// renewal goes on, and the next call has the new token. With 0 this happens to every rejected call.
+    ///
+    /// A waiting call keeps its head (the request line, the headers, and 8 bytes for each of them), its body as far as it is
+    /// buffered or shared, and its rejection. The rejection is read during the wait, so that it blocks neither its connection
+    /// nor others on it; one that is longer than a quarter of the limit does not fit. The memory of the call's own future comes on
+    /// top.
     pub fn parked_limit(mut self, bytes: usize) -> Self {
         self.config.budget = Arc::new(Budget::new(bytes));
         self

@@ -31,15 +31,23 @@ use crate::{
     session::{Authorization, Route, Session},
 };
 
-/// The service that [`ReauthLayer`](crate::ReauthLayer) makes: any inner service, with tokens.
+/// The service that [`ReauthLayer`](crate::ReauthLayer) makes: the inner service, with tokens.
 ///
-/// The request's body type does not change, so that clients such as hyper-util's are wrapped as they are.
+/// The request's body type does not change, so clients such as hyper-util's are wrapped as they are. Clones are cheap.
 ///
-/// A service keeps a copy of the token for itself, and looks at each call whether it is still the session's. So a call
-/// carries the token that the session holds at the moment of the call: never one of a login that had ended before, when
-/// [`logout`](crate::Session::logout) or [`login`](crate::Session::login) had returned, and never an older one than
-/// another call was answered with before, or than [`token`](crate::Session::token) or
-/// [`renew`](crate::Session::renew) gave out.
+/// A call carries the token that the session holds at that moment. Once [`logout`](crate::Session::logout) or
+/// [`login`](crate::Session::login) has returned, no call carries a token of the old login. No call carries an older token
+/// than one that was already used for an answer, or returned by [`token`](crate::Session::token) or
+/// [`renew`](crate::Session::renew).
+///
+/// # Responses and errors
+/// - `Ok` is the server's answer: the last one, or the rejection that could not be healed. The latter has
+///   [`RenewalFailed`](crate::RenewalFailed) in its extensions.
+/// - `Err` with [`ErrorKind::Service`](crate::ErrorKind::Service) is the inner service's error.
+/// - `Err` with any other kind says that the request was not sent: there was no token to send it with.
+///
+/// # Cancel safety
+/// Dropping a call's future cancels the call, but not a renewal that it started or waits for.
 pub struct Reauth<S> {
     inner: S,
     shared: Arc<Shared<S>>,

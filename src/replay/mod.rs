@@ -24,20 +24,22 @@ pub(crate) use self::head::KeptHead;
 
 /// A request body that can be sent again.
 ///
-/// Bodies in memory ([`Full`](http_body_util::Full), [`Empty`](http_body_util::Empty), `String`) are kept as a clone, boxed
-/// bodies are recorded while they are sent, [`Either`](http_body_util::Either) is what it holds. There is no
-/// implementation for every body that is `Clone`, because the clones of some share one stream.
+/// Bodies in memory ([`Full`](http_body_util::Full), [`Empty`](http_body_util::Empty), `Bytes`, `String`) are kept as a clone.
+/// Boxed bodies are recorded while they are sent, up to the [`replay_limit`](crate::ReauthLayer::replay_limit). An
+/// [`Either`](http_body_util::Either) is kept like the body that it holds. A body that is merely `Clone` is not enough: the
+/// clones of some bodies share one stream.
 ///
-/// The body types of axum, tonic and reqwest come with the features `axum`, `tonic` and `reqwest`. The body type of any other
-/// library is boxed outside the layer, with `.map_request_body(..)` of `tower-http` or `.map_request(..)` of `tower`.
+/// The features `axum`, `tonic` and `reqwest` add the body types of these crates. Box the body type of any other library
+/// outside the layer, with `.map_request_body(..)` of `tower-http` or `.map_request(..)` of `tower`:
+/// [`manual::clients`](crate::manual::clients) shows how.
 ///
 /// 1. The first body and each later one yield the same bytes and trailers, and have the same size hint.
-/// 2. The body that is sent yields what the original would have, its error too, whether or not it is kept.
-/// 3. What cannot be had again in full is `None`, and then the caller gets the rejection as it came.
-/// 4. Once there is a later body, an earlier one that was not read to its end must not end as if it were whole: with
-///    chunked HTTP/1.1 a cut-off request would be a valid one.
+/// 2. The body that is sent yields what the original would have, errors included, whether or not it is kept.
+/// 3. A body that cannot be had again in full is `None`. The caller then gets the rejection as it came.
+/// 4. Once there is a later body, an unfinished earlier one must fail, and not end: with chunked HTTP/1.1 a truncated request
+///    would look complete.
 ///
-/// A type of one's own that holds its content:
+/// For a type of your own that holds its content:
 ///
 /// ```
 /// use bytes::Bytes;
@@ -73,22 +75,22 @@ pub trait Replay: Sized {
     /// What is kept of the body until its response is known.
     type Kept: Send + 'static;
 
-    /// Splits the body into the one that is sent now and what a replay needs; nothing where a replay would have to
-    /// buffer more than `limit` bytes. What is shared and not copied does not count.
+    /// Splits the body into the one that is sent now, and what a replay needs: `None` if a replay would have to buffer more
+    /// than `limit` bytes. Bytes that are shared and not copied do not count.
     fn keep(self, limit: usize) -> (Self, Option<Self::Kept>);
 
-    /// The body once more, from its first byte; `None` when it cannot be had (again). May be called several times.
+    /// The body once more, from its first byte. `None` if that is not possible. May be called several times.
     fn again(kept: &mut Self::Kept) -> Option<Self>;
 
-    /// Ready once no earlier attempt stands in the way of [`again`](Replay::again).
+    /// Ready once no earlier attempt blocks [`again`](Replay::again).
     ///
-    /// For bodies that are read from a stream while they are sent: a rejection may come before that is done, and the
-    /// layer then waits for up to a second. What is kept whole need not implement it.
+    /// This is for bodies that are read from a stream while they are sent: a rejection may come before the stream has ended. The
+    /// layer then waits for up to a second. A body that is kept whole need not implement it.
     fn poll_released(_kept: &mut Self::Kept, _cx: &mut Context<'_>) -> Poll<()> {
         Poll::Ready(())
     }
 
-    /// How many bytes are kept alive at this moment, shared ones too, for the layer's budget. A recording grows, up to
-    /// its limit, for as long as its body is sent.
+    /// How many bytes are kept alive now, shared ones included, for the layer's
+    /// [`parked_limit`](crate::ReauthLayer::parked_limit). A recording grows up to its limit while its body is sent.
     fn size(kept: &Self::Kept) -> usize;
 }

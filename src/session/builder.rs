@@ -10,7 +10,7 @@ use super::{
 };
 use crate::grant::Grant;
 
-/// Builds a [`Session`] with settings of its own.
+/// Builds a [`Session`] with settings of its own. [`manual::defaults`](crate::manual::defaults) lists all limits.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,7 +28,7 @@ pub struct SessionBuilder<G> {
 }
 
 impl Session {
-    /// A session that obtains its tokens with this grant.
+    /// A session that gets its tokens with this grant. Nothing is sent until the first call needs a token.
     pub fn new(grant: impl Grant) -> Self {
         Self::builder(grant).build()
     }
@@ -40,56 +40,68 @@ impl Session {
 }
 
 impl<G: Grant> SessionBuilder<G> {
-    /// How long a call waits in all before it gives up, 30 s by default: for a token, for another one after a rejection,
-    /// for its turn, and for the inner service to take it. What the inner service takes for its answers does not count. A
-    /// call that was rejected gets its rejection then, any other one an error; the renewal itself goes on.
+    /// How long a call waits in all. Default: 30 s. This is the sum of all its waits: for a token, for another token after a
+    /// rejection, for its turn, and for the inner service to accept the request. The time that the inner service takes to
+    /// answer does not count.
+    ///
+    /// When the time is over, a rejected call gets its rejection, and any other call fails with
+    /// [`ErrorKind::WaitedTooLong`](crate::ErrorKind::WaitedTooLong). The renewal itself goes on, and later calls have its token.
     pub fn waiting_time(mut self, limit: Duration) -> Self {
         self.settings.waiting_time = limit;
         self
     }
 
-    /// How long one renewal may take in all, 120 s by default. An answer that comes later is lost, and with it a
-    /// rotated refresh token: keep this well above what the token endpoint ever takes. A renewal that has not ended a second
-    /// later runs on a [runtime](SessionBuilder::runtime) that nobody drives. Whoever asks or waits then gives it up with
-    /// [`ErrorKind::RenewalLost`](crate::ErrorKind::RenewalLost), and a call after a pause of a second starts another.
+    /// How long one renewal may take in all. Default: 120 s. An answer that comes later is lost, and with it a rotated refresh
+    /// token. So keep this well above the longest time that the token endpoint ever takes.
+    ///
+    /// If a renewal has not ended a second after its limit, its [runtime](SessionBuilder::runtime) has stopped running. The
+    /// next caller gives it up with [`ErrorKind::RenewalLost`](crate::ErrorKind::RenewalLost). A call after a pause of a second
+    /// starts another.
     pub fn renewal_limit(mut self, limit: Duration) -> Self {
         self.settings.flight_limit = limit;
         self
     }
 
-    /// How long a call waits while the session pauses after a failed renewal. By default not at all: calls fail at once
-    /// with the last error, which tells the time of the next attempt. Where this is longer than the
-    /// [`waiting_time`](Self::waiting_time), a call waits so long in all.
+    /// How long a call waits while the session pauses after a failed renewal. Default: not at all. Calls then fail at once with
+    /// the last error, whose [`retry_after`](crate::Error::retry_after) is the time until the next attempt.
+    ///
+    /// If this is longer than the [`waiting_time`](Self::waiting_time), it replaces it.
     pub fn wait_through_pauses(mut self, longest: Duration) -> Self {
         self.settings.pause_wait = longest;
         self
     }
 
-    /// Whether tokens are renewed ahead of their end. By default [`WithTraffic`](RenewAhead::WithTraffic), and
-    /// [`Never`](RenewAhead::Never) for [`PasswordGrant`](crate::PasswordGrant): where fetching a token kills the one of
-    /// another device, early renewal makes the trouble that it should prevent.
+    /// Whether tokens are renewed before they expire. Default: [`WithTraffic`](RenewAhead::WithTraffic), but
+    /// [`Never`](RenewAhead::Never) for [`PasswordGrant`](crate::PasswordGrant). Some servers revoke the old token when a new
+    /// one is fetched; there an early renewal would end another device's token without need.
     pub fn renew_ahead(mut self, ahead: RenewAhead) -> Self {
         self.settings.ahead = Some(ahead);
         self
     }
 
-    /// How many renewals a minute may be caused by rejections of tokens that had not expired, 10 by default; `None`
-    /// lifts the limit. Over it, a rejected call waits for its turn where that comes within 5 s, and is then replayed with
-    /// the new token; else its rejection is handed to the caller at once.
+    /// How many renewals a minute may be caused by rejections of unexpired tokens. Default: 10 for each session. `None` lifts
+    /// the limit. It stops two devices, or two programs, that revoke each other's tokens without end.
     ///
-    /// No origin takes more than half of them, and at least one, while another one needs some in the same minute. What it
-    /// had beyond its half before the other one came takes nothing from that one.
+    /// Over the limit a rejected call waits for its turn, if that comes within 5 s and within its waiting time. Then the token
+    /// is renewed and the request is sent again. If the turn comes later, the caller gets the rejection at once, with
+    /// [`ErrorKind::Damped`](crate::ErrorKind::Damped). Renewals of expired tokens do not count.
+    ///
+    /// If several origins need renewals in the same minute, no origin gets more than half of the limit (but at least one). What
+    /// an origin used while it was alone takes nothing from the others.
     pub fn renewals_per_minute(mut self, limit: Option<usize>) -> Self {
         self.settings.renewals_per_minute = limit;
         self
     }
 
-    /// The runtime that renewals, revocations and the timer of [`RenewAhead::Always`] run on. By default they run on the
-    /// runtime of whoever asks first, and get nowhere while nobody drives that one: a renewal is then given up when it has
-    /// run for its [limit](SessionBuilder::renewal_limit), and the next call starts another. Name a runtime that lives and
-    /// is driven as long as the session, where calls come from runtimes that are not: `current_thread` ones, mostly.
+    /// The tokio runtime for renewals, revocations and the timer of [`RenewAhead::Always`].
     ///
-    /// Calls need no runtime of their own then, unless the client below the layer does.
+    /// By default a renewal is a task on the runtime of the call that starts it. With one multi-thread runtime for the whole
+    /// program, as `#[tokio::main]` makes it, there is nothing to set.
+    ///
+    /// Set it if calls come from short-lived runtimes, or from `current_thread` ones that run only during `block_on`. A renewal
+    /// on such a runtime stops when the runtime does. Others then wait for it until its
+    /// [limit](SessionBuilder::renewal_limit) is over. Name a runtime that runs as long as the session lives. Calls then need
+    /// no runtime of their own, unless the client below the layer does.
     ///
     /// ```
     /// use tower_reauth::{Session, TokenSet, grant_fn};

@@ -52,13 +52,8 @@ use crate::{
 
 /// One owner of credentials: a user's login, or a service's own identity.
 ///
-/// A machine that slept finds its tokens older by that: each call that comes a second or more after the last one looks whether
-/// the wall clock went ahead of the monotonic one, so that a token that expired meanwhile is renewed before anything is sent.
-/// What is not seen is a sleep that began and ended within that second; then a rejection heals the token, as it does on systems
-/// whose wall clock stands still as well. Where the wall clock is set forward, the tokens of then are renewed once.
-///
-/// A session is lazy: it asks for its first token when the first call needs one. All clones share one state, and so do
-/// all layers that were built with a clone. Dropping the last clone forgets the secrets; it does not revoke anything.
+/// A session is lazy: it fetches its first token when the first call needs one. All clones share one state, and so do all
+/// layers that were built with a clone. Dropping the last clone forgets the secrets, and revokes nothing.
 ///
 /// ```
 /// use tower_reauth::{Session, Status, TokenSet, grant_fn};
@@ -72,13 +67,30 @@ use crate::{
 /// assert_eq!(session.status(), Status::LoggedOut);
 /// # Ok(()) }
 /// ```
+///
+/// # One renewal
+/// However many calls need a token, one renewal runs at a time, and all of them get its result. It runs on a task of its
+/// own, so it goes on if the callers leave. The task runs on the runtime of the call that starts it, unless
+/// [`SessionBuilder::runtime`] names another.
+///
+/// # Failures
+/// A failed renewal does not end the session: what may still work is kept. After a failure the session pauses, for 1 s at
+/// first and 60 s at most, and the first call after the pause tries again. [`Status::Refused`] is the only state
+/// that needs a new [`login`](Session::login).
+///
+/// # A machine that sleeps
+/// Tokens grow older while the machine sleeps. A call compares the wall clock with the monotonic clock, once a second at
+/// most, and an expired token is renewed before the request is sent. A sleep is missed if it is shorter than that, or if the
+/// system's wall clock stands still meanwhile; then a rejection leads to the renewal. If somebody sets the wall clock
+/// forward, the present tokens are renewed once.
 #[derive(Clone)]
 pub struct Session {
     inner: Arc<Inner>,
 }
 
 impl Session {
-    /// A session without credentials: its calls fail with [`ErrorKind::LoggedOut`](crate::ErrorKind::LoggedOut) until [`login`](Session::login).
+    /// A session without credentials. Its calls fail with [`ErrorKind::LoggedOut`](crate::ErrorKind::LoggedOut) until
+    /// [`login`](Session::login).
     pub fn logged_out() -> Self {
         Self::with_settings(Settings::default())
     }
@@ -87,11 +99,12 @@ impl Session {
         Self { inner: Arc::new(Inner::new(settings)) }
     }
 
-    /// Gives the session new credentials, and forgets the older ones with everything that was obtained by them.
+    /// Gives the session new credentials, and forgets the old ones with all their tokens. The old tokens are not revoked: for
+    /// that call [`logout`](Session::logout) first.
     ///
-    /// Nothing is sent: the next call fetches the token. To know at once whether the credentials are good, follow with
-    /// [`token`](Session::token). A renewal that is under way for the older login is thrown away when it ends, and calls
-    /// that wait for it fail with [`ErrorKind::LoggedOut`](crate::ErrorKind::LoggedOut).
+    /// Nothing is sent yet: the next call fetches the token. To check the credentials at once, call
+    /// [`token`](Session::token). If a renewal of the old login is under way, its result is thrown away, and calls that wait
+    /// for it fail with [`ErrorKind::LoggedOut`](crate::ErrorKind::LoggedOut).
     pub fn login(&self, grant: impl Grant) {
         // Made, and the older one dropped, without the lock: a grant is the user's code.
         let (grant, refresh_token) = SharedGrant::new(grant);
@@ -100,22 +113,24 @@ impl Session {
         let _older = self.inner.change(|state| state.login.replace(login));
     }
 
-    /// What can be said of the session at this moment.
+    /// The status at this moment. [`Status`] says when to send the user to the login page.
     pub fn status(&self) -> Status {
         // Not what was told last: that comes a moment after the change itself, and a caller may have seen the change.
         self.inner.read(State::status)
     }
 
-    /// The status and its changes.
+    /// The status and its changes, for a user interface.
     ///
-    /// What `borrow()` of the receiver gives is a lock on the status: copy the value out of it before anything else is
-    /// asked of the session. `login` or `logout` on the same thread would wait for it for ever.
+    /// The receiver's `borrow()` is a lock on the status. Copy the value out of it before you call anything else on the
+    /// session: `login` or `logout` on the same thread would wait for ever.
     pub fn subscribe(&self) -> Receiver<Status> {
         self.inner.subscribe()
     }
 
-    /// Waits until no renewal and no revocation is under way, no longer than `deadline`; says whether that was reached.
-    /// For the end of a program: a runtime that goes down takes both with it.
+    /// Waits until no renewal and no revocation is under way, for `deadline` at most. Returns whether that was reached.
+    ///
+    /// It only waits: it does not log out, and calls still work. Use it at the end of a program, since a runtime that shuts
+    /// down cuts off renewals and revocations.
     ///
     /// # Panics
     /// Outside of a tokio runtime, or on one without timers, unless the session has a

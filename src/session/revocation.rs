@@ -25,8 +25,8 @@ use crate::{
     token::TokenSet,
 };
 
-/// The future of [`Session::logout`]. The secrets were gone before it was handed out, and the revocation runs on a task
-/// of its own: dropping the future changes nothing.
+/// The future of [`Session::logout`]. The session has ended before this future is first polled, and the revocation runs on a
+/// task of its own. Dropping the future changes nothing.
 #[derive(Debug)]
 #[must_use = "the session is logged out already, but only this future tells whether the server was told"]
 pub struct Logout {
@@ -50,23 +50,24 @@ pub(crate) struct Revocation {
 
 impl Session {
     /// Forgets everything at once, then revokes the refresh token and the access token at the server
-    /// ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)), where the grant's endpoint has an address for that.
+    /// ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)), if the endpoint has a
+    /// [`revocation`](crate::TokenEndpoint::revocation) address.
     ///
-    /// When this function has returned, before the future is first polled, no new call carries a token of this login,
-    /// no replay does, and a token that a renewal still brings in will be thrown away and revoked, even if the session is
-    /// dropped meanwhile. The future does not wait for that one: [`shutdown`](Session::shutdown) does.
+    /// When this function returns, before the future is polled, the session is logged out. No new call and no replay carries
+    /// a token of this login. If a renewal still brings a token, it is thrown away and revoked, even if the session is dropped
+    /// meanwhile. The future does not wait for that; [`shutdown`](Session::shutdown) does.
     ///
     /// # Errors
-    /// [`ErrorKind::NotRevoked`] when the server did not confirm, [`ErrorKind::NoRuntime`] when there was no runtime to
-    /// ask it from; the session is logged out all the same.
+    /// [`ErrorKind::NotRevoked`] if the server did not confirm, [`ErrorKind::NoRuntime`] if there was no runtime to ask it
+    /// from. The session is logged out all the same.
     ///
     /// # Cancel safety
-    /// The revocation runs on a task of its own. Dropping the future changes nothing but that nobody learns its result.
+    /// Safe: the revocation runs on a task of its own. If you drop the future, you do not learn its result.
     pub fn logout(&self) -> Logout {
         self.start_logout(None)
     }
 
-    /// Forgets everything, and tells nobody: for a token that others share.
+    /// Forgets everything, and revokes nothing: for a token that others use as well.
     pub fn forget(&self) {
         self.forget_with(None);
     }

@@ -15,7 +15,7 @@ use crate::{
     token::TokenSet,
 };
 
-/// A token that a session holds, with the generation to name it by.
+/// A token that a session holds, with its generation.
 #[derive(Clone)]
 pub struct Token {
     tokens: Arc<TokenSet>,
@@ -23,10 +23,10 @@ pub struct Token {
 }
 
 impl Session {
-    /// The current token; fetched first if there is none, or if it is about to expire.
+    /// The current token. It is fetched first if there is none, or if it is about to expire.
     ///
     /// # Errors
-    /// What kept the session from a token: see [`ErrorKind`].
+    /// The reason why there is no token: see [`ErrorKind`].
     ///
     /// # Cancel safety
     /// Safe. A token request that is under way goes on, and its answer is kept.
@@ -43,11 +43,11 @@ impl Session {
         self.current()
     }
 
-    /// Renews the token because this generation was rejected; joins the renewal that is under way, and does nothing when a
-    /// newer token is there already.
+    /// Renews the token, because the token of this generation was rejected. Joins a renewal that is under way. Does nothing if
+    /// there is a newer token already.
     ///
     /// # Errors
-    /// [`ErrorKind::SameToken`] when the server gave out the rejected token again; else as [`token`](Session::token).
+    /// [`ErrorKind::SameToken`] if the server gave out the rejected token again. Otherwise as [`token`](Session::token).
     ///
     /// # Cancel safety
     /// Safe. A renewal that is under way goes on, and its answer is kept.
@@ -91,7 +91,7 @@ impl Token {
         &self.tokens
     }
 
-    /// The number to name this token by when it is rejected: see [`Session::renew`].
+    /// The number of this token, for [`Session::renew`].
     pub fn generation(&self) -> Generation {
         self.generation
     }

@@ -39,42 +39,41 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
 }
 
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> SessionsBuilder<K> {
-    /// How many sessions are held, 100,000 by default; over it, the least recently used one goes. At least one is held.
+    /// How many sessions are held. Default: 100,000; at least one. If there are more, the least recently used one is evicted.
     pub fn capacity(mut self, sessions: usize) -> Self {
         self.settings.capacity = sessions.max(1);
         self
     }
 
-    /// How long a session is held without being used, 30 minutes by default. It is used when a call asks for it, or
-    /// [`get`](Sessions::get).
+    /// How long a session is held without use. Default: 30 minutes. A call and [`get`](Sessions::get) are uses.
     pub fn idle_timeout(mut self, time: Duration) -> Self {
         self.settings.idle = time;
         self
     }
 
-    /// How long a session is held in all, 12 hours by default, counted from [`insert`](Sessions::insert).
+    /// How long a session is held in all. Default: 12 hours, counted from [`insert`](Sessions::insert).
     pub fn max_lifetime(mut self, time: Duration) -> Self {
         self.settings.lifetime = time;
         self
     }
 
-    /// What becomes of a request without a key; [`WithoutKey::Reject`] by default.
+    /// What happens to a request without a key. Default: [`WithoutKey::Reject`].
     pub fn without_key(mut self, choice: WithoutKey) -> Self {
         self.settings.without_key = choice;
         self
     }
 
-    /// Revokes the tokens of a session that is evicted, in the background. By default it is forgotten, and its tokens live on
-    /// at the server until they expire there: somebody else may hold the same ones, another device of the user or another
-    /// replica of this program.
+    /// Revokes the tokens of evicted sessions, in the background. Default: they are only forgotten, and stay valid at the
+    /// server until they expire. Somebody else may hold the same tokens: another device of the user, or another replica of this
+    /// program.
     pub fn revoke_evicted(mut self) -> Self {
         self.settings.revoke_evicted = true;
         self
     }
 
-    /// Is told of each session that was evicted, after it was forgotten. It is called in the middle of whatever found the
-    /// session to be too much or too old, calls included, so it must be quick. It may use the sessions, but not put one in
-    /// place: that one may be too much again. A panic in it goes no further.
+    /// A function that is called for each evicted session, after it was forgotten. It runs inside the call that found the
+    /// session to be over its limits, so it must be quick. It may use the sessions, but must not insert one: that may lead to
+    /// the next eviction. A panic in it is caught.
     pub fn on_eviction(mut self, notice: impl Fn(&K, Eviction) + Send + Sync + 'static) -> Self {
         self.settings.notice = Some(Arc::new(notice));
         self

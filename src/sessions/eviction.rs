@@ -6,8 +6,8 @@
 pub enum Eviction {
     /// There were too many sessions, and this one was the least recently used.
     Capacity,
-    /// It was not used for the idle time.
+    /// It was not used for the [idle time](crate::SessionsBuilder::idle_timeout).
     Idle,
-    /// It had lived for as long as a session may live.
+    /// It reached its [maximum lifetime](crate::SessionsBuilder::max_lifetime).
     Lifetime,
 }

@@ -20,8 +20,8 @@ use crate::{
 /// Sessions whose tokens are revoked side by side.
 const AT_A_TIME: usize = 16;
 
-/// The future of [`Sessions::logout_all`](crate::Sessions::logout_all). All secrets were gone before it was handed out, and
-/// the revocations run on a task of their own: dropping the future changes nothing.
+/// The future of [`Sessions::logout_all`](crate::Sessions::logout_all). All sessions have ended before this future is first
+/// polled, and the revocations run on a task of their own. Dropping the future changes nothing.
 #[derive(Debug)]
 #[must_use = "the sessions are logged out already, but only this future tells whether the server was told"]
 pub struct LogoutAll {

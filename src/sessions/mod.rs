@@ -34,17 +34,18 @@ use crate::{
 
 /// The sessions of many users, found by a key in the extensions of each request.
 ///
-/// `K` is a type of your own, since extensions are found by type: a newtype around the key of a user's login. Its `Hash`,
-/// `Eq`, `Clone` and `Drop` run under locks, and must not use the sessions. All clones share one set of sessions.
-/// A request without a key fails with [`ErrorKind::NoKey`], and one whose key has no session with
-/// [`ErrorKind::LoggedOut`]: never does a request go out bare by accident. One to an origin that is not the layer's, or with
-/// [`WithoutAuth`](crate::WithoutAuth), goes bare whatever its key, and is no use of a session.
+/// `K` is a newtype of your own around the key of a user's login, because extensions are found by type. Its `Hash`, `Eq`,
+/// `Clone` and `Drop` run under locks and must not use the sessions. All clones share one set of sessions.
 ///
-/// **The key decides whose token a request carries, and nothing checks it again.** Whoever puts the key of one user into
-/// the request of another sends that user's data to the wrong person, and nobody will notice. So take the key from what the
-/// server itself remembers of the login, never from anything that the browser sends as such: not a user name, not an id in a
-/// path, and not the cookie's value either. Let it be random, made anew at each login, and put it into the request in one
-/// place.
+/// A request without a key fails with [`ErrorKind::NoKey`]. A request whose key has no session fails with
+/// [`ErrorKind::LoggedOut`]: the user has logged out, or the session was evicted. No request is sent bare by accident. A
+/// request to an origin that the layer does not list, or with [`WithoutAuth`](crate::WithoutAuth), is sent bare whatever its
+/// key, and does not count as a use of the session.
+///
+/// **The key decides whose token a request carries, and nothing checks it again.** If you put one user's key into another
+/// user's request, that user's data goes to the wrong person, and nobody notices. So take the key from the server's own
+/// record of the login. Never take it from the browser directly: not a user name, not an id in a path, not the cookie's
+/// value. Make it random and new at each login, and put it into the request in one place.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -67,7 +68,9 @@ use crate::{
 ///     .service(client);
 ///
 /// // At login:
-/// let key = LoginKey(fastrand::u128(..)); // of a cryptographic generator, in earnest
+/// // 128 bits of a cryptographic generator, here ring's:
+/// let bits: [u8; 16] = ring::rand::generate(&ring::rand::SystemRandom::new()).expect("random numbers").expose();
+/// let key = LoginKey(u128::from_ne_bytes(bits));
 /// sessions.insert(key.clone(), Session::new(grant_fn(|_context| async { TokenSet::new("token-of-alice") })));
 /// // In each handler:
 /// let request = Request::get("https://gw.example/orders").extension(key.clone()).body(Full::default());
@@ -79,16 +82,21 @@ use crate::{
 /// ```
 ///
 /// # Limits
-/// 100,000 sessions, of which the least recently used goes first; 30 minutes without use; 12 hours in all: see
-/// [`SessionsBuilder`]. Whoever is evicted is forgotten at once, as by [`Session::forget`], whoever else holds that session;
-/// the tokens are not revoked, unless [`revoke_evicted`](SessionsBuilder::revoke_evicted) says so. One timer for all sweeps
-/// out what has ended within a minute; nobody is served from it meanwhile. An idle session has no task, no timer and no
-/// connection.
+/// By default 100,000 sessions, 30 minutes without use, and 12 hours in all; [`SessionsBuilder`] sets them. If there are too
+/// many sessions, the least recently used one is evicted.
+///
+/// An evicted session is forgotten at once, as by [`Session::forget`], even if somebody else holds a clone. Its tokens are not
+/// revoked, unless [`revoke_evicted`](SessionsBuilder::revoke_evicted) is set. A session that is over its time is never
+/// used; one timer for all removes it within a minute. An idle session has no task, no timer and no connection.
 ///
 /// # Load on the token endpoint
-/// The sessions of different users renew independently of each other, and side by side:
-/// [`TokenEndpoint::concurrency`](crate::TokenEndpoint::concurrency) bounds how many at a time, and its pause after a 429 or
-/// a 503 holds for all of them.
+/// Sessions of different users renew independently and concurrently.
+/// [`TokenEndpoint::concurrency`](crate::TokenEndpoint::concurrency) limits how many at a time. The endpoint's pause after a
+/// 429 or a 503 holds for all of them.
+///
+/// # At the end of a program
+/// To log everybody out, call [`logout_all`](Sessions::logout_all), then [`shutdown`](Sessions::shutdown). To let users stay
+/// logged in at the server, call [`shutdown`](Sessions::shutdown) alone.
 pub struct Sessions<K> {
     shared: Arc<Shared<K>>,
 }
@@ -103,36 +111,37 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
         Self { shared: Arc::new(Shared::new(settings)) }
     }
 
-    /// Puts a session in the place of a key, and gives back the one that was there: that one goes on as it is, and ends
-    /// when its last clone is dropped. A login of [`get_or_login`](Sessions::get_or_login) that is under way for the key is
-    /// overtaken.
+    /// Sets the session of a key, and returns the one that was there. That one goes on as it is, and ends when its last
+    /// clone is dropped. If a login of [`get_or_login`](Sessions::get_or_login) is under way for the key, its session is not
+    /// used.
     pub fn insert(&self, key: K, session: Session) -> Option<Session> {
         let older = self.shared.logins.overtake(&key, || self.shared.shards.insert(key.clone(), session));
         self.shared.inserted(&key);
         older
     }
 
-    /// The session of a key, which counts as a use of it.
+    /// The session of a key. This counts as a use of the session.
     pub fn get(&self, key: &K) -> Option<Session> {
         self.shared.find(key)
     }
 
-    /// The session of a key; where there is none, `login` makes one. However many ask for a key at a time, one login is
-    /// made, and they all get its result.
+    /// The session of a key. If there is none, `login` makes one. Concurrent callers for one key share one login and its
+    /// result.
     ///
-    /// `login` runs on a task of its own and is carried through, even if everybody who waits for it leaves: a password or an
-    /// authorization code may be on the wire already. Whoever waits does so for 30 s at most; the login itself ends after
-    /// 120 s, as a renewal does.
+    /// `login` runs on a task of its own to its end, even if all callers leave: a password or an authorization code may be on
+    /// the wire already. A caller waits for 30 s at most. The login itself may take 120 s.
     ///
     /// # Errors
-    /// What `login` failed with; the next caller tries again. [`ErrorKind::LoggedOut`] when a [`logout`](Sessions::logout)
-    /// overtook the login, whose tokens are revoked then. [`ErrorKind::WaitedTooLong`] after 30 s, while the login goes on, and
-    /// [`ErrorKind::TimedOut`] when it did not end within its limit. [`ErrorKind::RenewalLost`] when `login` panicked or its
-    /// runtime went away, [`ErrorKind::NoRuntime`] where there is none, or one without timers.
+    /// The error of `login`; the next caller tries again. Also:
     ///
-    /// [`ErrorKind::SelfLogin`] when `login` asks for its own key, in a login that it asks for, too. This is seen on the
-    /// login's own task alone: where it asks through a task that it spawned, or through a
-    /// [`Buffer`](https://docs.rs/tower/latest/tower/buffer/index.html), it waits for itself until the 30 s are over.
+    /// - [`ErrorKind::LoggedOut`] if a [`logout`](Sessions::logout) came first. The tokens of the login are then revoked.
+    /// - [`ErrorKind::WaitedTooLong`] after 30 s. The login goes on.
+    /// - [`ErrorKind::TimedOut`] if the login took longer than 120 s.
+    /// - [`ErrorKind::RenewalLost`] if `login` panicked, or its runtime went away.
+    /// - [`ErrorKind::NoRuntime`] if there is no tokio runtime, or it has no timers.
+    /// - [`ErrorKind::SelfLogin`] if `login` asks for its own key, directly or through another login. This is noticed only on
+    ///   the login's own task. Through a task that it spawned, or a
+    ///   [`Buffer`](https://docs.rs/tower/latest/tower/buffer/index.html), it waits for itself until the 30 s are over.
     ///
     /// # Cancel safety
     /// Safe: the login goes on, and its session is kept.
@@ -146,25 +155,24 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
         }
     }
 
-    /// Ends the session of a key: see [`Session::logout`]. A key without one is logged out already.
+    /// Ends the session of a key, see [`Session::logout`]. If the key has no session, there is nothing to do.
     ///
     /// # Errors
     /// As [`Session::logout`].
     ///
     /// # Cancel safety
-    /// As [`Session::logout`]: all is done before the future is first polled, but for the revocation, which runs on a task
-    /// of its own.
+    /// As [`Session::logout`]: the session has ended when this function returns. The revocation runs on a task of its own.
     pub fn logout(&self, key: &K) -> Logout {
         let errand = self.shared.shards.errands().begin();
         let session = self.shared.logins.overtake(key, || self.shared.shards.remove(key));
         session.map_or_else(|| Logout::done(Ok(())), |session| session.start_logout(Some(errand)))
     }
 
-    /// Ends all sessions: when this function has returned, none of them has a token. The tokens are then revoked, 16
-    /// sessions at a time.
+    /// Ends all sessions. When this function returns, before the future is polled, none of them has a token. The tokens are
+    /// then revoked, 16 sessions at a time.
     ///
     /// # Errors
-    /// The first failure, when all have been attempted: [`ErrorKind::NotRevoked`], or [`ErrorKind::NoRuntime`] where there is
+    /// The first failure, after all have been attempted: [`ErrorKind::NotRevoked`], or [`ErrorKind::NoRuntime`] if there is
     /// no runtime to ask the server from.
     ///
     /// # Cancel safety
@@ -174,11 +182,13 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
         LogoutAll::start(self.shared.logins.overtake_all(|| self.shared.shards.drain()), errand)
     }
 
-    /// Waits until no login, no renewal and no revocation is under way, no longer than `deadline`; says whether that was reached.
-    /// For the end of a program, after [`logout_all`](Sessions::logout_all) where nobody is to stay logged in.
+    /// Waits until no login, no renewal and no revocation is under way, for `deadline` at most. Returns whether that was
+    /// reached. It only waits: it ends no session, and calls still work.
     ///
-    /// Sessions that have left count as well: a token that a renewal brings in after the logout is revoked yet. Those that
-    /// [`insert`](Sessions::insert) gave back do not, since they are the caller's.
+    /// Call it at the end of a program. To log everybody out, call [`logout_all`](Sessions::logout_all) first.
+    ///
+    /// Sessions that were logged out or evicted count as well: a renewal may still bring a token that must be revoked.
+    /// Sessions that [`insert`](Sessions::insert) returned do not count.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -199,13 +209,13 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
         tokio::time::timeout(deadline, self.shared.idle()).await.is_ok()
     }
 
-    /// All keys, with what can be said of their sessions at the moment; nobody is used by that. Sessions that come or go
-    /// meanwhile may be in it or not.
+    /// All keys with the status of their sessions. This does not count as a use. Sessions that come or go meanwhile may be
+    /// missing.
     pub fn statuses(&self) -> impl Iterator<Item = (K, Status)> {
         self.shared.shards.iter().map(|(key, session)| (key, session.status()))
     }
 
-    /// How many sessions are held; those that have ended count until they are swept out.
+    /// How many sessions are held. One that is over its time counts until it is removed.
     pub fn len(&self) -> usize {
         self.shared.shards.count()
     }

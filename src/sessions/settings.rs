@@ -8,14 +8,14 @@ const CAPACITY: usize = 100_000;
 const IDLE: Duration = Duration::from_secs(30 * 60);
 const LIFETIME: Duration = Duration::from_secs(12 * 3600);
 
-/// What becomes of a request to one of the layer's origins whose extensions hold no key.
+/// What happens to a request without a key to one of the layer's origins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WithoutKey {
     /// It fails with [`ErrorKind::NoKey`](crate::ErrorKind::NoKey), and nothing is sent.
     #[default]
     Reject,
-    /// It goes out without a token, and is not replayed.
+    /// It is sent without a token, and is not replayed.
     Bare,
 }
 

@@ -6,7 +6,7 @@ use http::Extensions;
 
 use crate::{error::Error, identity::SessionId, session::Session};
 
-/// Finds the session that a request belongs to: made of a [`Session`], or of [`Sessions`](crate::Sessions).
+/// Finds the session of a request. Made from a [`Session`] or from [`Sessions`](crate::Sessions).
 #[derive(Clone)]
 pub struct SessionSource {
     source: Source,

@@ -113,7 +113,7 @@ async fn error_names_the_request_and_the_address_without_its_query() {
     assert_eq!(
         error.to_string(),
         "the token request with grant type `password` failed at http://localhost/token: the server refused the \
-         credentials (status 400, invalid_grant); ask the user to log in again"
+         credentials (status 400, invalid_grant); ask the user to log in again once the session's status is `Refused`"
     );
     assert!(!format!("{error:?}").contains("hunter2"));
     let error = script.endpoint().refresh(&context(), || Ok("hunter2".into())).await.unwrap_err();

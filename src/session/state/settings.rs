@@ -9,16 +9,16 @@ use tokio::runtime::Handle;
 
 use crate::credential::Credential;
 
-/// Whether a token is renewed before it expires: at 70 to 80 % of its lifetime, in the background, while the present one is
-/// used.
+/// Whether a token is renewed before it expires: in the background, at 70 to 80 % of its lifetime, while calls go on with
+/// the present one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RenewAhead {
-    /// Not before a call finds it about to expire.
+    /// No. The first call that finds the token about to expire waits for the renewal.
     Never,
-    /// When a call comes by. An idle session does nothing.
+    /// Yes, when a call comes. An idle session does nothing.
     WithTraffic,
-    /// Also without traffic: a timer of its own, and a token request for every lifetime that passes.
+    /// Yes, without calls as well. The session then has a timer of its own, and one token request for each lifetime.
     Always,
 }
 

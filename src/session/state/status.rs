@@ -2,17 +2,25 @@
 
 use crate::error::{Error, ErrorKind};
 
-/// The state of a [`Session`](crate::Session), for a user interface.
+/// The state of a [`Session`](crate::Session): what a user interface needs to know.
+///
+/// Send the user to the login page if it is [`LoggedOut`](Status::LoggedOut) or [`Refused`](Status::Refused).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// There are no credentials: none were given yet, or the session was logged out.
+    /// There are no credentials: there was no login yet, or it was ended.
     LoggedOut,
-    /// There are credentials, and no token yet.
+    /// There are credentials, but no token yet: the next call fetches it.
     Idle,
-    /// There is a token.
+    /// There is a token. It may have expired: then the next call renews it.
     Active,
-    /// The authorization server will not have these credentials: ask the user to log in again.
+    /// Nothing that the session holds is good any more: ask the user for a login.
+    ///
+    /// No token request is sent until [`login`](crate::Session::login). Calls fail, or get the rejection, with
+    /// [`ErrorKind::Refused`](crate::ErrorKind::Refused); a token that the server still takes is used meanwhile.
+    ///
+    /// A client's own secret ([`Credential::Client`](crate::Credential::Client)) is the exception: there is no user to ask, so
+    /// calls try it again after 60 s, doubling to 15 min. The status goes back to `Active` once it works.
     Refused,
 }
 
