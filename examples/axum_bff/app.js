@@ -18,7 +18,7 @@ const askToLogIn = () => {
   if (ended.open) return;
   story.close();
   state("off", "ended");
-  for (const deed of cards.values()) end(deed, { part: "fails", text: "a new login is needed" });
+  for (const deed of cards.values()) end(deed, { part: "ends", text: "a new login is needed" });
   ended.showModal();
 };
 
@@ -83,6 +83,8 @@ const time = new Intl.DateTimeFormat("en", {
 const SHOWN = 200;
 /** What has begun and not ended, by its number. */
 const cards = new Map();
+/** What has ended and is shown, by its element. */
+const rows = new WeakMap();
 let device;
 let last = 0;
 
@@ -93,21 +95,48 @@ const card = line => {
     make("span", { className: "device", textContent: other ? `Device ${line.device}` : "Here" }),
     make("time", { dateTime: new Date(line.at).toISOString(), textContent: time.format(line.at) }));
   const steps = make("ol");
-  timeline.prepend(make("li", { className: other ? "deed card other" : "deed card" }, title, steps));
+  const item = make("li", { className: other ? "deed card other" : "deed card" }, title, steps);
+  timeline.prepend(item);
   if (timeline.children.length > SHOWN) timeline.lastChild.remove();
   if (other) alone.hidden = true;
-  return { title, steps, other, began: line.at, healed: false };
+  return { item, title, steps, other, began: line.at, healed: false };
 };
 
 const end = (deed, line) => {
   const failed = line.part === "fails";
   // Only what has a status has taken time.
   const [status] = line.text.match(/^\d+/) ?? [];
-  const text = status ? `${status} in ${Math.max(0, line.at - deed.began)} ms` : line.text;
-  deed.title.lastChild.before(make("span", { className: failed ? "end failed" : "end", textContent: text }));
-  if (!deed.healed || failed) return;
-  deed.title.lastChild.before(make("span", { className: "healed", textContent: "healed" }));
-  if (!deed.other) healed.textContent = Number(healed.textContent) + 1;
+  const outcome = make("span", { className: failed ? "end failed" : "end", textContent: line.text });
+  deed.title.lastChild.before(outcome);
+  if (deed.healed && line.part === "succeeds") {
+    deed.title.lastChild.before(make("span", { className: "healed", textContent: "healed" }));
+    if (healed && !deed.other) healed.textContent = Number(healed.textContent) + 1;
+  }
+  const took = Math.max(0, line.at - deed.began);
+  const row = { item: deed.item, outcome, status, times: 1, fastest: took, slowest: took };
+  // What it says but for its times.
+  row.says = JSON.stringify([...deed.item.querySelectorAll("h3, .device, .end, .healed, li")].map(part => part.textContent));
+  rows.set(deed.item, row);
+  fold(row);
+};
+
+/** Takes equal neighbours in, so that what differs stands out. */
+const fold = row => {
+  const { item, outcome, status } = row;
+  for (const side of [item.previousElementSibling, item.nextElementSibling]) {
+    const other = rows.get(side);
+    if (other?.says !== row.says) continue;
+    row.times += other.times;
+    row.fastest = Math.min(row.fastest, other.fastest);
+    row.slowest = Math.max(row.slowest, other.slowest);
+    // The newer one is above, and its time stays.
+    if (side === item.previousElementSibling) item.querySelector("time").replaceWith(side.querySelector("time"));
+    side.remove();
+  }
+  if (status) outcome.textContent = `${status} in ${[...new Set([row.fastest, row.slowest])].join("–")} ms`;
+  if (row.times === 1) return;
+  item.querySelector(".times")?.remove();
+  item.querySelector("h3").after(make("span", { className: "times", textContent: `${row.times} times` }));
 };
 
 const tell = line => {
@@ -117,7 +146,7 @@ const tell = line => {
   if (line.part === "begins") return cards.set(line.deed, card(line));
   const deed = cards.get(line.deed);
   if (!deed) return;
-  if (line.part === "succeeds" || line.part === "fails") {
+  if (["succeeds", "fails", "ends"].includes(line.part)) {
     cards.delete(line.deed);
     return end(deed, line);
   }

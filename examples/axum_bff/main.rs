@@ -27,7 +27,13 @@ mod fields;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{future::Future, process::ExitCode, sync::Arc};
+use std::{
+    env,
+    future::Future,
+    io::{IsTerminal, stderr},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::{Context, anyhow};
 use clap::Parser;
@@ -52,9 +58,10 @@ async fn main() -> ExitCode {
     let told =
         Targets::new().with_target("tower_reauth", tracing::Level::DEBUG).with_target("bff", tracing::Level::DEBUG);
     let shown = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,tower_sessions_core=error"));
+    let colours = stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     tracing_subscriber::registry()
         .with(LayerEvents::new(story.clone()).with_filter(told))
-        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(shown))
+        .with(tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(colours).with_filter(shown))
         .init();
 
     match serve(arguments, story).await {

@@ -1,5 +1,7 @@
 //! The pages. They are plain HTML; the application's own script only adds life to one that works.
 
+use std::time::Duration;
+
 use axum::response::{Html, IntoResponse, Response};
 use http::{StatusCode, header::RETRY_AFTER};
 use maud::{DOCTYPE, Markup, html};
@@ -7,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     target::{Login, Target},
+    throttle::Held,
     visitor::Account,
 };
 
@@ -19,7 +22,14 @@ pub(crate) enum Notice {
     Denied,
     NotStartedHere,
     Unreachable,
-    TooOften { seconds: u64 },
+    /// By the name that was typed.
+    LockedOut {
+        seconds: u64,
+    },
+    /// From one network.
+    TooOften {
+        seconds: u64,
+    },
 }
 
 /// Asks to log in; `name` is what was typed before.
@@ -32,7 +42,9 @@ pub(crate) fn login(target: &Target, notice: Option<Notice>, name: &str) -> Resp
             div.card {
                 h1 { "Log in" }
                 @if let Some(notice) = notice {
-                    p.notice.good[notice == Notice::LoggedOut] role="alert" { (notice.text()) }
+                    p class={ "notice " (notice.tone()) } role=(if notice.tone() == "bad" { "alert" } else { "status" }) {
+                        (notice.text(name))
+                    }
                 }
                 form method="post" action="/login" {
                     @if with_password {
@@ -52,7 +64,7 @@ pub(crate) fn login(target: &Target, notice: Option<Notice>, name: &str) -> Resp
         }
     };
     let mut response = (notice.map_or(StatusCode::OK, Notice::status), page("Log in", &content)).into_response();
-    if let Some(Notice::TooOften { seconds }) = notice {
+    if let Some(Notice::LockedOut { seconds } | Notice::TooOften { seconds }) = notice {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     response
@@ -76,10 +88,12 @@ pub(crate) fn home(target: &Target, account: &Account) -> Response {
                     p.count #count aria-live="polite" { "–" }
                     p.faint #unit { "placed so far" }
                 }
-                div {
-                    h2 { "Healed" }
-                    p.count #healed { "0" }
-                    p.faint { "calls from here" }
+                @if target.story_needs.is_none() {
+                    div {
+                        h2 { "Healed" }
+                        p.count #healed { "0" }
+                        p.faint { "calls from here" }
+                    }
                 }
                 div.actions #actions data-path={ "/api" (path) } {
                     button.primary type="button" data-do="order" { "Place an order" }
@@ -95,8 +109,11 @@ pub(crate) fn home(target: &Target, account: &Account) -> Response {
                 }
                 p.faint {
                     "This server holds a token for each of your devices; no device ever sees one."
-                    @if target.login == Login::Password {
-                        " The gateway keeps one token per user: a device that gets one ends the other's. Watch that being put right."
+                    @if let Some(options) = target.story_needs {
+                        " Here no device can end another one's token, so no call needs healing. To see calls healed, start this example with "
+                        code { (options) } "."
+                    } @else if target.login == Login::Password {
+                        " The gateway keeps one token per user: a device that logs in or out can end the other's. Watch that being put right."
                     }
                 }
                 div.lanes aria-hidden="true" {
@@ -107,7 +124,7 @@ pub(crate) fn home(target: &Target, account: &Account) -> Response {
                     ol.timeline #timeline aria-label="What your devices did, newest first" {}
                     p.alone #alone {
                         "Nobody else is here. Open " strong { (target.public_url) }
-                        " in a private window or another browser and log in as " (user) " again: what happens there shows up on this side."
+                        " in a private window or another browser and log in as " (user) " again: what happens there shows up here."
                     }
                 }
             }
@@ -117,10 +134,25 @@ pub(crate) fn home(target: &Target, account: &Account) -> Response {
             p.faint { "The gateway no longer accepts this login: it was ended, or your password was changed." }
             a.primary.button href="/login" { "Log in" }
         }
-        noscript { p.notice { "Without scripts, this page can only log you out." } }
+        noscript { p.notice.plain { "Without scripts, this page can only log you out." } }
         script type="module" src="/app.js" {}
     };
     page("Orders", &content).into_response()
+}
+
+/// For an address that no page has.
+pub(crate) fn nothing_here(status: StatusCode) -> Response {
+    let content = html! {
+        main.door {
+            (brand())
+            div.card {
+                h1 { "There is no page here" }
+                p.faint { "The address may be mistyped, or it is not for looking at." }
+                a.primary.button href="/" { "Go to your orders" }
+            }
+        }
+    };
+    (status, page("No page", &content)).into_response()
 }
 
 impl Notice {
@@ -129,11 +161,20 @@ impl Notice {
             Self::LoggedOut | Self::Ended => StatusCode::OK,
             Self::Wrong | Self::Denied | Self::NotStartedHere => StatusCode::FORBIDDEN,
             Self::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
-            Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::LockedOut { .. } | Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
-    fn text(self) -> String {
+    /// The look of it: that a login ends is no error.
+    fn tone(self) -> &'static str {
+        match self {
+            Self::LoggedOut => "good",
+            Self::Ended | Self::Denied => "plain",
+            _ => "bad",
+        }
+    }
+
+    fn text(self, name: &str) -> String {
         match self {
             Self::LoggedOut => "You are logged out on this device.".to_owned(),
             Self::Ended => "Your login has ended. Please log in again.".to_owned(),
@@ -143,9 +184,29 @@ impl Notice {
                 "That login was not begun in this browser, or is over. Please begin again.".to_owned()
             }
             Self::Unreachable => "The gateway can't be reached just now. Please try again in a moment.".to_owned(),
-            Self::TooOften { seconds } => format!("That was too often. Please wait {seconds} seconds."),
+            Self::LockedOut { seconds } => format!(
+                "There were too many attempts to log in as “{name}”, here or elsewhere. This name is locked for {}.",
+                in_words(seconds)
+            ),
+            Self::TooOften { seconds } => {
+                format!("There were too many attempts from your network. Please wait {}.", in_words(seconds))
+            }
         }
     }
+}
+
+impl From<Held> for Notice {
+    fn from(held: Held) -> Self {
+        let seconds = |wait: Duration| wait.as_secs_f64().ceil() as u64;
+        match held {
+            Held::User(wait) => Self::LockedOut { seconds: seconds(wait) },
+            Held::Address(wait) => Self::TooOften { seconds: seconds(wait) },
+        }
+    }
+}
+
+fn in_words(seconds: u64) -> String {
+    format!("{seconds} second{}", if seconds == 1 { "" } else { "s" })
 }
 
 /// What the best current practice thinks of passwords that pass through.

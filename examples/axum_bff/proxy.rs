@@ -52,12 +52,11 @@ pub(crate) async fn forward(
             app.story.tell(deed, Part::Succeeds, response.status().to_string());
         }
         Ok(response) => app.story.tell(deed, Part::Fails, response.status().to_string()),
-        Err(problem) => {
-            app.story.tell(deed, Part::Fails, problem.to_string());
-            if let Problem::LoginRequired = problem {
-                app.refused(&account);
-            }
+        Err(problem @ Problem::LoginRequired) => {
+            app.story.tell(deed, Part::Ends, problem.to_string());
+            app.refused(&account);
         }
+        Err(problem) => app.story.tell(deed, Part::Fails, problem.to_string()),
     }
     answer
 }

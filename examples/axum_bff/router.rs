@@ -9,7 +9,7 @@ use axum::{
     routing::{any, get, post},
 };
 use http::{
-    HeaderName, HeaderValue,
+    HeaderName, HeaderValue, StatusCode,
     header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
 };
 use tower::ServiceBuilder;
@@ -61,6 +61,8 @@ pub(crate) fn router(app: Arc<App>) -> anyhow::Result<Router> {
         .route("/app.css", get(async || file("text/css; charset=utf-8", include_str!("app.css"))))
         .route("/app.js", get(async || file("text/javascript; charset=utf-8", include_str!("app.js"))))
         .merge(with_cookie)
+        .fallback(async || pages::nothing_here(StatusCode::NOT_FOUND))
+        .method_not_allowed_fallback(async || pages::nothing_here(StatusCode::METHOD_NOT_ALLOWED))
         .layer(all)
         .with_state(app))
 }

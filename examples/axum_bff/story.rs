@@ -52,6 +52,8 @@ pub(crate) enum Part {
     Replayed,
     Succeeds,
     Fails,
+    /// The login is over, which is nobody's failure.
+    Ends,
 }
 
 /// Everybody's stories.

@@ -7,7 +7,7 @@ use http::Uri;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    arguments::{Arguments, GatewayKind, LoginKind},
+    arguments::{Arguments, GatewayKind, LoginKind, Regime},
     proxy::Allowed,
     support::{self, Options, Running},
 };
@@ -31,6 +31,8 @@ pub(crate) struct Target {
     /// Each login asks for a scope of its own.
     pub(crate) device_scope: bool,
     pub(crate) allowed: Vec<Allowed>,
+    /// The options to start with for a story worth seeing, where no login ends the token of another one.
+    pub(crate) story_needs: Option<&'static str>,
 }
 
 /// How users log in.
@@ -72,6 +74,8 @@ impl Target {
             scope: arguments.scope.clone(),
             device_scope: arguments.device_scope,
             allowed: arguments.allow.clone(),
+            // It may be worth seeing: who knows that gateway?
+            story_needs: None,
         };
         Ok((target, None))
     }
@@ -83,7 +87,11 @@ impl Target {
             .client("orchard", "the client's secret")
             .redirect_uri("orchard", &format!("{public_url}/callback"));
         let gateway = support::start(options).await.context("the embedded gateway does not start")?;
-        Ok((Self::before(&gateway, arguments.login, public_url), Some(gateway)))
+        let mut target = Self::before(&gateway, arguments.login, public_url);
+        if let Regime::Beside | Regime::Unpersisted = arguments.regime {
+            target.story_needs = Some("--login password --regime jwt");
+        }
+        Ok((target, Some(gateway)))
     }
 
     /// The embedded gateway, as the arguments could tell of it.
@@ -110,6 +118,7 @@ impl Target {
             // can, and that is the story.
             device_scope: login == LoginKind::Code,
             allowed: "GET,POST /orders".parse().into_iter().collect(),
+            story_needs: (login == LoginKind::Code).then_some("--login password"),
         }
     }
 }

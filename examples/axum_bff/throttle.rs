@@ -16,6 +16,13 @@ const PER_ADDRESS: Quota = Quota::per_minute(number(20));
 /// What is remembered is looked through when it is more than this.
 const REMEMBERED: usize = 10_000;
 
+/// Why an attempt may not be made, and the time until it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    User(Duration),
+    Address(Duration),
+}
+
 /// Counts attempts, successful ones too.
 pub(crate) struct Throttle {
     users: Limiter<String>,
@@ -36,16 +43,16 @@ impl Throttle {
         }
     }
 
-    /// Notes an attempt; the error is the time until the next one may be made. The address is that of the connection: behind a
-    /// proxy take it from the header that the proxy sets, and from nowhere else.
-    pub(crate) fn attempt(&self, address: IpAddr, user: Option<&str>) -> Result<(), Duration> {
+    /// Notes an attempt. The address is that of the connection: behind a proxy take it from the header that the proxy sets, and
+    /// from nowhere else.
+    pub(crate) fn attempt(&self, address: IpAddr, user: Option<&str>) -> Result<(), Held> {
         if self.users.len() + self.addresses.len() > REMEMBERED {
             self.users.retain_recent();
             self.addresses.retain_recent();
         }
         // The address first: who is held back there can't hold back a user.
-        attempt(&self.addresses, &network(address))?;
-        user.map_or(Ok(()), |user| attempt(&self.users, &user.to_lowercase()))
+        attempt(&self.addresses, &network(address)).map_err(Held::Address)?;
+        user.map_or(Ok(()), |user| attempt(&self.users, &user.to_lowercase()).map_err(Held::User))
     }
 }
 

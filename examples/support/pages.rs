@@ -53,8 +53,8 @@ pub(super) fn password(status: StatusCode, user: &str, message: Option<&str>) ->
             p.message.good[status.is_success()] role="alert" { (message) }
         }
         form method="post" action="/account/password" {
-            (field("username", "User name", "username", user, true))
-            (field("password", "Present password", "current-password", "", false))
+            (field("username", "User name", "username", user, user.is_empty()))
+            (field("password", "Present password", "current-password", "", !user.is_empty()))
             (field("new_password", "New password", "new-password", "", false))
             div.actions { button { "Change it" } }
         }

@@ -46,4 +46,5 @@ mod cookie;
 mod door;
 mod end;
 mod passing;
+mod seen;
 mod telling;

@@ -84,7 +84,9 @@ async fn stream_ends_with_its_login_and_with_no_other() {
     assert!(!second.text.contains("event: ended"));
     bff.gateway.gateway().set_password("alice", "looking glass");
     tablet.get("/api/orders").await;
-    assert!(second.hears_the_end().await.ends_with("event: ended\ndata: log in again\n\n"));
+    let second = second.hears_the_end().await;
+    assert!(second.ends_with("event: ended\ndata: log in again\n\n"));
+    assert!(second.contains(r#""part":"ends""#) && !second.contains(r#""part":"fails""#), "{second}");
 }
 
 #[tokio::test]

@@ -55,9 +55,8 @@ pub(crate) async fn log_in(
         return Ok(pages::login(&app.target, Some(Notice::Wrong), ""));
     }
     let user = (app.target.login == Login::Password).then_some(name.as_str());
-    if let Err(wait) = app.throttle.attempt(address.ip(), user) {
-        let seconds = wait.as_secs_f64().ceil() as u64;
-        return Ok(pages::login(&app.target, Some(Notice::TooOften { seconds }), &name));
+    if let Err(held) = app.throttle.attempt(address.ip(), user) {
+        return Ok(pages::login(&app.target, Some(held.into()), &name));
     }
     match &app.target.login {
         Login::Password => password::log_in(&app, &visitor, name, credentials.password.into()).await,
