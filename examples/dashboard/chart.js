@@ -1,6 +1,7 @@
 // One chart: series over the time window, stacked areas, stacked columns or lines, with a cursor. Knows nothing of metrics.
 
 const SVG = "http://www.w3.org/2000/svg";
+const LABEL = 56; // pixels from one label of the time axis to the next
 const MARGIN = { top: 10, right: 10, bottom: 20, left: 54 };
 
 export function element(name, attributes = {}, ...children) {
@@ -13,17 +14,17 @@ export function element(name, attributes = {}, ...children) {
 
 export class Chart {
   /** `kind`: "areas", "columns" or "lines". `series`: `{ name, colour }`, lowest first. `onPoint` hears of the pointer. */
-  constructor({ title, kind, series, span, format, onPoint }) {
-    Object.assign(this, { kind, series, span, format });
-    this.svg = element("svg", { class: "chart", role: "img", "aria-label": `${title}, over the last ${span} seconds` });
+  constructor({ title, kind, series, format, onPoint }) {
+    Object.assign(this, { kind, series, format });
+    this.svg = element("svg", { class: "chart", role: "img", "aria-label": `${title}, over time` });
     this.svg.addEventListener("pointermove", event => onPoint(this.#secondsAt(event)));
     this.svg.addEventListener("pointerleave", () => onPoint(null));
     new ResizeObserver(() => this.#draw()).observe(this.svg);
   }
 
-  /** `points`: `{ ago, values }`, oldest first, a value per series or null. `cursor`: seconds ago, or null. */
-  show(points, cursor) {
-    Object.assign(this, { points, cursor });
+  /** `points`: `{ ago, values }`, oldest first, a value per series or null. `span`: the axis's seconds. `cursor`: seconds ago, or null. */
+  show(points, span, cursor) {
+    Object.assign(this, { points, span, cursor });
     this.#draw();
   }
 
@@ -52,7 +53,8 @@ export class Chart {
         element("text", { x: MARGIN.left - 6, y: y + 4, "text-anchor": "end" }, this.format(value)),
       ];
     });
-    const step = this.right - MARGIN.left > 420 ? 15 : 30;
+    const fitting = Math.floor((this.right - MARGIN.left) / LABEL);
+    const step = [1, 2, 5, 10, 15, 30].find(step => this.span / step <= fitting) ?? 60;
     for (let ago = 0; ago <= this.span; ago += step) {
       const anchor = ago === 0 ? "end" : "middle";
       const label = ago === 0 ? "now" : `−${ago} s`;

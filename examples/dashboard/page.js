@@ -1,9 +1,9 @@
-// Reads /metrics, keeps the last minute and a half, and shows it.
+// Reads /metrics, and shows what it has seen, at most the last minute and a half.
 
 import { Chart, element } from "/chart.js";
 
 const PERIOD = 500; // milliseconds between two reads
-const SPAN = 90; // seconds that are shown
+const SPANS = [10, 20, 30, 60, 90]; // seconds that the axis may show
 const PREFIX = "tower_reauth_";
 
 const whole = value => Math.round(value).toLocaleString("en");
@@ -107,7 +107,7 @@ let missed = 0;
 
 const charts = PANELS.map(panel => {
   const chart = new Chart({
-    ...panel, span: SPAN, series: panel.series.map(([name, colour]) => ({ name, colour })),
+    ...panel, series: panel.series.map(([name, colour]) => ({ name, colour })),
     onPoint: ago => { pointed = ago; show(); },
   });
   const values = panel.series.map(() => element("data", {}, "–"));
@@ -151,7 +151,7 @@ function take(now) {
   reads = reads.filter(read => now.at - read.at <= 10);
   if (before) points.push({ at: now.at, values: PANELS.map(panel => panel.series.map(([, , value]) => value(now, before, reads[0]))) });
   if (paused) return;
-  points = points.filter(point => now.at - point.at <= SPAN);
+  points = points.filter(point => now.at - point.at <= SPANS.at(-1));
   SUMS.forEach(([, value], index) => { sums[index].textContent = whole(value(now)); });
   show();
 }
@@ -161,13 +161,16 @@ function show() {
   const shown = paused ? points.filter(point => point.at <= paused) : points;
   const last = shown.at(-1);
   if (!last) return;
+  const seen = last.at - shown[0].at;
+  const span = SPANS.find(span => span >= seen) ?? SPANS.at(-1);
+  back.min = -span;
   const chosen = pointed ?? (Number(back.value) < 0 ? -Number(back.value) : null);
   const wanted = last.at - (chosen ?? 0);
   const at = shown.reduce((best, point) => Math.abs(point.at - wanted) < Math.abs(best.at - wanted) ? point : best);
   const ago = last.at - at.at;
   when.textContent = chosen === null ? "now" : `−${ago.toFixed(1)} s`;
   charts.forEach(({ chart, values }, panel) => {
-    chart.show(shown.map(point => ({ ago: last.at - point.at, values: point.values[panel] })), chosen === null ? null : ago);
+    chart.show(shown.map(point => ({ ago: last.at - point.at, values: point.values[panel] })), span, chosen === null ? null : ago);
     values.forEach((value, index) => {
       const number = at.values[panel][index];
       value.textContent = number === null ? "–" : PANELS[panel].format(number);
@@ -181,7 +184,7 @@ function say(state, text) {
   status.textContent = text;
 }
 
-back.min = -SPAN;
+back.min = -SPANS[0];
 back.max = 0;
 back.value = 0;
 back.addEventListener("input", show);

@@ -7,6 +7,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 pub(crate) fn router(prometheus: PrometheusHandle) -> Router {
     Router::new()
         .route("/", get(async || file("text/html; charset=utf-8", include_str!("page.html"))))
+        .route("/icon.svg", get(async || file("image/svg+xml", include_str!("icon.svg"))))
         .route("/page.css", get(async || file("text/css; charset=utf-8", include_str!("page.css"))))
         .route("/page.js", get(async || file("text/javascript; charset=utf-8", include_str!("page.js"))))
         .route("/chart.js", get(async || file("text/javascript; charset=utf-8", include_str!("chart.js"))))
