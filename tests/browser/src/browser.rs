@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use fantoccini::{Client, ClientBuilder, Locator, cookies::Cookie, error::ErrorStatus, wd::WebDriverCompatibleCommand};
 use http::Method;
@@ -76,7 +76,8 @@ impl Browser {
         ];
         let mut arguments: Vec<_> = arguments.map(str::to_owned).into();
         arguments.push(format!("--user-data-dir={}", profile.path().display()));
-        let capabilities = json!({ "goog:chromeOptions": { "args": arguments } });
+        let capabilities =
+            json!({ "goog:chromeOptions": { "args": arguments }, "goog:loggingPrefs": { "browser": "ALL" } });
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities.as_object().cloned().unwrap_or_default())
             .connect(&format!("http://127.0.0.1:{port}"))
@@ -209,32 +210,59 @@ impl Browser {
         Ok(cookie)
     }
 
-    /// Keeps a picture of the whole page.
+    /// Keeps pictures of the whole page in every look. The last look stays.
     ///
     /// # Errors
-    /// When it can't be taken or written.
-    pub async fn picture(&self, title: &str, look: Look) -> anyhow::Result<()> {
-        let scheme = if look.scheme == Scheme::Dark { "dark" } else { "light" };
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }, { "name": "prefers-reduced-motion", "value": "reduce" }]);
+    /// When one can't be taken or written, when the page is wider than its window, or when the browser complains of it.
+    pub async fn pictures(&self, title: &str) -> anyhow::Result<()> {
+        for look in Look::ALL {
+            self.picture(title, look).await.with_context(|| format!("{title}, {look:?}"))?;
+        }
+        let complaints = self.complaints().await?;
+        ensure!(complaints.is_empty(), "{title}: {complaints:?}");
+        Ok(())
+    }
+
+    /// Looks at the page in this way.
+    ///
+    /// # Errors
+    /// When the browser is gone.
+    pub async fn look(&self, look: Look) -> anyhow::Result<()> {
+        let features = json!([{ "name": "prefers-color-scheme", "value": look.scheme.name() }, { "name": "prefers-reduced-motion", "value": "reduce" }]);
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
-        self.resize(look.width, 760).await?;
-        let height = self.evaluate("document.documentElement.scrollHeight").await?.as_u64().unwrap_or(760);
-        self.resize(look.width, height).await?;
+        self.resize(look.width, 760).await
+    }
+
+    /// What the browser wrote into its console since the last time, but for answers that say that something is not possible: some
+    /// pages are such answers.
+    async fn complaints(&self) -> anyhow::Result<Vec<String>> {
+        let log = self.client.issue_cmd(Extension("se/log", json!({ "type": "browser" }))).await?;
+        let entries = log.as_array().context("a log is a list")?;
+        Ok(entries.iter().filter(|entry| entry["source"] != "network").map(Value::to_string).collect())
+    }
+
+    async fn picture(&self, title: &str, look: Look) -> anyhow::Result<()> {
+        self.look(look).await?;
+        let size = self.evaluate("['scrollWidth', 'scrollHeight'].map(side => document.documentElement[side])").await?;
+        ensure!(size[0] == look.width, "the page is {} pixels wide", size[0]);
+        self.resize(look.width, size[1].as_u64().context("a height is a number")?).await?;
         let picture = self.devtools("Page.captureScreenshot", json!({ "format": "png" })).await?;
         let picture = BASE64_STANDARD.decode(picture["data"].as_str().context("a picture is text")?)?;
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/screenshots");
         let folder = env::var_os("SCREENSHOTS").map_or(folder, PathBuf::from);
         fs::create_dir_all(&folder)?;
-        Ok(fs::write(folder.join(format!("{title}-{}-{scheme}-{}.png", self.name, look.width)), picture)?)
+        let name = format!("{title}-{}-{}-{}.png", self.name, look.scheme.name(), look.width);
+        Ok(fs::write(folder.join(name), picture)?)
     }
 
-    async fn resize(&self, width: u32, height: u64) -> anyhow::Result<Value> {
+    async fn resize(&self, width: u32, height: u64) -> anyhow::Result<()> {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.devtools("Emulation.setDeviceMetricsOverride", size).await
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await.map(drop)
     }
 
     async fn devtools(&self, command: &str, parameters: Value) -> anyhow::Result<Value> {
-        Ok(self.client.issue_cmd(DevTools(json!({ "cmd": command, "params": parameters }))).await?)
+        let command = json!({ "cmd": command, "params": parameters });
+        Ok(self.client.issue_cmd(Extension("goog/cdp/execute", command)).await?)
     }
 }
 
@@ -261,8 +289,10 @@ impl Drop for Browser {
 impl Look {
     /// A desktop's window.
     pub const WIDE: Self = Self { width: 1180, scheme: Scheme::Light };
-    /// A telephone's.
-    pub const NARROW: Self = Self { width: 390, scheme: Scheme::Light };
+    /// The smallest telephone's.
+    pub const NARROW: Self = Self { width: 320, scheme: Scheme::Light };
+    /// Both, by night and by day.
+    pub const ALL: [Self; 4] = [Self::NARROW.dark(), Self::NARROW, Self::WIDE.dark(), Self::WIDE];
 
     /// The same in the dark.
     #[must_use]
@@ -271,17 +301,24 @@ impl Look {
     }
 }
 
-/// A command of Chromium's own protocol.
-#[derive(Debug)]
-struct DevTools(Value);
+impl Scheme {
+    /// As CSS calls it.
+    fn name(self) -> &'static str {
+        if self == Self::Dark { "dark" } else { "light" }
+    }
+}
 
-impl WebDriverCompatibleCommand for DevTools {
+/// A command that is chromedriver's own: its path below the session, and what is sent.
+#[derive(Debug)]
+struct Extension(&'static str, Value);
+
+impl WebDriverCompatibleCommand for Extension {
     fn endpoint(&self, base_url: &Url, session_id: Option<&str>) -> Result<Url, ParseError> {
-        base_url.join(&format!("session/{}/goog/cdp/execute", session_id.unwrap_or_default()))
+        base_url.join(&format!("session/{}/{}", session_id.unwrap_or_default(), self.0))
     }
 
     fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
-        (Method::POST, Some(self.0.to_string()))
+        (Method::POST, Some(self.1.to_string()))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Headless browsers in front of `examples/axum_bff`: each with a profile of its own, as each device of a user has one.
+//! Headless browsers in front of `examples/axum_bff` and `examples/dashboard`: each with a profile of its own, as each device of a
+//! user has one.
 
 mod browser;
 mod process;
@@ -6,7 +7,7 @@ mod server;
 
 pub use self::{
     browser::{Browser, Look, Scheme},
-    server::{Login, Server},
+    server::{Dashboard, Login, Server},
 };
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! The example, running.
+//! The examples, running.
 
-use std::{env, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::ensure;
 use tokio::process::Command;
@@ -27,15 +27,21 @@ pub struct Server {
     process: Process,
 }
 
+/// The dashboard. It ends when it is dropped.
+pub struct Dashboard {
+    /// The address of its page.
+    pub url: String,
+    _process: Process,
+}
+
 impl Server {
     /// Starts it on a free port, with its embedded gateway.
     ///
     /// # Errors
     /// When the example was not built, or does not start.
     pub async fn start(login: Login) -> anyhow::Result<Self> {
-        let mut command = program()?;
-        command.args(["--login", if login == Login::Code { "code" } else { "password" }]);
-        let mut server = Self::run(&mut command, login).await?;
+        let mut command = Self::program()?;
+        let mut server = Self::run(command.args(["--login", login.name()]), login).await?;
         server.password_url = server.process.line(address_in).await?;
         Ok(server)
     }
@@ -46,7 +52,7 @@ impl Server {
     /// As [`start`](Server::start).
     pub async fn start_before_the_gateway_of(other: &Self) -> anyhow::Result<Self> {
         let gateway = other.password_url.trim_end_matches("/account/password");
-        let mut command = program()?;
+        let mut command = Self::program()?;
         command.env("REAUTH_CLIENT_SECRET", "the client's secret");
         command.args(["--login", "password", "--gateway-kind", "wso2", "--client-id", "orchard", "--scope", "orders"]);
         for (flag, path) in [
@@ -70,6 +76,14 @@ impl Server {
         Ok(())
     }
 
+    /// The program, for whoever wants to start it otherwise.
+    ///
+    /// # Errors
+    /// When the example was not built.
+    pub fn program() -> anyhow::Result<Command> {
+        example("axum_bff")
+    }
+
     async fn run(command: &mut Command, login: Login) -> anyhow::Result<Self> {
         let mut process = Process::start(command.args(["--listen", "127.0.0.1:0"]).env("RUST_LOG", "error"))?;
         let url = process.line(|line| line.starts_with("http").then(|| line.to_owned())).await?;
@@ -77,10 +91,29 @@ impl Server {
     }
 }
 
-fn program() -> anyhow::Result<Command> {
-    let built = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/debug/examples/axum_bff");
-    let program = env::var_os("BFF_PROGRAM").map_or(built, PathBuf::from);
-    ensure!(program.exists(), "{} is missing: cargo build --features axum --example axum_bff", program.display());
+impl Dashboard {
+    /// Starts it on a free port, for longer than any test.
+    ///
+    /// # Errors
+    /// When the example was not built, or does not start.
+    pub async fn start() -> anyhow::Result<Self> {
+        let mut command = example("dashboard")?;
+        let mut process = Process::start(command.args(["--seconds", "3600"]))?;
+        let url = process.line(address_in).await?;
+        Ok(Self { url, _process: process })
+    }
+}
+
+impl Login {
+    /// As the command line calls it.
+    fn name(self) -> &'static str {
+        if self == Self::Code { "code" } else { "password" }
+    }
+}
+
+fn example(name: &str) -> anyhow::Result<Command> {
+    let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/debug/examples").join(name);
+    ensure!(program.exists(), "{} is missing: cargo build --all-features --example {name}", program.display());
     Ok(Command::new(program))
 }
 

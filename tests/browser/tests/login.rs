@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tower_reauth_browser::{Browser, Login, Look, Server};
+use tower_reauth_browser::{Browser, Login, Server};
 
 const ENTER: char = '\u{e007}';
 const TAB: char = '\u{e004}';
@@ -12,12 +12,11 @@ async fn wrong_password_shows_a_message_and_the_right_one_lets_in() -> anyhow::R
     for login in [Login::Password, Login::Code] {
         let (server, browser) = (Server::start(login).await?, Browser::start("visitor").await?);
         browser.open(&server.url).await?;
-        browser.picture(&format!("0-door-{login:?}"), Look::WIDE).await?;
+        browser.pictures(&format!("0-door-{login:?}")).await?;
         browser.try_to_log_in(&server, "wrong").await?;
         browser.sees("[role=alert]").await?;
         assert_eq!(browser.text("[role=alert]").await?, "This name and password do not belong together.");
-        browser.picture(&format!("0-wrong-{login:?}"), Look::WIDE).await?;
-        browser.picture(&format!("0-wrong-{login:?}"), Look::NARROW.dark()).await?;
+        browser.pictures(&format!("0-wrong-{login:?}")).await?;
         // The name is still there, and the password has the focus.
         assert_eq!(browser.evaluate("document.activeElement.id").await?, "password");
         assert_eq!(browser.evaluate("document.querySelector('#username').value").await?, "alice");
@@ -73,7 +72,7 @@ async fn everything_is_in_reach_of_the_keyboard() -> anyhow::Result<()> {
     let all = ["RFC 9700, section 2.4", "Log out", "Place an order", "Refresh", "Refresh ten times at once"];
     assert_eq!(reached, all);
     browser.evaluate("document.querySelector('[data-do=order]').focus()").await?;
-    browser.picture("7-focus", Look::WIDE).await?;
+    browser.pictures("7-focus").await?;
     browser.press(ENTER).await?;
     browser.until("document.querySelector('#said').textContent === 'Two pears are ordered.'").await
 }
