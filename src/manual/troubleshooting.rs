@@ -167,10 +167,12 @@
 //! | the token endpoint's client goes through the session's own layer on a task of its own | a client without the layer |
 //!
 //! # An upload fails
-//! A rejected upload is sent again if its body can be had again: a body in memory of any size, or a stream of at most 64 KiB
-//! ([`replay_limit`](crate::ReauthLayer::replay_limit)). Otherwise the caller gets the 401 at once with
-//! [`NotReplayable`](crate::ErrorKind::NotReplayable). The token is renewed all the same, so sending the upload again from its source
-//! works. To avoid this for large streams:
+//! A rejected upload is sent again if its body can be had again. That is so for a `Full<Bytes>` of any size, and for every other
+//! body up to 64 KiB ([`replay_limit`](crate::ReauthLayer::replay_limit)). For a stream of unknown length it is so if no more than
+//! that, and no more than 1,024 frames, had been read when the rejection came.
+//!
+//! Otherwise the caller gets the 401 at once, with [`NotReplayable`](crate::ErrorKind::NotReplayable). The token is renewed all
+//! the same, so the caller can send the upload again from its source. To avoid this for large streams:
 //! - Raise `replay_limit`, if you have the memory.
 //! - Send a small request just before: a token that was revoked is then renewed before the upload. For a token that has
 //!   expired, or is due for renewal, the layer does this by itself.
