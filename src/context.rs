@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use crate::identity::SessionId;
 
-/// What a [`Grant`](crate::Grant) is told about the renewal that it serves.
+/// What a [`Grant`](crate::Grant) knows of the renewal that it serves.
 #[derive(Clone, Default)]
 pub struct GrantContext {
     session: SessionId,

@@ -1,10 +1,10 @@
 //! A [tower](https://docs.rs/tower) layer for outbound HTTP clients. It adds the `Authorization` header from credentials held in
-//! memory, and when the far side refuses the token it renews it once for everyone who is waiting and sends the request
-//! again. The user of the application notices nothing.
+//! memory. If the server refuses the token, it renews the token once for everyone who waits, and sends the request again. The
+//! user of the application notices nothing.
 //!
 //! # From nothing to a working client
-//! A client needs three things: a [`TokenEndpoint`] to get tokens from, a [`Session`] that owns the credentials, and a
-//! [`ReauthLayer`] that puts the session's token on the requests to the origins it is told.
+//! A client has three parts. A [`TokenEndpoint`] is where tokens come from. A [`Session`] owns the credentials. A
+//! [`ReauthLayer`] puts the session's token on requests to the origins that you list.
 //!
 //! ```no_run
 //! use bytes::Bytes;
@@ -38,8 +38,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The finished client is a [`Reauth`] of the client inside. Give it a name once, and keep it in axum's `State`, in a
-//! `LazyLock`, or wherever a client is kept; clones are cheap.
+//! The finished client is a [`Reauth`] of the client inside. Name its type once, and keep it in axum's `State`, in a
+//! `LazyLock`, or wherever you keep a client. Clones are cheap.
 //!
 //! ```
 //! # use bytes::Bytes; use http_body_util::Full;
@@ -49,45 +49,70 @@
 //! ```
 //!
 //! # What happens to a request
-//! 1. Its origin is checked against [`Origins`]. A token goes nowhere else: any other request goes through bare.
-//! 2. It gets the session's token. If there is none, the first token is fetched; a thousand calls at once make one token
+//! 1. Its origin is compared with [`Origins`]. A request to any other origin is sent bare: without a token.
+//! 2. It gets the session's token. If there is none, the token is fetched first: a thousand calls at once make one token
 //!    request.
-//! 3. What a replay needs is kept: a flat copy of the head, and the body where it can be had again ([`Replay`]).
-//! 4. The response is judged by a [`Classify`]. By default a 401 is a rejection unless its challenge says that a new token
-//!    would not help; [`Wso2Classifier`] also reads the fault codes of WSO2 API Manager, [`GrpcClassifier`] the status of gRPC.
-//! 5. After a rejection the token is renewed once for everyone: with the refresh token, and if the server refuses that one
-//!    for good, with the session's own [`Grant`]. If others had renewed it already, nothing is asked of the server.
-//! 6. The request is sent again, byte for byte. The caller gets that answer, or the original rejection, whole, with the
-//!    reason in its extensions ([`RenewalFailed`]).
+//! 3. The layer keeps what it needs to send the request again: a copy of the head, and the body if it can be had again
+//!    ([`Replay`]).
+//! 4. A [`Classify`] decides whether the response is a *rejection*: a response that says that the token is not good. By default
+//!    that is a 401, unless its challenge says that a new token would not help. [`Wso2Classifier`] also reads the fault codes
+//!    of WSO2 API Manager, [`GrpcClassifier`] the status of gRPC.
+//! 5. After a rejection the token is renewed once for everyone: with the refresh token, and if the server refuses that, with
+//!    the session's own [`Grant`]. If others have renewed it already, no token request is made.
+//! 6. The request is sent again, byte for byte. The caller gets that answer. If this is not possible, the caller gets the
+//!    original rejection, complete, with the reason in its extensions ([`RenewalFailed`]).
 //!
-//! A rejection says that the request was not applied, so every method is replayed, POST included. Where that can be untrue,
-//! put [`NoReplay`] into the request's extensions. [`WithoutAuth`] sends a request bare, [`ForceRenewal`] renews first.
+//! A rejection means that the request was not applied, so every method is sent again, POST included. If that may be untrue for
+//! a request, put [`NoReplay`] into its extensions. [`WithoutAuth`] sends a request bare, [`ForceRenewal`] renews first.
+//!
+//! A request that cannot be sent again does not wait after a rejection: its caller gets the rejection at once, and the renewal
+//! goes on for later calls.
 //!
 //! # Credentials
-//! [`PasswordGrant`], [`ClientCredentialsGrant`] and [`RefreshTokenGrant`] speak to a [`TokenEndpoint`]; [`grant_fn`] and
-//! [`grant_with`] make a grant of a closure, and [`Grant`] can be implemented for anything else. A user who is not known yet
-//! is a [`Session::logged_out`], and comes in by [`Session::login`].
+//! [`PasswordGrant`], [`ClientCredentialsGrant`] and [`RefreshTokenGrant`] use a [`TokenEndpoint`]. [`grant_fn`] and
+//! [`grant_with`] turn a closure into a grant, and you can implement [`Grant`] yourself. For a user who is not known yet, start
+//! with [`Session::logged_out`] and call [`Session::login`] later.
 //!
-//! Credentials that the server refuses are not sent again and again, so that nobody is locked out: the session becomes
-//! [`Status::Refused`], which [`Session::subscribe`] tells, and the user is to be asked.
+//! The token is always sent with the scheme `Bearer`. [`ReauthLayer::header`] changes the header's name.
+//!
+//! # When to ask the user for a login
+//! When the session's [`Status`] is [`Refused`](Status::Refused) or [`LoggedOut`](Status::LoggedOut):
+//! [`Session::status`] and [`Session::subscribe`] tell. An error of the kind [`ErrorKind::Refused`] alone is not enough,
+//! because the session may still make sure. Refused credentials are not sent again and again, so that no account is locked. A
+//! long outage of the authorization server does not log anybody out.
+//!
+//! [`manual::troubleshooting`] starts from what you see: a 401, an error, a line in the log.
 //!
 //! # Many users
-//! A backend-for-frontend holds the credentials of all its users: [`Sessions`] takes the place of the one [`Session`], and finds
-//! whose a request is by a key in its extensions. It is bounded in number and time, and an idle user costs a few hundred
-//! bytes beside the secrets.
+//! A backend-for-frontend holds the credentials of all its users. [`Sessions`] takes the place of the one [`Session`]: it finds
+//! the session by a key in the request's extensions. It is limited in number and time. An idle user costs a few hundred bytes
+//! besides the secrets.
 //!
 //! # Order of layers
-//! From the outside in: redirects, this layer, decompression, the client. A time-out outside the layer counts the renewal
-//! in; one inside counts each attempt. A concurrency limit works on either side: a call that waits for a token gives back its
-//! place.
+//! From the outside in: redirects, this layer, decompression, the client.
 //!
-//! The token endpoint must be reached without the session's own layer. A session that is asked to authorize its own
-//! token request says so ([`ErrorKind::SelfAuthorization`]).
+//! | layer | where it goes |
+//! | --- | --- |
+//! | redirects | outside: the new request is checked against [`Origins`] again, so no token follows to another host |
+//! | decompression | inside, if the classifier reads bodies ([`Wso2Classifier`]) |
+//! | retry | either side. Both work; outside it also retries errors that come from the token endpoint. Let it retry broken connections and 5xx, not 401: this layer has done that already |
+//! | time-out | outside, it includes the wait for a renewal; inside, it applies to each attempt. Either way a renewal that is under way goes on |
+//! | concurrency limit, buffer | either side: a call that waits for a token gives its place back |
+//! | tracing, metrics | outside, they see one request for each call; inside, each attempt |
+//! | proxy, TLS, HTTP/2 | the client's affair. The layer works with HTTP/1.1 and HTTP/2 alike |
+//!
+//! Calls to the token endpoint must not go through the session's own layer. A session that is asked to authorize its own
+//! token request fails with [`ErrorKind::SelfAuthorization`].
+//!
+//! # Runtime
+//! Renewals and revocations are tokio tasks on the runtime of the call that starts them, so they go on if the caller leaves.
+//! [`SessionBuilder::runtime`] names another runtime. Before a program ends, await [`Session::shutdown`] or
+//! [`Sessions::shutdown`], so that none of them is cut off.
 //!
 //! # Bodies of other crates
-//! The request's body type stays what the inner service takes, and must be [`Replay`]. The features `axum`, `tonic` and
-//! `reqwest` make it so for the bodies of these crates; [`manual::clients`] shows how their clients are wrapped. Where a
-//! body is of another type, convert it outside the layer:
+//! The request's body type must be [`Replay`], and the layer does not change it. The features `axum`, `tonic` and `reqwest` add
+//! the body types of these crates; [`manual::clients`] shows how to wrap their clients, and kube's. Convert any other body
+//! outside the layer:
 //!
 //! ```
 //! # use std::{convert::Infallible, error::Error};
@@ -106,15 +131,22 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Testing
+//! The layer and the endpoint take any tower service, so a test needs no network: `tower::service_fn` stands in for the server,
+//! and [`grant_fn`] for the token endpoint, as in the example of [`ReauthLayer`]. Waits and lifetimes follow tokio's clock,
+//! which a test can stop with `tokio::time::pause`.
+//!
 //! # More
-//! [`manual::defaults`] lists every limit, [`manual::events`] every event, [`manual::metrics`] what can be counted;
-//! [`manual::threats`] says what is defended and what is not, [`manual::clients`] tells of tonic, reqwest and axum. The
-//! `quickstart` example plays the story of two devices against a gateway of its own, or against yours; `tonic_client` and
-//! `reqwest_client` are short programs with a server of their own, and `dashboard` plots the metrics of a storm.
+//! [`manual::troubleshooting`] says what to do when something goes wrong. [`manual::defaults`] lists every limit,
+//! [`manual::answers`] what an answer of the token endpoint means, [`manual::events`] every log line, [`manual::metrics`] every
+//! metric. [`manual::clients`] is about tonic, reqwest, axum and kube, [`manual::threats`] about security.
+//!
+//! Among the examples, `quickstart` plays a story of two devices against a gateway of its own, or against yours. `axum_bff` is a
+//! backend-for-frontend, `tonic_client` and `reqwest_client` are short programs, and `dashboard` plots the metrics of a storm.
 //!
 //! # What it does not do
-//! It stores nothing on disk, opens no browser, verifies no token, and is no server-side authentication. It renews tokens;
-//! which of them your user should have is your application's business.
+//! It stores nothing on disk, opens no browser, verifies no token, and does not authenticate inbound requests. It renews tokens;
+//! which token a user should have is your application's decision.
 
 mod challenge;
 mod clock;

@@ -58,7 +58,7 @@ impl TokenSet {
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Error::new(
                 ErrorKind::InvalidAccessToken,
-                "the access token is empty or holds characters that no header can carry",
+                "the access token is empty, or has characters that no header can carry",
             ));
         }
         Ok(Self { access_token, lifetime: None, refresh_token: None, details: Details::default(), asked: None })

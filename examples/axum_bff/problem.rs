@@ -9,7 +9,7 @@ use axum::{
 use http::{StatusCode, header::RETRY_AFTER};
 use serde_json::json;
 use tower::timeout::error::Elapsed;
-use tower_reauth::{Error, ErrorKind};
+use tower_reauth::Error;
 
 #[derive(Debug)]
 pub(crate) enum Problem {
@@ -50,10 +50,8 @@ impl fmt::Display for Problem {
 
 impl From<&Error> for Problem {
     fn from(error: &Error) -> Self {
-        match error.kind() {
-            ErrorKind::LoggedOut | ErrorKind::Refused => Self::LoginRequired,
-            _ => Self::Unavailable(error.retry_after()),
-        }
+        // Whether a login is needed is asked of the session: a refusal may be temporary.
+        Self::Unavailable(error.retry_after())
     }
 }
 

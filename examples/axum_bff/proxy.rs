@@ -47,6 +47,7 @@ pub(crate) async fn forward(
         },
         Err(problem) => Err(problem),
     };
+    let answer = answer.map_err(|problem| if app.is_live(&account) { problem } else { Problem::LoginRequired });
     match &answer {
         Ok(response) if response.status().is_success() => {
             app.story.tell(deed, Part::Succeeds, response.status().to_string());

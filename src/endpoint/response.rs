@@ -70,7 +70,7 @@ impl Answer {
             "scope" => answer.scope = Some(value.into()),
             _ => answer.keep(name, value.into(), value),
         });
-        if each_once { answer.if_whole() } else { Err(de::Error::custom("a member stands twice")) }
+        if each_once { answer.if_whole() } else { Err(de::Error::custom("a member is there twice")) }
     }
 
     /// Keeps a member that has no meaning here, or one only where another is missing.
@@ -87,7 +87,7 @@ impl Answer {
         if self.access_token.iter().chain(&self.refresh_token).all(is_whole) {
             return Ok(self);
         }
-        Err(de::Error::custom("a token holds what is no text"))
+        Err(de::Error::custom("a token is not text"))
     }
 
     /// What the answer says, where it is no token response.
@@ -103,9 +103,9 @@ pub(super) fn tokens(step: &Step<'_>, parts: &Parts, accepted: &[Box<str>], body
     let status = *status;
     let refuse = |kind, why: &str| step.error(kind, why).with_status(status);
     let answer = Answer::parse(headers, body).map_err(|_| match shape(without_mark(body)) {
-        _ if is_form(headers, body) => refuse(ErrorKind::MalformedAnswer, "the answer is a form that can't be read"),
+        _ if is_form(headers, body) => refuse(ErrorKind::MalformedAnswer, "the answer is a form that cannot be read"),
         Shape::Empty => refuse(ErrorKind::EmptyAnswer, "the answer has no body"),
-        Shape::Json => refuse(ErrorKind::MalformedAnswer, "the answer is cut off or is no token response"),
+        Shape::Json => refuse(ErrorKind::MalformedAnswer, "the answer is cut off, or is not a token response"),
         Shape::Foreign => {
             let page = is_page(body);
             refuse(ErrorKind::NotJson, "the answer is not JSON").with_verdict(TokenVerdict::Broken { page })
@@ -124,7 +124,7 @@ pub(super) fn tokens(step: &Step<'_>, parts: &Parts, accepted: &[Box<str>], body
         return Err(refuse(ErrorKind::UnsupportedTokenType, &not_bearer(name)));
     }
     let mut tokens = TokenSet::new(access_token).map_err(|_| {
-        refuse(ErrorKind::InvalidAccessToken, "the access token is empty or holds what no header can carry")
+        refuse(ErrorKind::InvalidAccessToken, "the access token is empty, or has characters that no header can carry")
     })?;
     let until = |end: SystemTime| whole_seconds(end.duration_since(told_at(headers)).unwrap_or_default());
     if let Some(lifetime) = answer.lifetime.or_else(|| answer.end.map(until)) {
@@ -178,7 +178,7 @@ impl<'de> Visitor<'de> for AnswerVisitor {
             }
             // Two values for one name: no telling which of them others on the way have read (RFC 8259 §4).
             if !seen.insert(name) {
-                return Err(de::Error::custom("a member stands twice"));
+                return Err(de::Error::custom("a member is there twice"));
             }
         }
         Ok(answer)

@@ -169,7 +169,7 @@ fn broken(step: &Step<'_>, source: BoxError) -> Error {
         Some(kind @ ErrorKind::SelfAuthorization) => kind,
         _ => ErrorKind::Transport,
     };
-    let error = step.error(kind, "the exchange with the server broke");
+    let error = step.error(kind, "the server could not be reached, or the connection broke");
     let error = if ours.is_some_and(|kind| kind != ErrorKind::Service) { error.not_sent() } else { error };
     error.with_source(source)
 }

@@ -32,18 +32,20 @@ pub(super) fn verdict(answer: Refusal<'_>) -> (TokenVerdict, ErrorKind, &'static
     let broken = |page, kind, why| (Broken { page }, kind, why);
     match (status.as_u16(), &*code) {
         (_, code) if is_throttling(code) => {
-            (Wait { throttled: true }, ErrorKind::Unavailable, "the server gets too many requests")
+            (Wait { throttled: true }, ErrorKind::Unavailable, "the server says that it gets too many requests")
         }
-        (429, _) => (Wait { throttled: true }, ErrorKind::Unavailable, "the server gets too many requests"),
+        (429, _) => {
+            (Wait { throttled: true }, ErrorKind::Unavailable, "the server says that it gets too many requests")
+        }
         (408 | 425, _) => (Wait { throttled: false }, ErrorKind::Unavailable, "the server asks for another attempt"),
-        (503, _) if retry_after => (Wait { throttled: false }, ErrorKind::Unavailable, "the server asks for patience"),
+        (503, _) if retry_after => (Wait { throttled: false }, ErrorKind::Unavailable, "the server asks to wait"),
         // Servers put OAuth codes on outages: here the body decides nothing (invariant 5).
         (511, _) => broken(false, ErrorKind::Unavailable, "a network portal stands between here and the server"),
         (500.., _) => broken(false, ErrorKind::Unavailable, "the server is in trouble"),
         (300..=399, _) => broken(false, ErrorKind::Redirected, "the server answered with a redirect"),
         (407, _) => broken(false, ErrorKind::UnexpectedStatus, "a proxy asks for credentials of its own"),
         (200..=299, _) if !is_error => {
-            broken(page, ErrorKind::UnexpectedStatus, "the server answered with a status that is not expected here")
+            broken(page, ErrorKind::UnexpectedStatus, "the server answered with a status that has no meaning here")
         }
         (_, "use_dpop_nonce") => (Nonce, ErrorKind::Misconfigured, "the server asks for a DPoP proof"),
         (_, "invalid_client" | "incorrect_client_credentials" | "bad_client_secret") => {
@@ -53,11 +55,13 @@ pub(super) fn verdict(answer: Refusal<'_>) -> (TokenVerdict, ErrorKind, &'static
         (_, "server_error" | "temporarily_unavailable") => {
             broken(false, ErrorKind::Unavailable, "the server is in trouble")
         }
-        (402.. | 400, _) if page => {
-            broken(true, ErrorKind::UnexpectedStatus, "a page came back: something before the server answered")
-        }
+        (402.. | 400, _) if page => broken(
+            true,
+            ErrorKind::UnexpectedStatus,
+            "a web page came back: a firewall, a proxy or a portal answered, and not the server",
+        ),
         (_, "unsupported_grant_type" | "invalid_scope" | "invalid_target" | "unauthorized_client") => {
-            (NotAllowed, ErrorKind::Misconfigured, "the server objects to the request")
+            (NotAllowed, ErrorKind::Misconfigured, "the server does not allow the request")
         }
         (status, code) => {
             let evidence = evidence(status, code);

@@ -33,7 +33,7 @@ pub struct RefreshTokenGrant {
 }
 
 impl RefreshTokenGrant {
-    /// Tokens for whoever this refresh token stands for, at this endpoint.
+    /// Tokens for the owner of this refresh token, at this endpoint.
     pub fn new(endpoint: TokenEndpoint, refresh_token: impl Into<SecretString>) -> Self {
         Self { endpoint, refresh_token: Some(refresh_token.into()) }
     }

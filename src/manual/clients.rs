@@ -1,10 +1,10 @@
-//! Clients other than hyper's: tonic, reqwest, and those with axum's body.
+//! Clients other than hyper's: tonic, reqwest, kube, and those with axum's body.
 //!
-//! The layer wraps any `Service<http::Request<B>>` whose body `B` is [`Replay`](crate::Replay). The features of this
-//! chapter make that true of body types of other crates.
+//! The layer wraps any `Service<http::Request<B>>` whose body `B` is [`Replay`](crate::Replay). The features named here
+//! implement it for the body types of other crates.
 //!
 //! # tonic, with the feature `tonic`
-//! A channel is wrapped as it is, and the generated client goes around the layer:
+//! Wrap a channel as it is, and give the result to the generated client:
 //!
 #![cfg_attr(feature = "tonic", doc = "```no_run")]
 #![cfg_attr(not(feature = "tonic"), doc = "```ignore")]
@@ -20,23 +20,21 @@
 //! // With a generated client: `OrdersClient::new(connect(&session)?)`.
 //! ```
 //!
-//! 1. A request names no host before it is in the channel, so the origins are
-//!    [`bound_to`](crate::Origins::bound_to) the channel's. That is your promise: don't set another origin by
-//!    `Endpoint::origin` or the generated client's `with_origin`.
-//! 2. Unary calls and server streams are replayed, compressed ones too; client streams as far as they are within the
+//! 1. A request has no host until it is in the channel. So use [`Origins::bound_to`](crate::Origins::bound_to) with the channel's
+//!    origin. Do not set another one with `Endpoint::origin` or the generated client's `with_origin`.
+//! 2. Unary calls and server streams are sent again, compressed ones too. Client streams are sent again up to the
 //!    [`replay_limit`](crate::ReauthLayer::replay_limit).
-//! 3. [`GrpcClassifier`](crate::GrpcClassifier) reads the status in the head of an answer. Where a server sends it in trailers,
-//!    [`with_trailers`](crate::GrpcClassifier::with_trailers) reads it there, for clients that make no streaming calls.
-//!    Once a message has come, everything passes.
-//! 4. Where there is no token, the caller gets a `tonic::Status`: `Unavailable` where another attempt may work,
-//!    `Unauthenticated` otherwise. [`Error::find`](crate::Error::find) finds the cause in it.
+//! 3. [`GrpcClassifier`](crate::GrpcClassifier) reads the status in the head of an answer. If your server sends it in trailers, use
+//!    [`with_trailers`](crate::GrpcClassifier::with_trailers), but not with streaming calls. Once a message has come, everything
+//!    passes.
+//! 4. If there is no token, the caller gets a `tonic::Status`: `Unavailable` if another attempt may work, `Unauthenticated`
+//!    if not. [`Error::find`](crate::Error::find) gets the cause out of it.
 //!
-//! tonic's own interceptors can't do this: they see no answers.
+//! tonic's own interceptors cannot do this: they do not see answers.
 //!
 //! # reqwest
-//! `reqwest::Client` is a tower service of request and response types of its own. A conversion on both sides makes it
-//! one of `http`'s, fit for the layer and for the token endpoint (`tower` with the features `filter` and `util`; the
-//! crate `tower-reqwest` does the same):
+//! `reqwest::Client` is a tower service with its own request and response types. Convert them to those of `http`, for the layer
+//! and for the token endpoint (`tower` with the features `filter` and `util`; the crate `tower-reqwest` does the same):
 //!
 #![cfg_attr(feature = "reqwest", doc = "```no_run")]
 #![cfg_attr(not(feature = "reqwest"), doc = "```ignore")]
@@ -61,16 +59,41 @@
 //! # Ok(()) }
 //! ```
 //!
-//! 1. Switch its redirects off: it would send the token request's secrets along, and it follows before the layer can
-//!    judge where to.
-//! 2. The feature `reqwest` makes `reqwest::Body` replayable: bytes by reference, streams up to the
+//! 1. Switch reqwest's redirects off. It would send the secrets of a token request along, and it follows redirects before the
+//!    layer can check the origin.
+//! 2. With the feature `reqwest` a `reqwest::Body` can be sent again: bytes by reference, streams up to the
 //!    [`replay_limit`](crate::ReauthLayer::replay_limit). Requests with `Bytes` or `String` bodies need no feature.
-//! 3. Its `RequestBuilder` goes to the client directly, past the layer; build requests with `http::Request`.
+//! 3. Build requests with `http::Request`. reqwest's `RequestBuilder` goes past the layer.
+//!
+//! # kube
+//! Put the layer in the place of kube's own `auth_layer`, below `base_uri_layer`, which adds the host. Box the request body,
+//! since kube's is not [`Replay`](crate::Replay):
+//!
+//! ```ignore
+//! use http::Request;
+//! use http_body_util::BodyExt;
+//! use hyper_util::{client::legacy::Client as Https, rt::TokioExecutor};
+//! use kube::{Client, Config, client::{Body, ConfigExt}};
+//! use tower::ServiceBuilder;
+//! use tower_reauth::{Origins, ReauthLayer, Session};
+//!
+//! fn client(config: Config, session: Session) -> Result<Client, Box<dyn std::error::Error>> {
+//!     let cluster = Origins::only("https://cluster.example:6443")?; // the host of config.cluster_url
+//!     let https = Https::builder(TokioExecutor::new()).build(config.rustls_https_connector()?);
+//!     let service = ServiceBuilder::new()
+//!         .layer(config.base_uri_layer())
+//!         .map_request(|request: Request<Body>| request.map(|body| body.boxed_unsync()))
+//!         .layer(ReauthLayer::new(session, cluster))
+//!         .service(https);
+//!     Ok(Client::new(service, config.default_namespace))
+//! }
+//! ```
+//!
+//! [`Error::find`](crate::Error::find) gets this crate's error out of kube's.
 //!
 //! # axum, with the feature `axum`
-//! A backend for a frontend, or a proxy, hands on requests with axum's body. With the feature a
-//! `Client<_, axum::body::Body>` of hyper-util is wrapped as it is, and
-//! [`TokenEndpoint::with_body`](crate::TokenEndpoint::with_body) takes the same client:
+//! A backend-for-frontend, or a proxy, forwards requests with axum's body. Wrap a `Client<_, axum::body::Body>` of hyper-util
+//! as it is; [`TokenEndpoint::with_body`](crate::TokenEndpoint::with_body) takes the same client:
 //!
 #![cfg_attr(feature = "axum", doc = "```")]
 #![cfg_attr(not(feature = "axum"), doc = "```ignore")]
@@ -83,20 +106,22 @@
 //!
 //! fn upstream(session: Session, https: Https) -> Result<Reauth<Https>, Error> {
 //!     let layer = ReauthLayer::new(session, Origins::only("https://orders.example")?);
-//!     // What the browser sent means nothing further on.
+//!     // The browser's own header is not for the API.
 //!     Ok(layer.own_authorization(OwnAuthorization::Replace).layer(https))
 //! }
 //! ```
+//!
+//! The browser's `Host` header must not be forwarded: it contradicts the URI, so the request would be sent bare.
 //!
 //! # Any other
 //! Convert the body outside the layer, or implement [`Replay`](crate::Replay) for a type of your own.
 //!
 //! # When it does not compile
 //! 1. *"the method `oneshot` exists for struct `Reauth<..>`, but its trait bounds were not satisfied"*: most often the request's
-//!    body type has no [`Replay`](crate::Replay). `api.call(request)` in place of `api.oneshot(request)` makes the compiler name it;
-//!    so does `tower::ServiceExt::oneshot(api, request)`.
+//!    body type is not [`Replay`](crate::Replay). Write `api.call(request)`, or `tower::ServiceExt::oneshot(api, request)`, and the
+//!    compiler names the type.
 //! 2. *"`Clone` is not satisfied"* where the stack is built: a replay needs a clone of the inner service. Put
-//!    `tower::buffer::Buffer` around one that can't be cloned.
-//! 3. *"implementation of `From` (or `Service`) is not general enough"* where a future is spawned: a limit of the compiler that
-//!    boxed errors in a client's type run into, with this layer and without. Spawn the `oneshot` future itself, or
-//!    give the body a concrete error type; `Full<Bytes>` has one.
+//!    `tower::buffer::Buffer` around a service that cannot be cloned.
+//! 3. *"implementation of `From` (or `Service`) is not general enough"* where a future is spawned: a limit of the compiler with
+//!    boxed errors in a client's type, with this layer or without. Spawn the `oneshot` future itself, or give the body
+//!    a concrete error type; `Full<Bytes>` has one.

@@ -15,7 +15,10 @@ use crate::{challenge::Classify, metrics, origin::Origins, sessions::SessionSour
 /// Adds the `Authorization` header to outbound requests, renews the token when it is rejected, and sends the request again.
 ///
 /// One layer can wrap many services; they share its sessions and its [`parked_limit`](Self::parked_limit). Several layers can
-/// share one session: they then share its token and its renewals, and each has its own origins.
+/// share one session: they then share its token and its renewals, and each has its own origins. For APIs with different logins
+/// make one session, one layer and one service each.
+///
+/// The layer does not send a request again after a failed connection or a 5xx: those are for a retry layer.
 /// [The crate's page](crate#order-of-layers) says in which order layers go.
 ///
 /// ```
@@ -79,11 +82,11 @@ impl ReauthLayer {
         self
     }
 
-    /// How many bytes of one request's body may be buffered for a replay. Default: 64 KiB. If a streamed body is longer, it is
-    /// sent in full, but it cannot be sent again: its caller gets the rejection. With 0 nothing is buffered.
+    /// How many bytes of one request's body may be buffered for a replay. Default: 64 KiB. A longer body is sent in full, but
+    /// cannot be sent again: its caller gets the rejection. With 0 nothing is buffered.
     ///
-    /// A body in memory, such as a `Full<Bytes>` of any size, is kept by reference and does not count here. While its request
-    /// waits for a renewal, it counts in the [`parked_limit`](Self::parked_limit).
+    /// A `Full<Bytes>` of any size is kept by reference, and does not count here. While its request waits for a renewal, it
+    /// counts in the [`parked_limit`](Self::parked_limit).
     pub fn replay_limit(mut self, bytes: usize) -> Self {
         self.config.replay_limit = bytes;
         self

@@ -110,7 +110,7 @@ impl Config {
             Choice::TheOne => None,
             Choice::Among(session) => Some(session),
             Choice::Nobody => {
-                events::sent_bare("the request says of nobody that it is theirs");
+                events::sent_bare("the request has no key");
                 return Ok(false);
             }
         };

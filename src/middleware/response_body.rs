@@ -16,10 +16,10 @@ use pin_project_lite::pin_project;
 const MOST_FRAMES: usize = 1024;
 
 pin_project! {
-    /// The inner service's response body, whole, whether the layer looked into it or not.
+    /// The inner service's response body, complete, whether the layer has read from it or not.
     ///
-    /// Frames come as the inner service gave them, with the same data type and the same errors; a body that nobody looked
-    /// into costs nothing.
+    /// Its frames are those of the inner service, with the same data type and the same errors. If the layer has not read from
+    /// it, it costs nothing.
     #[project = ResponseBodyProjection]
     pub struct ResponseBody<R: Body> {
         #[pin]
@@ -68,7 +68,7 @@ impl<R: Body> ResponseBody<R> {
     /// The inner service's body, if nothing was read ahead of it.
     ///
     /// # Errors
-    /// Gives the body back when the layer has looked into it.
+    /// Gives the body back if the layer has read from it.
     pub fn try_into_inner(self) -> Result<R, Self> {
         match self.inside {
             Inside::Plain { body } => Ok(body),

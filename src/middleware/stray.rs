@@ -46,10 +46,10 @@ impl Strays {
 fn reason(head: &Parts, listed: &Origins) -> &'static str {
     match head.uri.authority() {
         _ if head.method == Method::CONNECT => "a proxy must not see the token",
-        None => "the request does not say where it goes, and no `Origins::bound_to` says it",
+        None => "the URI has no host, and the origins are not those of `Origins::bound_to`",
         Some(authority) if authority.as_str().contains('@') => "the URI holds a user name or a password",
         Some(_) if listed.find(&head.method, &head.uri).is_some() => "the `Host` header names another host",
-        Some(_) => "the origin is not among the listed ones",
+        Some(_) => "the origin is not listed",
     }
 }
 

@@ -91,13 +91,14 @@ macro_rules! replay_boxed {
 pub(super) use replay_boxed;
 
 replay_boxed! {
-    /// A body that is ready at once with one frame, or with one and its trailers, is kept whole; any other is recorded while it is sent, up to the limit.
+    /// A body whose only frame is ready at once, with or without trailers, is kept whole. Any other body is recorded while it is
+    /// sent, up to the limit.
     ///
-    /// A rejection may come before the body was sent in full. The replay then plays what was recorded and reads on from the
-    /// stream, and the body of the earlier attempt fails. Where `E` is a type whose values cannot be built here, the replay
-    /// waits until the earlier body was sent or dropped. After a second of that there is none, and the caller gets the
-    /// rejection. Values can be built of `Box<dyn Error + Send + Sync>`, [`std::io::Error`], [`tower_reauth::Error`](crate::Error),
-    /// and with their features `axum::Error` and `tonic::Status`.
+    /// If the rejection comes before the body was sent in full, the replay sends what was recorded, and reads on from the stream.
+    /// The body of the first attempt fails. For that its error type must be one that the layer can make:
+    /// `Box<dyn Error + Send + Sync>`, [`std::io::Error`], [`tower_reauth::Error`](crate::Error), and with their features
+    /// `axum::Error` and `tonic::Status`. With any other `E` the replay waits until the first body was sent or dropped, for a
+    /// second at most. Then the caller gets the rejection.
     impl[E] for BoxBody<Bytes, E>, with E, by BoxBody::new
 }
 

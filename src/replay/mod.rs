@@ -24,10 +24,10 @@ pub(crate) use self::head::KeptHead;
 
 /// A request body that can be sent again.
 ///
-/// Bodies in memory ([`Full`](http_body_util::Full), [`Empty`](http_body_util::Empty), `Bytes`, `String`) are kept as a clone.
-/// Boxed bodies are recorded while they are sent, up to the [`replay_limit`](crate::ReauthLayer::replay_limit). An
-/// [`Either`](http_body_util::Either) is kept like the body that it holds. A body that is merely `Clone` is not enough: the
-/// clones of some bodies share one stream.
+/// Bodies in memory ([`Full`](http_body_util::Full), [`Empty`](http_body_util::Empty), `Bytes`, `String`) are kept as a clone:
+/// `Bytes` of any size, anything that is copied up to the [`replay_limit`](crate::ReauthLayer::replay_limit). Boxed bodies are
+/// recorded while they are sent, up to the same limit. An [`Either`](http_body_util::Either) is kept like the body that it holds.
+/// A body that is merely `Clone` is not enough: the clones of some bodies share one stream.
 ///
 /// The features `axum`, `tonic` and `reqwest` add the body types of these crates. Box the body type of any other library
 /// outside the layer, with `.map_request_body(..)` of `tower-http` or `.map_request(..)` of `tower`:

@@ -11,8 +11,8 @@ use http_body_util::{Either, Empty, Full};
 
 use super::Replay;
 
-/// The clone of a [`Bytes`] or of a static slice costs no memory, so the limit does not apply to them; any other buffer
-/// may be copied as a whole when it is cloned.
+/// A clone of [`Bytes`] or of a static slice costs no memory, so the limit does not apply to them. It applies to any other
+/// buffer, since a clone may copy it.
 impl<D: Buf + Clone + Send + 'static> Replay for Full<D> {
     type Kept = Self;
 
@@ -31,7 +31,7 @@ impl<D: Buf + Clone + Send + 'static> Replay for Full<D> {
     }
 }
 
-/// Costs a reference count whatever the size, so the limit does not apply.
+/// Costs a reference count, not a copy, so the limit does not apply.
 impl Replay for Bytes {
     type Kept = Self;
 
@@ -48,7 +48,7 @@ impl Replay for Bytes {
     }
 }
 
-/// Costs a copy of the text: [`Full<Bytes>`](Full) is the cheaper body.
+/// Costs a copy of the text. [`Full<Bytes>`](Full) is cheaper.
 impl Replay for String {
     type Kept = Self;
 

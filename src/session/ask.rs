@@ -109,7 +109,7 @@ impl Session {
     /// belongs to; `since` is when the caller began to wait.
     pub(crate) fn ask(&self, need: Need<'_>, epoch: Generation, since: Instant) -> Answer {
         if identity::is_renewed_here(self.inner.id) {
-            let why = "a renewal asked the session that it is for, and would wait for itself";
+            let why = "a renewal asked its own session for a token, and would wait for itself";
             return Answer::Failed(Error::new(ErrorKind::SelfAuthorization, why));
         }
         let runtime = match self.inner.runtime() {

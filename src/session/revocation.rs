@@ -28,7 +28,7 @@ use crate::{
 /// The future of [`Session::logout`]. The session has ended before this future is first polled, and the revocation runs on a
 /// task of its own. Dropping the future changes nothing.
 #[derive(Debug)]
-#[must_use = "the session is logged out already, but only this future tells whether the server was told"]
+#[must_use = "the session is logged out already, but only this future tells whether the tokens were revoked"]
 pub struct Logout {
     state: Revoking,
 }

@@ -23,7 +23,7 @@ const AT_A_TIME: usize = 16;
 /// The future of [`Sessions::logout_all`](crate::Sessions::logout_all). All sessions have ended before this future is first
 /// polled, and the revocations run on a task of their own. Dropping the future changes nothing.
 #[derive(Debug)]
-#[must_use = "the sessions are logged out already, but only this future tells whether the server was told"]
+#[must_use = "the sessions are logged out already, but only this future tells whether the tokens were revoked"]
 pub struct LogoutAll {
     logout: Logout,
 }

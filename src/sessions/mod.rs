@@ -85,9 +85,10 @@ use crate::{
 /// By default 100,000 sessions, 30 minutes without use, and 12 hours in all; [`SessionsBuilder`] sets them. If there are too
 /// many sessions, the least recently used one is evicted.
 ///
-/// An evicted session is forgotten at once, as by [`Session::forget`], even if somebody else holds a clone. Its tokens are not
-/// revoked, unless [`revoke_evicted`](SessionsBuilder::revoke_evicted) is set. A session that is over its time is never
-/// used; one timer for all removes it within a minute. An idle session has no task, no timer and no connection.
+/// An evicted session is forgotten at once, as by [`Session::forget`], even if somebody else holds a clone. A call of it that is
+/// under way goes on, but gets no new token. Its tokens are not revoked, unless
+/// [`revoke_evicted`](SessionsBuilder::revoke_evicted) is set. A session that is over its time is never used; one timer for
+/// all removes it within a minute. An idle session has no task, no timer and no connection.
 ///
 /// # Load on the token endpoint
 /// Sessions of different users renew independently and concurrently.
@@ -233,7 +234,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Choose for Sessions<K> {
                 WithoutKey::Bare => Ok(Choice::Nobody),
                 WithoutKey::Reject => Err(Error::new(
                     ErrorKind::NoKey,
-                    format!("the request's extensions hold no `{}` that says whose it is", type_name::<K>()),
+                    format!("the request's extensions hold no `{}` that says whose request it is", type_name::<K>()),
                 )),
             };
         };

@@ -21,7 +21,8 @@ pub(super) async fn log_in(
     password: SecretString,
 ) -> Result<Response, Problem> {
     let device = app.story.device();
-    let mut grant = PasswordGrant::new(app.gateway.endpoint.clone(), name.as_str(), password);
+    // Somebody sits at the browser: they are asked as soon as the password is refused, and not after it was tried once more.
+    let mut grant = PasswordGrant::new(app.gateway.endpoint.clone(), name.as_str(), password).confirmations([]);
     if let Some(scope) = &app.target.scope {
         grant = grant.scope(scope.as_str());
     }

@@ -130,7 +130,7 @@ where
 
     /// The rejection, now: its request is not sent again. The renewal is for those who come later.
     pub(super) fn pass_on(&mut self) -> Next<S, S::Future, R> {
-        self.give_up(Error::new(ErrorKind::NotReplayable, "the request could not be kept for a replay"))
+        self.give_up(Error::new(ErrorKind::NotReplayable, "the request cannot be sent again"))
     }
 
     /// There will be no better answer than the one that is there, if there is one.
@@ -232,7 +232,7 @@ where
             None => self.kept.as_mut().and_then(Kept::again),
         };
         let Some(mut request) = request else {
-            return Err(self.end(Error::new(ErrorKind::NotReplayable, "the request's body can't be had again")));
+            return Err(self.end(Error::new(ErrorKind::NotReplayable, "the request's body cannot be had again")));
         };
         self.parked = None;
         if let Some(response) = self.response.take() {

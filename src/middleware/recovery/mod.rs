@@ -206,7 +206,7 @@ where
                     Poll::Pending if call.poll_read_ahead(cx).is_ready() => call.pass_on(),
                     Poll::Pending => {
                         ready!(call.poll_no_place(limit, cx));
-                        let why = "the inner service had no place for the request within the waiting time";
+                        let why = "the inner service did not accept the request within the waiting time";
                         Err(call.end(Error::new(ErrorKind::WaitedTooLong, why)))
                     }
                 },

@@ -31,7 +31,7 @@ impl Login {
         let rare = self.rare_mut();
         let flight = rare.flight.take()?;
         rare.given_up = Some(flight.parting);
-        let error = lost("the renewal was given up past its limit: nobody seems to drive the runtime that it runs on");
+        let error = lost("the renewal is past its limit: the runtime that it runs on seems to have stopped");
         self.lost(now, &error);
         Some(GivenUp { wake_up: flight.waiters.land(Err(error.clone())), error })
     }
@@ -64,7 +64,7 @@ impl Login {
         }
         let tokens = answer?;
         if !self.takes_late(order) {
-            return Err(lost("the answer came when the renewal had been given up and others had gone on"));
+            return Err(lost("the answer came after the renewal had been given up"));
         }
         if order.spent.is_some() {
             self.reached();

@@ -102,7 +102,7 @@ impl Refusals {
             Some(next) if next > now => {
                 let why = if first > last {
                     format!(
-                        "the credentials were sent {most} times in 15 minutes without a success, and are held back lest the account be locked"
+                        "the credentials were sent {most} times in 15 minutes without success: they are held back, so that the account is not locked"
                     )
                 } else {
                     "the password was sent a moment ago".to_owned()
@@ -179,7 +179,7 @@ impl Refusals {
         }
         if self.credential == Credential::Password {
             if !self.worked && (self.sent >= UNTRIED_IN_ALL || self.pages >= UNTRIED_PAGES) {
-                let why = "the password was sent again and again, and no answer tells whether it is right: it is held back lest the account be locked";
+                let why = "the password was sent several times, and no answer says whether it is right: it is not sent again, so that the account is not locked";
                 return self.end(Error::new(ErrorKind::Refused, why).with_source(error.clone()));
             }
             at = at.max(now + SECOND);
