@@ -27,7 +27,7 @@ mod fields;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{future::Future, process::ExitCode, sync::Arc};
+use std::{env, future::Future, process::ExitCode, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use clap::Parser;
@@ -35,7 +35,8 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
-use tracing_subscriber::{EnvFilter, filter::Targets, prelude::*};
+use tracing::Level;
+use tracing_subscriber::{filter::Targets, prelude::*};
 
 use crate::{
     app::{App, DEADLINE},
@@ -49,12 +50,12 @@ use crate::{
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let story = Arc::new(Story::default());
-    let told =
-        Targets::new().with_target("tower_reauth", tracing::Level::DEBUG).with_target("bff", tracing::Level::DEBUG);
-    let shown = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,tower_sessions_core=error"));
+    let told = Targets::new().with_target("tower_reauth", Level::DEBUG).with_target("bff", Level::DEBUG);
+    let shown = env::var("RUST_LOG").ok().and_then(|wanted| wanted.parse::<Targets>().ok());
+    let usual = || Targets::new().with_default(Level::WARN).with_target("tower_sessions_core", Level::ERROR);
     tracing_subscriber::registry()
         .with(LayerEvents::new(story.clone()).with_filter(told))
-        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(shown))
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(shown.unwrap_or_else(usual)))
         .init();
 
     match serve(arguments, story).await {
