@@ -71,7 +71,7 @@ fn main() {
         let measured: Figures = serde_json::from_str(&text).expect("benches write figures");
         figures.extend(measured);
     }
-    let report = folder.join("report");
+    let report = folder.join("../report");
     fs::create_dir_all(&report).expect("the folder can be made");
     let charts = [
         ("call", call(&figures)),
@@ -96,7 +96,7 @@ fn main() {
     fs::write(report.join("README.md"), page).expect("the page can be written");
     write_readme(
         &folder.join("../README.md"),
-        &format!("{circumstances}\n\n{KINDS_ARE}\n\n{}{}", pictures("benches/report/"), verdict(&targets)),
+        &format!("{circumstances}\n\n{KINDS_ARE}\n\n{}{}", pictures("report/"), verdict(&targets)),
     );
 }
 
@@ -200,7 +200,7 @@ fn verdict(targets: &[Target]) -> String {
     let list =
         missed.iter().map(|target| format!("- {}: {}, to be {}\n", target.what, round(target.measured), bound(target)));
     format!(
-        "{} of {} [targets](benches/report/README.md#targets) are reached. Missed:\n\n{}",
+        "{} of {} [targets](report/README.md#targets) are reached. Missed:\n\n{}",
         targets.len() - missed.len(),
         targets.len(),
         list.collect::<String>(),
