@@ -9,7 +9,7 @@ def version(text):
 
 
 metadata = json.load(sys.stdin)
-(promised,) = [p["rust_version"] for p in metadata["packages"] if p["id"] in metadata["workspace_members"]]
+(promised,) = {p["rust_version"] for p in metadata["packages"] if p["id"] in metadata["workspace_members"]}
 newer = [p for p in metadata["packages"] if p["rust_version"] and version(p["rust_version"]) > version(promised)]
 for package in newer:
     print(f"{package['name']} {package['version']} needs Rust {package['rust_version']}, promised is {promised}")

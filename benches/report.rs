@@ -71,7 +71,7 @@ fn main() {
         let measured: Figures = serde_json::from_str(&text).expect("benches write figures");
         figures.extend(measured);
     }
-    let report = folder.join("report");
+    let report = folder.join("../report");
     fs::create_dir_all(&report).expect("the folder can be made");
     let charts = [
         ("call", call(&figures)),
@@ -92,7 +92,7 @@ fn main() {
         cost_tables(&figures),
     );
     fs::write(report.join("README.md"), page).expect("the page can be written");
-    let speed = picture("benches/report/", &charts[0]) + &summary(&figures);
+    let speed = picture("report/", &charts[0]) + &summary(&figures);
     write_readme(&folder.join("../README.md"), &speed);
     print!("{}", verdict(&targets));
 }
@@ -209,7 +209,7 @@ fn summary(figures: &Figures) -> String {
     let figure = |name: &str, what: &str| figures[&format!("{name}: 8 O, reused, 38 B token: {what}")];
     format!(
         "A call with a good token takes {:.2} of the instructions of tower's `Retry` with a locked token, and {:.0} allocation \
-         instead of {:.0} (8 headers, a body of 256 bytes). [All figures](benches/report/README.md) come with the versions, the \
+         instead of {:.0} (8 headers, a body of 256 bytes). [All figures](report/README.md) come with the versions, the \
          machine and the targets they are held against.\n",
         figure("reauth", "instructions") / figure("Retry by hand", "instructions"),
         figure("reauth", "allocations"),

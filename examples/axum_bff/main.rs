@@ -41,7 +41,8 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
-use tracing_subscriber::{EnvFilter, filter::Targets, prelude::*};
+use tracing::Level;
+use tracing_subscriber::{filter::Targets, prelude::*};
 
 use crate::{
     app::{App, DEADLINE},
@@ -55,13 +56,18 @@ use crate::{
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let story = Arc::new(Story::default());
-    let told =
-        Targets::new().with_target("tower_reauth", tracing::Level::DEBUG).with_target("bff", tracing::Level::DEBUG);
-    let shown = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,tower_sessions_core=error"));
+    let told = Targets::new().with_target("tower_reauth", Level::DEBUG).with_target("bff", Level::DEBUG);
+    let shown = env::var("RUST_LOG").ok().and_then(|wanted| wanted.parse::<Targets>().ok());
+    let usual = || Targets::new().with_default(Level::WARN).with_target("tower_sessions_core", Level::ERROR);
     let colours = stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     tracing_subscriber::registry()
         .with(LayerEvents::new(story.clone()).with_filter(told))
-        .with(tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(colours).with_filter(shown))
+        .with(
+            tracing_subscriber::fmt::layer()
+                .with_writer(stderr)
+                .with_ansi(colours)
+                .with_filter(shown.unwrap_or_else(usual)),
+        )
         .init();
 
     match serve(arguments, story).await {

@@ -36,10 +36,10 @@
 //! parent, since a renewal may outlive the call that started it. It *follows from* the span of that call.
 //!
 //! ```
-//! # use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+//! # use tracing_subscriber::{filter::Targets, fmt, prelude::*};
 //! // Shows what the layer does, and nothing else.
 //! let _guard = tracing_subscriber::registry()
 //!     .with(fmt::layer())
-//!     .with(EnvFilter::new("tower_reauth=debug"))
+//!     .with(Targets::new().with_target("tower_reauth", tracing::Level::DEBUG))
 //!     .set_default();
 //! ```
