@@ -65,8 +65,8 @@
 //!
 //! # Credentials
 //! [`PasswordGrant`], [`ClientCredentialsGrant`] and [`RefreshTokenGrant`] speak to a [`TokenEndpoint`]; [`grant_fn`] and
-//! [`grant_with`] make a grant of a closure, and [`Grant`] can be implemented for anything else. A user who is not known yet
-//! is a [`Session::logged_out`], and comes in by [`Session::login`].
+//! [`grant_with`] make a grant of a closure, and [`Grant`] can be implemented for anything else. [`BoxGrant`] holds any of
+//! them. A user who is not known yet is a [`Session::logged_out`], and comes in by [`Session::login`].
 //!
 //! Credentials that the server refuses are not sent again and again, so that nobody is locked out: the session becomes
 //! [`Status::Refused`], which [`Session::subscribe`] tells, and the user is to be asked.
@@ -141,7 +141,10 @@ pub use self::{
     credential::Credential,
     endpoint::{ClientAuth, TokenEndpoint},
     error::{Error, ErrorKind},
-    grant::{ClientCredentialsGrant, Grant, PasswordGrant, RefreshTokenGrant, Retain, grant_fn, grant_with},
+    grant::{
+        BoxGrant, ClientCredentialsGrant, Grant, GrantFn, PasswordGrant, RefreshTokenGrant, Retain, grant_fn,
+        grant_with,
+    },
     identity::Generation,
     middleware::{
         ForceRenewal, NoReplay, OwnAuthorization, Reauth, ReauthLayer, RenewalFailed, ResponseBody, ResponseFuture,
