@@ -139,7 +139,7 @@ pub use self::{
     challenge::{BearerClassifier, Challenge, Classify, GrpcClassifier, Head, Seen, Verdict, Wso2Classifier},
     context::GrantContext,
     credential::Credential,
-    endpoint::{ClientAuth, TokenEndpoint},
+    endpoint::{ClientAuth, EndpointService, TokenEndpoint},
     error::{Error, ErrorKind},
     grant::{
         BoxGrant, ClientCredentialsGrant, Grant, GrantFn, PasswordGrant, RefreshTokenGrant, Retain, grant_fn,

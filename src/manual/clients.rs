@@ -88,8 +88,65 @@
 //! }
 //! ```
 //!
-//! # Any other
-//! Convert the body outside the layer, or implement [`Replay`](crate::Replay) for a type of your own.
+//! # Any other body
+//! Box it outside the layer, and let the client below take the box. This is how `kube::Client` is built over the layer; `Body`
+//! is `kube::client::Body`:
+//!
+//! ```
+//! # use std::{error::Error as StdError, pin::Pin, task::{Context, Poll}};
+//! # mod kube {
+//! #     #[derive(Debug)]
+//! #     pub struct Error;
+//! #     impl std::fmt::Display for Error { fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { Ok(()) } }
+//! #     impl std::error::Error for Error {}
+//! # }
+//! # struct Body(Box<dyn Iterator<Item = Bytes> + Send>);
+//! # impl http_body::Body for Body {
+//! #     type Data = Bytes;
+//! #     type Error = kube::Error;
+//! #     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, kube::Error>>> {
+//! #         Poll::Ready(self.0.next().map(|data| Ok(http_body::Frame::data(data))))
+//! #     }
+//! # }
+//! # struct Client;
+//! # impl Client {
+//! #     fn new<S, B>(_: S, _: &str) -> Self
+//! #     where
+//! #         S: tower::Service<Request<Body>, Response = http::Response<B>> + Send + 'static,
+//! #         S::Future: Send + 'static,
+//! #         S::Error: Into<Box<dyn StdError + Send + Sync>>,
+//! #         B: http_body::Body<Data = Bytes> + Send + 'static,
+//! #         B::Error: Into<Box<dyn StdError + Send + Sync>>,
+//! #     { Self }
+//! # }
+//! use bytes::Bytes;
+//! use http::Request;
+//! use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+//! use hyper_util::client::legacy::{self, connect::HttpConnector};
+//! use tower::ServiceBuilder;
+//! use tower_reauth::{Error, Origins, ReauthLayer, Session};
+//!
+//! type Https = legacy::Client<hyper_rustls::HttpsConnector<HttpConnector>, UnsyncBoxBody<Bytes, kube::Error>>;
+//!
+//! fn cluster(session: &Session, https: Https) -> Result<Client, Error> {
+//!     let service = ServiceBuilder::new()
+//!         .map_request(|request: Request<Body>| request.map(|body| body.boxed_unsync()))
+//!         .layer(ReauthLayer::new(session, Origins::only("https://cluster.example:6443")?))
+//!         .service(https);
+//!     Ok(Client::new(service, "default"))
+//! }
+//! ```
+//!
+//! 1. octocrab's `OctoBody` is boxed in the same way, with `octocrab::Error` in place of `kube::Error`. With `tower-http`,
+//!    `.map_request_body(|body: OctoBody| body.boxed_unsync())` says it shorter.
+//! 2. Set no token, and no other authentication, in those clients: the layer leaves a request alone that brings an
+//!    `Authorization` header.
+//! 3. A proxy that hands on `hyper::body::Incoming` boxes it like this:
+//!    `body.map_err(Box::<dyn Error + Send + Sync>::from).boxed_unsync()`. With an error of this type, a request that is
+//!    rejected while its body still streams in is replayed at once; with `hyper::Error` it first waits for the earlier body, a
+//!    second at most. What came in before the rejection is kept up to the
+//!    [`replay_limit`](crate::ReauthLayer::replay_limit).
+//! 4. For a body type of your own, implement [`Replay`](crate::Replay).
 //!
 //! # When it does not compile
 //! 1. *"the method `oneshot` exists for struct `Reauth<..>`, but its trait bounds were not satisfied"*: most often the request's

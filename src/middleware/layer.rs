@@ -47,11 +47,11 @@ pub struct ReauthLayer {
 }
 
 impl ReauthLayer {
-    /// A layer that sends the tokens of this session to these origins, and to no others. Instead of one
-    /// [`Session`](crate::Session) it takes [`Sessions`](crate::Sessions) as well.
-    pub fn new(select: impl Into<SessionSource>, origins: Origins) -> Self {
+    /// A layer that sends the tokens of this session to these origins, and to no others. It takes a
+    /// [`Session`](crate::Session), [`Sessions`](crate::Sessions), or a reference to either.
+    pub fn new(source: impl Into<SessionSource>, origins: Origins) -> Self {
         metrics::describe();
-        Self { config: Config::new(select.into(), origins) }
+        Self { config: Config::new(source.into(), origins) }
     }
 
     /// Which responses say that the token is not good; [`BearerClassifier`](crate::BearerClassifier) by default.

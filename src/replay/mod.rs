@@ -29,7 +29,8 @@ pub(crate) use self::head::KeptHead;
 /// implementation for every body that is `Clone`, because the clones of some share one stream.
 ///
 /// The body types of axum, tonic and reqwest come with the features `axum`, `tonic` and `reqwest`. The body type of any other
-/// library is boxed outside the layer, with `.map_request_body(..)` of `tower-http` or `.map_request(..)` of `tower`.
+/// library (kube, octocrab, hyper's `Incoming`) is boxed outside the layer:
+/// [`manual::clients`](crate::manual::clients#any-other-body) shows how.
 ///
 /// 1. The first body and each later one yield the same bytes and trailers, and have the same size hint.
 /// 2. The body that is sent yields what the original would have, its error too, whether or not it is kept.
@@ -67,7 +68,8 @@ pub(crate) use self::head::KeptHead;
     message = "`{Self}` cannot be replayed by tower-reauth",
     label = "this request body type has no `Replay`",
     note = "for the bodies of axum, tonic and reqwest switch on the feature of tower-reauth with that name",
-    note = "convert any other body outside the layer, for example with `.map_request_body(|body| body.boxed())`, or implement `tower_reauth::Replay` for it"
+    note = "box any other body outside the layer, `hyper::body::Incoming` and those of kube and octocrab among them: `.map_request_body(|body: Incoming| body.boxed_unsync())`, by `tower_http::ServiceBuilderExt` and `http_body_util::BodyExt`",
+    note = "`tower_reauth::manual::clients` shows it; for a body type of your own implement `tower_reauth::Replay`"
 )]
 pub trait Replay: Sized {
     /// What is kept of the body until its response is known.

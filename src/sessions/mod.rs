@@ -232,6 +232,12 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Choose for Sessions<K> {
     }
 }
 
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> From<&Sessions<K>> for SessionSource {
+    fn from(sessions: &Sessions<K>) -> Self {
+        sessions.clone().into()
+    }
+}
+
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> From<Sessions<K>> for SessionSource {
     fn from(sessions: Sessions<K>) -> Self {
         Self::many(sessions)

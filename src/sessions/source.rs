@@ -6,7 +6,8 @@ use http::Extensions;
 
 use crate::{error::Error, identity::SessionId, session::Session};
 
-/// Finds the session that a request belongs to: made of a [`Session`], or of [`Sessions`](crate::Sessions).
+/// Finds the session that a request belongs to: made of a [`Session`], of
+/// [`Sessions`](crate::Sessions), or of a reference to either.
 #[derive(Clone)]
 pub struct SessionSource {
     source: Source,
@@ -71,6 +72,12 @@ impl SessionSource {
 impl From<Session> for SessionSource {
     fn from(session: Session) -> Self {
         Self { source: Source::One(session) }
+    }
+}
+
+impl From<&Session> for SessionSource {
+    fn from(session: &Session) -> Self {
+        session.clone().into()
     }
 }
 
