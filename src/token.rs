@@ -101,7 +101,8 @@ impl TokenSet {
         &self.access_token
     }
 
-    /// The lifetime that the server stated, if it stated one that makes sense.
+    /// The lifetime that the server stated, if it stated one that makes sense. When a session's token ends is told by
+    /// [`Token::expires_at`](crate::Token::expires_at).
     pub fn lifetime(&self) -> Option<Duration> {
         self.lifetime
     }

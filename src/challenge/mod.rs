@@ -88,11 +88,19 @@ pub enum Verdict {
     Pass,
     /// The token is not good.
     Reject(Challenge),
-    /// The head does not tell: look at the body, at most at this many bytes.
+    /// The head does not tell: look at the body. [`Verdict::look`] makes one of these.
+    #[non_exhaustive]
     Look {
         /// How many bytes; the layer's own limit of 64 KiB holds as well.
         at_most: usize,
     },
+}
+
+impl Verdict {
+    /// The head does not tell: look at the body, at most at this many bytes. The layer's own limit of 64 KiB holds as well.
+    pub fn look(at_most: usize) -> Self {
+        Self::Look { at_most }
+    }
 }
 
 /// What a rejection says about why (RFC 9110 §11.6.1, RFC 6750 §3).
@@ -129,34 +137,37 @@ impl std::fmt::Debug for Challenge {
 /// Decides which responses say "this token is not good".
 ///
 /// [`BearerClassifier`] is the default; [`Wso2Classifier`] and [`GrpcClassifier`] know their servers better. An API with
-/// habits of its own gets a classifier of its own, which can leave the rest to one of these. Here a 403 with
-/// `error="invalid_token"` counts as well:
+/// habits of its own gets a classifier of its own, which can leave the rest to one of these. This one takes a 403 for a
+/// rejection as well, but only if it has a challenge; what the challenge says is then read as that of a 401 is:
 ///
 /// ```
 /// use http::{Response, StatusCode, header::WWW_AUTHENTICATE};
-/// use tower_reauth::{BearerClassifier, Challenge, Classify, Head, Verdict};
+/// use tower_reauth::{BearerClassifier, Classify, Head, Verdict};
 ///
-/// struct ForbiddenToo;
+/// struct ForbiddenToo {
+///     bearer: BearerClassifier,
+/// }
 ///
 /// impl Classify for ForbiddenToo {
 ///     fn head(&self, head: &Head<'_>) -> Verdict {
-///         let says_dead = || {
-///             let lines = head.headers().get_all(WWW_AUTHENTICATE).iter();
-///             lines.filter_map(|line| line.to_str().ok()).any(|line| line.contains(r#"error="invalid_token""#))
-///         };
-///         match head.status() {
-///             StatusCode::FORBIDDEN if says_dead() => Verdict::Reject(Challenge::new()),
-///             _ => BearerClassifier::new().head(head),
+///         if head.status() == StatusCode::FORBIDDEN && !head.headers().contains_key(WWW_AUTHENTICATE) {
+///             return Verdict::Pass;
 ///         }
+///         self.bearer.head(head)
 ///     }
 /// }
 ///
-/// let mut response = Response::new(());
-/// *response.status_mut() = StatusCode::FORBIDDEN;
-/// assert!(matches!(ForbiddenToo.head(&Head::of(&response)), Verdict::Pass));
-/// response.headers_mut().insert(WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#.parse()?);
-/// assert!(matches!(ForbiddenToo.head(&Head::of(&response)), Verdict::Reject(_)));
-/// # Ok::<(), http::header::InvalidHeaderValue>(())
+/// let classifier = ForbiddenToo { bearer: BearerClassifier::new().reject_status(StatusCode::FORBIDDEN) };
+/// let judge = |challenge: Option<&str>| {
+///     let mut response = Response::builder().status(StatusCode::FORBIDDEN);
+///     if let Some(challenge) = challenge {
+///         response = response.header(WWW_AUTHENTICATE, challenge);
+///     }
+///     classifier.head(&Head::of(&response.body(()).expect("a valid response")))
+/// };
+/// assert!(matches!(judge(None), Verdict::Pass));
+/// assert!(matches!(judge(Some(r#"Bearer error="insufficient_scope""#)), Verdict::Pass));
+/// assert!(matches!(judge(Some(r#"Bearer error="invalid_token""#)), Verdict::Reject(_)));
 /// ```
 ///
 /// Reject only what says that the server did not act on the request: the request is sent again after a rejection.
