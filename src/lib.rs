@@ -116,6 +116,9 @@
 //! It stores nothing on disk, opens no browser, verifies no token, and is no server-side authentication. It renews tokens;
 //! which of them your user should have is your application's business.
 
+// docs.rs shows which feature an item needs. It builds with a nightly compiler, and sets `docsrs`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod challenge;
 mod clock;
 mod context;

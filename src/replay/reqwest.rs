@@ -17,8 +17,8 @@ use super::Replay;
 /// attempt can fail; reqwest makes errors of its own of them.
 type Content = Either<Bytes, BoxBody<Bytes, Box<dyn StdError + Send + Sync>>>;
 
-/// Bytes are kept by reference, whatever their size. Streams, multipart forms and files are recorded up to the limit
-/// while they are sent; the body of a superseded attempt fails.
+/// reqwest's body, `reqwest::Body`, with the feature `reqwest`. Bytes are kept by reference, whatever their size. Streams,
+/// multipart forms and files are recorded up to the limit while they are sent; the body of a superseded attempt fails.
 impl Replay for Body {
     type Kept = <Content as Replay>::Kept;
 
