@@ -43,8 +43,8 @@ use crate::{
 /// **The key decides whose token a request carries, and nothing checks it again.** Whoever puts the key of one user into
 /// the request of another sends that user's data to the wrong person, and nobody will notice. So take the key from what the
 /// server itself remembers of the login, never from anything that the browser sends as such: not a user name, not an id in a
-/// path, and not the cookie's value either. Let it be random, made anew at each login, and put it into the request in one
-/// place.
+/// path, and not the cookie's value either. Let it be random, 16 bytes of the operating system's, made anew at each login, and
+/// put it into the request in one place.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -54,9 +54,9 @@ use crate::{
 /// use tower_reauth::{Origins, ReauthLayer, Session, Sessions, TokenSet, grant_fn};
 ///
 /// #[derive(Clone, PartialEq, Eq, Hash)]
-/// struct LoginKey(u128);
+/// struct LoginKey([u8; 16]);
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower_reauth::Error> {
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let client = service_fn(|request: Request<Full<Bytes>>| async move {
 ///     assert_eq!(request.headers()["authorization"], "Bearer token-of-alice");
 ///     Ok::<_, std::io::Error>(Response::new(Full::<Bytes>::default()))
@@ -67,7 +67,9 @@ use crate::{
 ///     .service(client);
 ///
 /// // At login:
-/// let key = LoginKey(fastrand::u128(..)); // of a cryptographic generator, in earnest
+/// let mut random = [0; 16];
+/// getrandom::fill(&mut random)?;
+/// let key = LoginKey(random);
 /// sessions.insert(key.clone(), Session::new(grant_fn(|_context| async { TokenSet::new("token-of-alice") })));
 /// // In each handler:
 /// let request = Request::get("https://gw.example/orders").extension(key.clone()).body(Full::default());
