@@ -98,6 +98,15 @@ pub(crate) fn without_sleep(at: Instant) -> Instant {
     }
 }
 
+/// The time of day when an age, counted [with the sleep](with_sleep), is reached. It lies in the past where it was reached.
+pub(crate) fn time_of_day(at: Instant, now: Instant) -> Option<SystemTime> {
+    let now = with_sleep(now);
+    match at.checked_duration_since(now) {
+        Some(left) => wall().checked_add(left),
+        None => wall().checked_sub(now - at),
+    }
+}
+
 #[cfg(not(test))]
 fn with<T>(ask: impl FnOnce(&Clock) -> T) -> T {
     static CLOCK: Clock = Clock::new();

@@ -70,8 +70,8 @@
 //!
 //! # Credentials
 //! [`PasswordGrant`], [`ClientCredentialsGrant`] and [`RefreshTokenGrant`] use a [`TokenEndpoint`]. [`grant_fn`] and
-//! [`grant_with`] turn a closure into a grant, and you can implement [`Grant`] yourself. For a user who is not known yet, start
-//! with [`Session::logged_out`] and call [`Session::login`] later.
+//! [`grant_with`] turn a closure into a grant, and you can implement [`Grant`] yourself. [`BoxGrant`] holds any of them. For a
+//! user who is not known yet, start with [`Session::logged_out`] and call [`Session::login`] later.
 //!
 //! The token is always sent with the scheme `Bearer`. [`ReauthLayer::header`] changes the header's name.
 //!
@@ -148,6 +148,9 @@
 //! It stores nothing on disk, opens no browser, verifies no token, and does not authenticate inbound requests. It renews tokens;
 //! which token a user should have is your application's decision.
 
+// docs.rs shows which feature an item needs. It builds with a nightly compiler, and sets `docsrs`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod challenge;
 mod clock;
 mod context;
@@ -171,9 +174,12 @@ pub use self::{
     challenge::{BearerClassifier, Challenge, Classify, GrpcClassifier, Head, Seen, Verdict, Wso2Classifier},
     context::GrantContext,
     credential::Credential,
-    endpoint::{ClientAuth, TokenEndpoint},
+    endpoint::{ClientAuth, EndpointService, TokenEndpoint},
     error::{Error, ErrorKind},
-    grant::{ClientCredentialsGrant, Grant, PasswordGrant, RefreshTokenGrant, Retain, grant_fn, grant_with},
+    grant::{
+        BoxGrant, ClientCredentialsGrant, Grant, GrantFn, PasswordGrant, RefreshTokenGrant, Retain, grant_fn,
+        grant_with,
+    },
     identity::Generation,
     middleware::{
         ForceRenewal, NoReplay, OwnAuthorization, Reauth, ReauthLayer, RenewalFailed, ResponseBody, ResponseFuture,

@@ -129,7 +129,7 @@ impl Origins {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] if the text is not an origin, or is plain `http` to a host other than this machine.
-    pub fn only(origin: &str) -> Result<Self, Error> {
+    pub fn only(origin: impl AsRef<str>) -> Result<Self, Error> {
         Self::any_of([origin])
     }
 
@@ -137,8 +137,9 @@ impl Origins {
     ///
     /// # Errors
     /// As [`only`](Origins::only), for the first text that fails. Also if there is no text at all.
-    pub fn any_of<'a>(origins: impl IntoIterator<Item = &'a str>) -> Result<Self, Error> {
-        let allowed = origins.into_iter().map(encrypted_or_local).collect::<Result<Vec<_>, _>>()?;
+    pub fn any_of(origins: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, Error> {
+        let allowed =
+            origins.into_iter().map(|origin| encrypted_or_local(origin.as_ref())).collect::<Result<Vec<_>, _>>()?;
         if allowed.is_empty() {
             return Err(Error::new(ErrorKind::Invalid, "at least one origin is needed"));
         }
@@ -153,7 +154,7 @@ impl Origins {
     ///
     /// # Errors
     /// As [`only`](Origins::only).
-    pub fn bound_to(origin: &str) -> Result<Self, Error> {
+    pub fn bound_to(origin: impl AsRef<str>) -> Result<Self, Error> {
         Ok(Self { bound: true, ..Self::only(origin)? })
     }
 
@@ -161,15 +162,15 @@ impl Origins {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the text is not an origin.
-    pub fn danger_plaintext_only(origin: &str) -> Result<Self, Error> {
-        Ok(Self { allowed: vec![origin.parse()?], bound: false })
+    pub fn danger_plaintext_only(origin: impl AsRef<str>) -> Result<Self, Error> {
+        Ok(Self { allowed: vec![origin.as_ref().parse()?], bound: false })
     }
 
     /// As [`danger_plaintext_only`](Origins::danger_plaintext_only), with the promise of [`bound_to`](Origins::bound_to).
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the text is not an origin.
-    pub fn danger_plaintext_bound_to(origin: &str) -> Result<Self, Error> {
+    pub fn danger_plaintext_bound_to(origin: impl AsRef<str>) -> Result<Self, Error> {
         Ok(Self { bound: true, ..Self::danger_plaintext_only(origin)? })
     }
 
@@ -177,8 +178,8 @@ impl Origins {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the text is not an origin.
-    pub fn danger_allow_plaintext(mut self, origin: &str) -> Result<Self, Error> {
-        self.allowed.push(origin.parse()?);
+    pub fn danger_allow_plaintext(mut self, origin: impl AsRef<str>) -> Result<Self, Error> {
+        self.allowed.push(origin.as_ref().parse()?);
         Ok(self)
     }
 
@@ -374,6 +375,6 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Invalid, "{text}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
-        assert!(Origins::any_of([]).is_err());
+        assert!(Origins::any_of([""; 0]).is_err());
     }
 }

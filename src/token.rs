@@ -103,6 +103,7 @@ impl TokenSet {
     }
 
     /// The lifetime, if the server stated a usable one.
+    /// [`Token::expires_at`](crate::Token::expires_at) tells when a session's token ends.
     pub fn lifetime(&self) -> Option<Duration> {
         self.lifetime
     }

@@ -12,6 +12,7 @@ edition = "2024"
 
 [dependencies]
 http = "1"
+hyper = "1"
 tower = { version = "0.5", features = ["util"] }
 tower-reauth = { path = "REPOSITORY" }
 
@@ -30,6 +31,31 @@ fn a_body_that_cannot_be_replayed_is_named_with_what_to_do() {
 fn a_body_that_cannot_be_replayed_is_named_where_a_method_is_called() {
     // The compiler shows no message of ours for a method that it does not find, but it names the trait.
     fails_with("method_without_replay", &["error[E0599]", "`Foreign: Replay`"]);
+}
+
+#[test]
+fn an_inbound_body_that_is_handed_on_is_named_with_what_to_do() {
+    fails_with(
+        "incoming_body",
+        &[
+            "error[E0277]",
+            "`hyper::body::Incoming` cannot be replayed",
+            ".map_request_body(|body: Incoming| body.boxed_unsync())",
+        ],
+    );
+}
+
+#[test]
+fn a_client_with_another_body_is_sent_to_with_body() {
+    fails_with(
+        "endpoint_with_another_body",
+        &["error[E0277]", "`C` cannot send token requests", "`TokenEndpoint::with_body::<ThatBody>(client, ..)`"],
+    );
+}
+
+#[test]
+fn an_async_closure_that_uses_what_it_captured_is_sent_to_grant_with() {
+    fails_with("closure_that_captures", &["error[E0277]", "`grant_with(state, async |state, context| ..)`"]);
 }
 
 #[test]

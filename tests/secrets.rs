@@ -25,7 +25,7 @@ use tokio::{net::TcpListener, time::advance};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_http::trace::{DefaultMakeSpan, TraceLayer};
 use tower_reauth::{
-    ClientAuth, ClientCredentialsGrant, Error, Grant, GrantContext, Origins, PasswordGrant, ReauthLayer,
+    BoxGrant, ClientAuth, ClientCredentialsGrant, Error, Grant, GrantContext, Origins, PasswordGrant, ReauthLayer,
     RefreshTokenGrant, RenewalFailed, Session, TokenEndpoint, TokenSet, Wso2Classifier, grant_with,
 };
 use tracing::Level;
@@ -135,7 +135,7 @@ fn every_client_auth() -> [ClientAuth; 3] {
 }
 
 /// A grant of this kind, at an endpoint with secrets of every sort.
-fn grant(kind: Kind, issuer: &Issuer, endpoint: &TokenEndpoint, watch: &Watch) -> AnyGrant {
+fn grant(kind: Kind, issuer: &Issuer, endpoint: &TokenEndpoint, watch: &Watch) -> BoxGrant {
     let endpoint = endpoint.clone().parameter("assertion", ASSERTION);
     watch.show(&endpoint);
     match kind {
@@ -143,17 +143,19 @@ fn grant(kind: Kind, issuer: &Issuer, endpoint: &TokenEndpoint, watch: &Watch) -
         Kind::ClientCredentials => shown(watch, ClientCredentialsGrant::new(endpoint).scope("orders")),
         Kind::RefreshToken => shown(watch, RefreshTokenGrant::new(endpoint, issuer.mint_refresh_token(USER))),
         Kind::Custom => {
-            AnyGrant::new(grant_with((endpoint, watch.shown.clone()), async |state, context: GrantContext| {
-                state.1.lock().unwrap().push(format!("{context:?} {context:#?}"));
-                state.0.request(&context, &[("grant_type", "urn:example:custom")]).await
-            }))
+            let state = (endpoint, watch.shown.clone());
+            let grant = grant_with(state, async |(endpoint, shown), context: GrantContext| {
+                shown.lock().unwrap().push(format!("{context:?} {context:#?}"));
+                endpoint.request(&context, &[("grant_type", "urn:example:custom")]).await
+            });
+            grant.boxed()
         }
     }
 }
 
-fn shown<G: Grant + Debug>(watch: &Watch, grant: G) -> AnyGrant {
+fn shown<G: Grant + Debug>(watch: &Watch, grant: G) -> BoxGrant {
     watch.show(&grant);
-    AnyGrant::new(grant)
+    grant.boxed()
 }
 
 /// Login, calls, renewals, a refused refresh token, troubles, and a logout whose revocation is answered in this way.

@@ -87,11 +87,19 @@ pub enum Verdict {
     Pass,
     /// The token is not good.
     Reject(Challenge),
-    /// The head is not enough: look at the body.
+    /// The head is not enough: look at the body. [`Verdict::look`] makes one of these.
+    #[non_exhaustive]
     Look {
         /// At most this many bytes. The layer's own limit is 64 KiB.
         at_most: usize,
     },
+}
+
+impl Verdict {
+    /// The head does not tell: look at the body, at most at this many bytes. The layer's own limit of 64 KiB holds as well.
+    pub fn look(at_most: usize) -> Self {
+        Self::Look { at_most }
+    }
 }
 
 /// What a rejection says about why (RFC 9110 §11.6.1, RFC 6750 §3).

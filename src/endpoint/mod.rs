@@ -20,16 +20,13 @@ mod verdict;
 use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
 use http_body_util::Full;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
-use tower_service::Service;
 
-pub use self::client_auth::ClientAuth;
 pub(crate) use self::step::TokenKind;
 use self::{address::Address, hold::Hold, transport::Transport};
+pub use self::{client_auth::ClientAuth, transport::EndpointService};
 use crate::error::Error;
 
 const RESPONSE_LIMIT: usize = 1024 * 1024;
@@ -126,19 +123,13 @@ struct Settings {
 type NotSentWhen = dyn Fn(&(dyn StdError + 'static)) -> bool + Send + Sync;
 
 impl TokenEndpoint {
-    /// The endpoint at `uri`, reached through `service`, which is cloned for each request.
+    /// The endpoint at `uri`, reached through `service`, which is cloned for each request. A service that takes another
+    /// request body than `Full<Bytes>` goes to [`with_body`](TokenEndpoint::with_body).
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when `uri` is not absolute, holds userinfo or a fragment, or is
     /// plain `http` to another host than `localhost`, 127.0.0.0/8 or `::1`.
-    pub fn new<S, R>(service: S, uri: &str) -> Result<Self, Error>
-    where
-        S: Service<Request<Full<Bytes>>, Response = Response<R>> + Clone + Send + 'static,
-        S::Error: Into<Box<dyn StdError + Send + Sync>>,
-        S::Future: Send + 'static,
-        R: Body + Send + 'static,
-        R::Error: Into<Box<dyn StdError + Send + Sync>>,
-    {
+    pub fn new(service: impl EndpointService<Full<Bytes>>, uri: impl AsRef<str>) -> Result<Self, Error> {
         Self::with_body::<Full<Bytes>>(service, uri)
     }
 
@@ -155,18 +146,11 @@ impl TokenEndpoint {
     /// # Errors
     /// As [`new`](TokenEndpoint::new).
     pub fn with_body<B: From<Bytes> + 'static>(
-        service: impl Service<
-            Request<B>,
-            Response = Response<impl Body<Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static>,
-            Error: Into<Box<dyn StdError + Send + Sync>>,
-            Future: Send + 'static,
-        > + Clone
-        + Send
-        + 'static,
-        uri: &str,
+        service: impl EndpointService<B>,
+        uri: impl AsRef<str>,
     ) -> Result<Self, Error> {
         let settings = Settings {
-            address: Address::new(uri)?,
+            address: Address::new(uri.as_ref())?,
             revocation: None,
             client: None,
             parameters: Vec::new(),
@@ -257,8 +241,8 @@ impl TokenEndpoint {
     ///
     /// # Errors
     /// As [`new`](TokenEndpoint::new).
-    pub fn revocation(self, uri: &str) -> Result<Self, Error> {
-        let address = Address::new(uri)?;
+    pub fn revocation(self, uri: impl AsRef<str>) -> Result<Self, Error> {
+        let address = Address::new(uri.as_ref())?;
         Ok(self.set(|settings| settings.revocation = Some(address)))
     }
 

@@ -30,6 +30,52 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 pub(super) type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;
 type Client = BoxCloneService<Request<Bytes>, Response<AnswerBody>, BoxError>;
 
+/// A service that a [`TokenEndpoint`](crate::TokenEndpoint) sends its requests through, with request bodies of type `B`: every
+/// tower service that meets the bounds of this trait. It is a name for them, for your own functions and for the compiler's
+/// messages.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http_body_util::Full;
+/// use tower_reauth::{EndpointService, Error, TokenEndpoint};
+///
+/// fn gateway(client: impl EndpointService<Full<Bytes>>) -> Result<TokenEndpoint, Error> {
+///     TokenEndpoint::new(client, "https://gw.example/oauth2/token")?.revocation("https://gw.example/oauth2/revoke")
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot send token requests with the body type `{B}`",
+    label = "not a `tower::Service<http::Request<{B}>>` that a `TokenEndpoint` can use",
+    note = "`TokenEndpoint::new` takes a client for `http_body_util::Full<Bytes>`; a client for another body type, such as `axum::body::Body`, goes to `TokenEndpoint::with_body::<ThatBody>(client, ..)`",
+    note = "`reqwest::Client` is first made a service of `http`'s requests: see `tower_reauth::manual::clients`",
+    note = "the client must be `Clone + Send + 'static` and answer with an `http::Response`; its future must be `Send`, its error and that of the response's body `Into<Box<dyn Error + Send + Sync>>`"
+)]
+pub trait EndpointService<B>:
+    Service<
+        Request<B>,
+        Response = Response<Self::ResponseBody>,
+        Error: Into<Box<dyn StdError + Send + Sync>>,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + 'static
+{
+    /// The body of its answers.
+    type ResponseBody: Body<Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static;
+}
+
+#[diagnostic::do_not_recommend]
+impl<S, B, R> EndpointService<B> for S
+where
+    S: Service<Request<B>, Response = Response<R>, Error: Into<BoxError>, Future: Send + 'static>
+        + Clone
+        + Send
+        + 'static,
+    R: Body<Error: Into<BoxError>> + Send + 'static,
+{
+    type ResponseBody = R;
+}
+
 /// The template that each exchange clones its client from. A `Mutex`, since a client need not be `Sync`.
 pub(super) struct Transport {
     template: Mutex<Client>,
@@ -43,18 +89,10 @@ pub(super) struct Deadline {
 }
 
 impl Transport {
-    pub(super) fn new<S, B, R>(service: S) -> Self
-    where
-        S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
-        S::Error: Into<BoxError>,
-        S::Future: Send + 'static,
-        B: From<Bytes> + 'static,
-        R: Body + Send + 'static,
-        R::Error: Into<BoxError>,
-    {
+    pub(super) fn new<B: From<Bytes> + 'static>(service: impl EndpointService<B>) -> Self {
         let client = service
             .map_request(|request: Request<Bytes>| request.map(B::from))
-            .map_response(|response: Response<R>| {
+            .map_response(|response: Response<_>| {
                 response.map(|body| {
                     body.map_frame(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
                         .map_err(Into::into)

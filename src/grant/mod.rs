@@ -1,19 +1,20 @@
 //! How a session obtains tokens: the [`Grant`] trait and one file per grant.
 
+mod boxed;
 mod client_credentials;
 mod closure;
 mod password;
 mod refresh_token;
-mod shared;
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use secrecy::SecretString;
 
-pub(crate) use self::shared::SharedGrant;
+pub(crate) use self::boxed::SharedGrant;
 pub use self::{
+    boxed::BoxGrant,
     client_credentials::ClientCredentialsGrant,
-    closure::{grant_fn, grant_with},
+    closure::{GrantFn, grant_fn, grant_with},
     password::{PasswordGrant, Retain},
     refresh_token::RefreshTokenGrant,
 };
@@ -22,7 +23,10 @@ use crate::{context::GrantContext, credential::Credential, endpoint::TokenEndpoi
 /// A way to obtain tokens (RFC 6749 §1.3).
 ///
 /// [`grant_fn`] and [`grant_with`] turn a closure into a grant. [`TokenEndpoint::request`] has an example of a grant written
-/// by hand.
+/// by hand. [`BoxGrant`] is a grant of any type.
+///
+/// A grant that wraps another one must pass every method on to it. Otherwise the inner grant's secrets are not wiped, and its
+/// tokens are not revoked.
 ///
 /// # What a grant must not do
 /// A grant must not wait for its own session: not by [`token`](crate::Session::token) or [`renew`](crate::Session::renew), and
@@ -34,6 +38,54 @@ use crate::{context::GrantContext, credential::Credential, endpoint::TokenEndpoi
 /// [waiting time](crate::SessionBuilder::waiting_time).
 pub trait Grant: Send + Sync + 'static {
     /// Asks for a token set.
+    ///
+    /// Called by one renewal at a time, on a task of the session's own, and ended at its
+    /// [limit](crate::SessionBuilder::renewal_limit).
+    ///
+    /// # Errors
+    /// The error decides what the session does next, so say what you know. [`Error::new`] lists what follows from its kind.
+    ///
+    /// 1. *Nothing was sent*: [`Error::not_sent`]. The attempt does not count. Any other error of a
+    ///    [`Password`](Credential::Password) or [`Custom`](Credential::Custom) credential counts as one that may have reached
+    ///    the server, and these are few: see [`manual::answers`](crate::manual::answers).
+    /// 2. *Not before a certain time*: [`Error::with_retry_after`]. The session asks again no earlier, and after five minutes
+    ///    at most. Calls until then fail at once with this error.
+    ///
+    /// ```
+    /// use std::{io, time::Duration};
+    /// use tower_reauth::{Error, ErrorKind, Grant, GrantContext, TokenSet};
+    ///
+    /// # struct Client;
+    /// # struct Answer { token: String, retry_after: Duration }
+    /// # impl Client {
+    /// #     async fn connect(&self) -> io::Result<Connection> { Ok(Connection) }
+    /// # }
+    /// # struct Connection;
+    /// # impl Connection {
+    /// #     async fn ask(self) -> io::Result<Result<String, Busy>> { Ok(Ok("token".into())) }
+    /// # }
+    /// # struct Busy { retry_after: Duration }
+    /// struct Vault {
+    ///     client: Client,
+    /// }
+    ///
+    /// impl Grant for Vault {
+    ///     async fn fetch(&self, _: GrantContext) -> Result<TokenSet, Error> {
+    ///         let failed = |error| Error::new(ErrorKind::Transport, "the vault cannot be reached").with_source(error);
+    ///         // Without a connection nothing was sent.
+    ///         let connection = self.client.connect().await.map_err(|error| failed(error).not_sent())?;
+    ///         match connection.ask().await.map_err(failed)? {
+    ///             Ok(token) => TokenSet::new(token),
+    ///             Err(busy) => {
+    ///                 Err(Error::new(ErrorKind::Unavailable, "the vault is busy").with_retry_after(busy.retry_after))
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Dropped at the renewal's limit, and when its runtime goes down. No call that gives up drops it.
     fn fetch(&self, context: GrantContext) -> impl Future<Output = Result<TokenSet, Error>> + Send;
 
     /// Where refresh tokens are redeemed and tokens are revoked. Without an endpoint the session does neither.
@@ -56,6 +108,23 @@ pub trait Grant: Send + Sync + 'static {
     /// keep the grant itself alive for minutes, and with it every secret that is not wiped here. Default: nothing, which is
     /// right for a grant without secrets.
     fn forget(&self) {}
+
+    /// The pauses before a credential that had worked, and was then refused, is sent once more to make sure; one attempt for
+    /// each. [`PasswordGrant::confirmations`] says more. `None`, the default: after 60 s, and where the refusal has no code
+    /// once more after 5 min.
+    ///
+    /// It matters for [`Credential::Password`] and [`Credential::Custom`] only.
+    fn confirm_after(&self) -> Option<&[Duration]> {
+        None
+    }
+
+    /// This grant as a [`BoxGrant`], which any other one can become as well. There is no need to implement it.
+    fn boxed(self) -> BoxGrant
+    where
+        Self: Sized,
+    {
+        BoxGrant::new(self)
+    }
 }
 
 #[cfg(test)]

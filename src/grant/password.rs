@@ -45,11 +45,12 @@ pub struct PasswordGrant {
     scope: Option<Box<str>>,
     device_scope: Option<Box<str>>,
     retain: Retain,
-    pub(super) confirmations: Option<Box<[Duration]>>,
+    confirmations: Option<Box<[Duration]>>,
 }
 
 /// How long a [`PasswordGrant`] keeps the password.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Retain {
     /// Until the session logs out: a revoked or expired refresh token is healed without asking the user.
     #[default]
@@ -169,6 +170,10 @@ impl Grant for PasswordGrant {
 
     fn forget(&self) {
         self.with_password(|password| *password = None);
+    }
+
+    fn confirm_after(&self) -> Option<&[Duration]> {
+        self.confirmations.as_deref()
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use secrecy::SecretString;
 
-use super::Grant;
+use super::{BoxGrant, Grant};
 use crate::{
     context::GrantContext,
     credential::Credential,
@@ -27,7 +27,7 @@ use crate::{
 /// # }
 /// ```
 pub struct RefreshTokenGrant {
-    pub(super) endpoint: TokenEndpoint,
+    endpoint: TokenEndpoint,
     // Until the session takes it.
     refresh_token: Option<SecretString>,
 }
@@ -55,6 +55,10 @@ impl Grant for RefreshTokenGrant {
 
     fn credential(&self) -> Credential {
         Credential::RefreshToken
+    }
+
+    fn boxed(self) -> BoxGrant {
+        BoxGrant::refresh_token(self.endpoint, self.refresh_token)
     }
 }
 

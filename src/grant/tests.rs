@@ -1,12 +1,18 @@
 //! Tests of the grants.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use secrecy::ExposeSecret;
 
 use super::{
-    ClientCredentialsGrant, Credential, Grant, GrantContext, PasswordGrant, RefreshTokenGrant, Retain, SharedGrant,
-    grant_fn, grant_with,
+    ClientCredentialsGrant, Credential, Grant, GrantContext, PasswordGrant, RefreshTokenGrant, Retain, grant_fn,
+    grant_with,
 };
 use crate::{
     endpoint::{
@@ -75,24 +81,35 @@ async fn refresh_token_grant_has_nothing_else_to_send() {
     let mut grant = RefreshTokenGrant::new(script.endpoint(), "hunter2");
     assert!(grant.initial_refresh_token().is_some());
     assert!(grant.initial_refresh_token().is_none(), "it keeps no copy");
-    let (shared, _) = SharedGrant::new(RefreshTokenGrant::new(script.endpoint(), "hunter2"));
-    for error in [fetch(&grant).await.unwrap_err(), shared.fetch(GrantContext::default()).await.unwrap_err()] {
+    let boxed = RefreshTokenGrant::new(script.endpoint(), "hunter2").boxed();
+    for error in [fetch(&grant).await.unwrap_err(), fetch(&boxed).await.unwrap_err()] {
         assert_eq!(error.kind(), ErrorKind::Refused);
         assert!(error.to_string().contains("no refresh token is left"), "{error}");
     }
 }
 
-#[test]
-fn shared_grant_says_what_the_grant_says_and_has_taken_its_refresh_token() {
-    let script = Script::new([]);
-    let (shared, refresh_token) = SharedGrant::new(RefreshTokenGrant::new(script.endpoint(), "hunter2"));
-    assert_eq!(refresh_token.unwrap().expose_secret(), "hunter2");
-    assert_eq!(shared.credential(), Credential::RefreshToken);
-    assert!(shared.endpoint().is_some());
-    let (shared, refresh_token) = SharedGrant::new(PasswordGrant::new(script.endpoint(), "alice", "hunter2"));
-    assert!(refresh_token.is_none());
-    assert_eq!(shared.credential(), Credential::Password);
-    assert!(shared.endpoint().is_some());
+#[tokio::test]
+async fn boxed_grant_does_what_the_one_inside_does() {
+    let script = Script::new([answer(200, &[], TOKEN)]);
+    let mut boxed = RefreshTokenGrant::new(script.endpoint(), "hunter2").boxed();
+    assert_eq!(boxed.initial_refresh_token().unwrap().expose_secret(), "hunter2");
+    assert!(boxed.initial_refresh_token().is_none(), "it keeps no copy");
+    assert_eq!((boxed.credential(), boxed.confirm_after()), (Credential::RefreshToken, None));
+    assert!(boxed.endpoint().is_some());
+
+    // However often it is boxed.
+    let pauses = [Duration::from_secs(7)];
+    let password = PasswordGrant::new(script.endpoint(), "alice", "hunter2").confirmations(pauses);
+    let mut boxed = password.boxed().boxed();
+    assert!(boxed.initial_refresh_token().is_none());
+    assert_eq!((boxed.credential(), boxed.confirm_after()), (Credential::Password, Some(&pauses[..])));
+    assert!(boxed.endpoint().is_some());
+    assert!(!format!("{boxed:?}").contains("hunter2"));
+    fetch(&boxed).await.unwrap();
+    assert!(script.last().1.contains("password=hunter2"));
+    boxed.forget();
+    assert_eq!(fetch(&boxed).await.unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!(script.sends(), 1);
 }
 
 #[tokio::test]
@@ -101,7 +118,7 @@ async fn closures_are_called_with_the_context_and_their_state() {
     let plain = grant_fn(async |context: GrantContext| TokenSet::new(context.claims().unwrap_or("none")));
     assert!(plain.fetch(context.clone()).await.unwrap().same_access_token(&TokenSet::new("claims").unwrap()));
 
-    let counting = grant_with(AtomicUsize::new(0), async |calls, context| {
+    let counting = grant_with(Arc::new(AtomicUsize::new(0)), async |calls, context| {
         assert_eq!(context.claims(), Some("claims"));
         TokenSet::new(format!("token-{}", calls.fetch_add(1, Ordering::Relaxed)))
     });

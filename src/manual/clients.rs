@@ -113,8 +113,19 @@
 //!
 //! The browser's `Host` header must not be forwarded: it contradicts the URI, so the request would be sent bare.
 //!
-//! # Any other
-//! Convert the body outside the layer, or implement [`Replay`](crate::Replay) for a type of your own.
+//! # Any other body
+//! Box it outside the layer, and let the client below take the box.
+//!
+//! 1. octocrab's `OctoBody` is boxed as kube's body is. With `tower-http`, `.map_request_body(|body: OctoBody| body.boxed_unsync())`
+//!    says it shorter.
+//! 2. Set no token, and no other authentication, in those clients: the layer leaves a request alone that brings an
+//!    `Authorization` header.
+//! 3. A proxy that hands on `hyper::body::Incoming` boxes it with
+//!    `body.map_err(Box::<dyn Error + Send + Sync>::from).boxed_unsync()`. With an error of this type, a request that is
+//!    rejected while its body still streams in is replayed at once. With `hyper::Error` it first waits for the earlier body, a
+//!    second at most. What came in before the rejection is kept up to the
+//!    [`replay_limit`](crate::ReauthLayer::replay_limit).
+//! 4. For a body type of your own, implement [`Replay`](crate::Replay).
 //!
 //! # When it does not compile
 //! 1. *"the method `oneshot` exists for struct `Reauth<..>`, but its trait bounds were not satisfied"*: most often the request's

@@ -50,10 +50,10 @@ pub struct ReauthLayer {
 
 impl ReauthLayer {
     /// A layer that sends the tokens of a [`Session`](crate::Session), or of many [`Sessions`](crate::Sessions), to these
-    /// origins and to no others.
-    pub fn new(select: impl Into<SessionSource>, origins: Origins) -> Self {
+    /// origins and to no others. A reference to either will do.
+    pub fn new(source: impl Into<SessionSource>, origins: Origins) -> Self {
         metrics::describe();
-        Self { config: Config::new(select.into(), origins) }
+        Self { config: Config::new(source.into(), origins) }
     }
 
     /// Which responses say that the token is not good. Default: [`BearerClassifier`](crate::BearerClassifier).

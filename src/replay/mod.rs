@@ -29,9 +29,9 @@ pub(crate) use self::head::KeptHead;
 /// recorded while they are sent, up to the same limit. An [`Either`](http_body_util::Either) is kept like the body that it holds.
 /// A body that is merely `Clone` is not enough: the clones of some bodies share one stream.
 ///
-/// The features `axum`, `tonic` and `reqwest` add the body types of these crates. Box the body type of any other library
-/// outside the layer, with `.map_request_body(..)` of `tower-http` or `.map_request(..)` of `tower`:
-/// [`manual::clients`](crate::manual::clients) shows how.
+/// The features `axum`, `tonic` and `reqwest` add the body types of these crates. Box the body type of any other library (kube,
+/// octocrab, hyper's `Incoming`) outside the layer, with `.map_request_body(..)` of `tower-http` or `.map_request(..)` of
+/// `tower`: [`manual::clients`](crate::manual::clients#any-other-body) shows how.
 ///
 /// 1. The first body and each later one yield the same bytes and trailers, and have the same size hint.
 /// 2. The body that is sent yields what the original would have, errors included, whether or not it is kept.
@@ -69,7 +69,8 @@ pub(crate) use self::head::KeptHead;
     message = "`{Self}` cannot be replayed by tower-reauth",
     label = "this request body type has no `Replay`",
     note = "for the bodies of axum, tonic and reqwest switch on the feature of tower-reauth with that name",
-    note = "convert any other body outside the layer, for example with `.map_request_body(|body| body.boxed())`, or implement `tower_reauth::Replay` for it"
+    note = "box any other body outside the layer, `hyper::body::Incoming` and those of kube and octocrab among them: `.map_request_body(|body: Incoming| body.boxed_unsync())`, by `tower_http::ServiceBuilderExt` and `http_body_util::BodyExt`",
+    note = "`tower_reauth::manual::clients` shows it; for a body type of your own implement `tower_reauth::Replay`"
 )]
 pub trait Replay: Sized {
     /// What is kept of the body until its response is known.

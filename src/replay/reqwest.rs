@@ -17,8 +17,8 @@ use super::Replay;
 /// attempt can fail; reqwest makes errors of its own of them.
 type Content = Either<Bytes, BoxBody<Bytes, Box<dyn StdError + Send + Sync>>>;
 
-/// Bytes of any size are kept by reference. Streams, multipart forms and files are recorded up to the limit while they are
-/// sent. The body of an abandoned attempt fails.
+/// reqwest's body, `reqwest::Body`, with the feature `reqwest`. Bytes of any size are kept by reference. Streams, multipart forms
+/// and files are recorded up to the limit while they are sent. The body of an abandoned attempt fails.
 impl Replay for Body {
     type Kept = <Content as Replay>::Kept;
 

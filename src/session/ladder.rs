@@ -103,7 +103,7 @@ async fn fetch(
     {
         answer = Err(error.clone().with_source(cause));
     }
-    let (left, confirmations) = (grant.credential(), grant.confirmations());
+    let (left, confirmations) = (grant.credential(), grant.confirm_after());
     let noted = with_login(session, order, |login| {
         login.credential = left;
         match &answer {

@@ -46,7 +46,7 @@ use self::{
 };
 use crate::{
     events,
-    grant::{Grant, SharedGrant},
+    grant::Grant,
     identity::{Generation, SessionId, SessionName},
 };
 
@@ -107,7 +107,7 @@ impl Session {
     /// for it fail with [`ErrorKind::LoggedOut`](crate::ErrorKind::LoggedOut).
     pub fn login(&self, grant: impl Grant) {
         // Made, and the older one dropped, without the lock: a grant is the user's code.
-        let (grant, refresh_token) = SharedGrant::new(grant);
+        let (grant, refresh_token) = grant.boxed().into_parts();
         let login = Login::new(grant, refresh_token, &self.inner.settings);
         events::logged_in(self.inner.name(), login.credential);
         let _older = self.inner.change(|state| state.login.replace(login));

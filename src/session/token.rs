@@ -1,15 +1,16 @@
 //! The token itself, for programs that ask for it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use tokio::time::Instant;
 
 use super::{
     Session,
     need::{Answer, Need},
-    state::{Login, logged_out},
+    state::logged_out,
 };
 use crate::{
+    clock,
     error::{Error, ErrorKind},
     identity::Generation,
     token::TokenSet,
@@ -20,6 +21,7 @@ use crate::{
 pub struct Token {
     tokens: Arc<TokenSet>,
     generation: Generation,
+    expires_at: Option<SystemTime>,
 }
 
 impl Session {
@@ -78,9 +80,12 @@ impl Session {
     }
 
     fn current(&self) -> Result<Token, Error> {
+        let now = Instant::now();
+        clock::look(now);
         self.inner.read(|state| {
-            let tokens = state.login.as_ref().and_then(Login::token_set).ok_or_else(logged_out)?;
-            Ok(Token { tokens: Arc::new(tokens), generation: state.generation() })
+            let login = state.login.as_ref().ok_or_else(logged_out)?;
+            let tokens = Arc::new(login.token_set().ok_or_else(logged_out)?);
+            Ok(Token { tokens, generation: login.generation(), expires_at: login.expires_at(now) })
         })
     }
 }
@@ -95,10 +100,84 @@ impl Token {
     pub fn generation(&self) -> Generation {
         self.generation
     }
+
+    /// When the token ends, on the wall clock; `None` where its lifetime is not known.
+    ///
+    /// It is for other programs and for people: a cookie's age, a page, a helper that takes a token and its end. To send a
+    /// request, don't compare it: a layer, and [`Session::token`], renew in time.
+    ///
+    /// The [lifetime](TokenSet::with_lifetime) counts on the monotonic clock, to which the time is added that the machine
+    /// slept; see [`Session`]. This is what was left of it when `token` or `renew` returned, from the wall clock's time at that
+    /// moment on. So it holds after a sleep, too: the wall clock goes on then. Where somebody sets that clock, this time is
+    /// wrong by as much, and the next `Token` is right again. Two tokens of one [`generation`](Token::generation) may differ by
+    /// a little.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_reauth::{Session, TokenSet, grant_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower_reauth::Error> {
+    /// let hour = Duration::from_secs(3600);
+    /// let session = Session::new(grant_fn(move |_| async move { Ok(TokenSet::new("a-token")?.with_lifetime(hour)) }));
+    /// let end = session.token().await?.expires_at().expect("the lifetime is known");
+    /// assert!(end.duration_since(SystemTime::now()).is_ok_and(|left| left <= hour));
+    /// # Ok(()) }
+    /// ```
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.expires_at
+    }
 }
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token").field("tokens", &self.tokens).field("generation", &self.generation).finish()
+        f.debug_struct("Token")
+            .field("tokens", &self.tokens)
+            .field("generation", &self.generation)
+            .field("expires_at", &self.expires_at)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{ops::RangeInclusive, time::Duration};
+
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::grant::grant_fn;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn session() -> Session {
+        Session::new(grant_fn(|_| async { Ok(TokenSet::new("token")?.with_lifetime(HOUR)) }))
+    }
+
+    /// The end of the token, and the times of day between which it lies if so much of its life is left.
+    async fn end(session: &Session, left: Duration) -> (SystemTime, RangeInclusive<SystemTime>) {
+        let before = clock::wall();
+        let token = session.token().await.unwrap();
+        (token.expires_at().unwrap(), before + left..=clock::wall() + left)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn token_ends_when_its_life_is_over_and_a_sleep_belongs_to_it() {
+        let session = session();
+        for (passes, sleeps, left) in [(0, 0, 3600), (600, 0, 3000), (2, 1000, 1998), (2, 0, 1996)] {
+            clock::test::sleeps(Duration::from_secs(sleeps));
+            advance(Duration::from_secs(passes)).await;
+            let (end, range) = end(&session, Duration::from_secs(left)).await;
+            // A sleep is what the two clocks differ by, and they are real ones here.
+            let tolerance = Duration::from_secs(1);
+            let range = *range.start() - tolerance..=*range.end() + tolerance;
+            assert!(range.contains(&end), "{end:?} is not in {range:?}");
+        }
+        assert_eq!(session.token().await.unwrap().generation(), session.generation());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn token_of_unknown_life_has_no_end() {
+        let session = Session::new(grant_fn(|_| async { TokenSet::new("token") }));
+        assert_eq!(session.token().await.unwrap().expires_at(), None);
     }
 }

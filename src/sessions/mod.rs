@@ -45,7 +45,7 @@ use crate::{
 /// **The key decides whose token a request carries, and nothing checks it again.** If you put one user's key into another
 /// user's request, that user's data goes to the wrong person, and nobody notices. So take the key from the server's own
 /// record of the login. Never take it from the browser directly: not a user name, not an id in a path, not the cookie's
-/// value. Make it random and new at each login, and put it into the request in one place.
+/// value. Make it 16 random bytes of the operating system, new at each login, and put it into the request in one place.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -55,9 +55,9 @@ use crate::{
 /// use tower_reauth::{Origins, ReauthLayer, Session, Sessions, TokenSet, grant_fn};
 ///
 /// #[derive(Clone, PartialEq, Eq, Hash)]
-/// struct LoginKey(u128);
+/// struct LoginKey([u8; 16]);
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower_reauth::Error> {
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let client = service_fn(|request: Request<Full<Bytes>>| async move {
 ///     assert_eq!(request.headers()["authorization"], "Bearer token-of-alice");
 ///     Ok::<_, std::io::Error>(Response::new(Full::<Bytes>::default()))
@@ -68,9 +68,9 @@ use crate::{
 ///     .service(client);
 ///
 /// // At login:
-/// // 128 bits of a cryptographic generator, here ring's:
-/// let bits: [u8; 16] = ring::rand::generate(&ring::rand::SystemRandom::new()).expect("random numbers").expose();
-/// let key = LoginKey(u128::from_ne_bytes(bits));
+/// let mut random = [0; 16];
+/// getrandom::fill(&mut random)?;
+/// let key = LoginKey(random);
 /// sessions.insert(key.clone(), Session::new(grant_fn(|_context| async { TokenSet::new("token-of-alice") })));
 /// // In each handler:
 /// let request = Request::get("https://gw.example/orders").extension(key.clone()).body(Full::default());
@@ -240,6 +240,12 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Choose for Sessions<K> {
         };
         let session = self.shared.find(key);
         session.map(Choice::Among).ok_or_else(|| Error::new(ErrorKind::LoggedOut, "there is no session for this key"))
+    }
+}
+
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> From<&Sessions<K>> for SessionSource {
+    fn from(sessions: &Sessions<K>) -> Self {
+        sessions.clone().into()
     }
 }
 

@@ -6,7 +6,7 @@ use http::Extensions;
 
 use crate::{error::Error, identity::SessionId, session::Session};
 
-/// Finds the session of a request. Made from a [`Session`] or from [`Sessions`](crate::Sessions).
+/// Finds the session of a request. Made from a [`Session`], from [`Sessions`](crate::Sessions), or from a reference to either.
 #[derive(Clone)]
 pub struct SessionSource {
     source: Source,
@@ -71,6 +71,12 @@ impl SessionSource {
 impl From<Session> for SessionSource {
     fn from(session: Session) -> Self {
         Self { source: Source::One(session) }
+    }
+}
+
+impl From<&Session> for SessionSource {
+    fn from(session: &Session) -> Self {
+        session.clone().into()
     }
 }
 

@@ -51,7 +51,7 @@ pub use self::{
     issuer::{CLIENT_ID, CLIENT_SECRET, Issuer, PASSWORD, REVOCATION_URI, TOKEN_URI, USERNAME},
     resource::{Resource, Seen},
     trace::Trace,
-    world::{AnyGrant, Kind, World, for_every_credential, never_hangs},
+    world::{Kind, World, for_every_credential, never_hangs},
 };
 
 /// The origin that the layers of the tests are given.

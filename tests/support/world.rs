@@ -1,15 +1,14 @@
 //! The table of credentials: one claim, run for every kind of them.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use secrecy::SecretString;
 use tower::{Layer, ServiceExt};
 use tower_reauth::{
-    ClientCredentialsGrant, Credential, Error, Grant, GrantContext, Origins, PasswordGrant, Reauth, ReauthLayer,
-    RefreshTokenGrant, ResponseBody, Session, TokenEndpoint, TokenSet, grant_fn,
+    BoxGrant, ClientCredentialsGrant, Error, Grant, Origins, PasswordGrant, Reauth, ReauthLayer, RefreshTokenGrant,
+    ResponseBody, Session, TokenEndpoint, grant_fn,
 };
 
 use super::{Issuer, ORIGIN, PASSWORD, Resource, USERNAME, get};
@@ -33,33 +32,31 @@ pub struct World {
     pub session: Session,
 }
 
-/// A grant of any kind.
-pub struct AnyGrant(Box<dyn Erased>);
-
 impl Kind {
     pub const ALL: [Self; 4] = [Self::Password, Self::ClientCredentials, Self::RefreshToken, Self::Custom];
 
     /// A grant of this kind for this owner, at the issuer's endpoint.
-    pub fn grant(self, issuer: &Issuer, owner: &str) -> AnyGrant {
+    pub fn grant(self, issuer: &Issuer, owner: &str) -> BoxGrant {
         self.grant_at(issuer.endpoint(), issuer, owner)
     }
 
     /// A grant of this kind for this owner, at an endpoint that leads to the issuer somehow.
-    pub fn grant_at(self, endpoint: TokenEndpoint, issuer: &Issuer, owner: &str) -> AnyGrant {
+    pub fn grant_at(self, endpoint: TokenEndpoint, issuer: &Issuer, owner: &str) -> BoxGrant {
         match self {
-            Self::Password => AnyGrant::new(PasswordGrant::new(endpoint, owner, PASSWORD)),
+            Self::Password => PasswordGrant::new(endpoint, owner, PASSWORD).boxed(),
             // The issuer knows one client: the scope stands for the owner.
-            Self::ClientCredentials => AnyGrant::new(ClientCredentialsGrant::new(endpoint).scope(owner)),
-            Self::RefreshToken => AnyGrant::new(RefreshTokenGrant::new(endpoint, issuer.mint_refresh_token(owner))),
+            Self::ClientCredentials => ClientCredentialsGrant::new(endpoint).scope(owner).boxed(),
+            Self::RefreshToken => RefreshTokenGrant::new(endpoint, issuer.mint_refresh_token(owner)).boxed(),
             Self::Custom => {
                 let owner = owner.to_owned();
-                AnyGrant::new(grant_fn(move |context| {
+                grant_fn(move |context| {
                     let (endpoint, owner) = (endpoint.clone(), owner.clone());
                     async move {
                         let parameters = [("grant_type", "urn:example:custom"), ("owner", &owner)];
                         endpoint.request(&context, &parameters).await
                     }
-                }))
+                })
+                .boxed()
             }
         }
     }
@@ -73,7 +70,7 @@ impl World {
     }
 
     /// A fresh grant of the same kind and owner: for `login`, or for a session with settings of its own.
-    pub fn grant(&self) -> AnyGrant {
+    pub fn grant(&self) -> BoxGrant {
         self.kind.grant(&self.issuer, USERNAME)
     }
 
@@ -113,53 +110,4 @@ pub async fn for_every_credential(claim: impl AsyncFn(World)) {
 /// Fails when nothing moves any more; on the paused clock only, where a day passes at once then.
 pub async fn never_hangs<T>(claim: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(24 * 3600), claim).await.expect("nothing moves any more")
-}
-
-impl AnyGrant {
-    pub fn new(grant: impl Grant) -> Self {
-        Self(Box::new(grant))
-    }
-}
-
-impl Grant for AnyGrant {
-    async fn fetch(&self, context: GrantContext) -> Result<TokenSet, Error> {
-        self.0.fetch(context).await
-    }
-
-    fn endpoint(&self) -> Option<&TokenEndpoint> {
-        self.0.endpoint()
-    }
-
-    fn initial_refresh_token(&mut self) -> Option<SecretString> {
-        self.0.initial_refresh_token()
-    }
-
-    fn credential(&self) -> Credential {
-        self.0.credential()
-    }
-}
-
-trait Erased: Send + Sync {
-    fn fetch(&self, context: GrantContext) -> Pin<Box<dyn Future<Output = Result<TokenSet, Error>> + Send + '_>>;
-    fn endpoint(&self) -> Option<&TokenEndpoint>;
-    fn initial_refresh_token(&mut self) -> Option<SecretString>;
-    fn credential(&self) -> Credential;
-}
-
-impl<G: Grant> Erased for G {
-    fn fetch(&self, context: GrantContext) -> Pin<Box<dyn Future<Output = Result<TokenSet, Error>> + Send + '_>> {
-        Box::pin(Grant::fetch(self, context))
-    }
-
-    fn endpoint(&self) -> Option<&TokenEndpoint> {
-        Grant::endpoint(self)
-    }
-
-    fn initial_refresh_token(&mut self) -> Option<SecretString> {
-        Grant::initial_refresh_token(self)
-    }
-
-    fn credential(&self) -> Credential {
-        Grant::credential(self)
-    }
 }

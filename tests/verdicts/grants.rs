@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -22,7 +22,7 @@ async fn refusal_of_another_session_is_not_one_of_the_credentials_of_the_grant_t
     let issuer = Issuer::new();
     issuer.always(Answer::error(400, "invalid_grant"));
     let other = Session::new(Kind::Password.grant(&issuer, "other"));
-    let session = Session::new(grant_with(other.clone(), async |other: Arc<Session>, _| {
+    let session = Session::new(grant_with(other.clone(), async |other: Session, _| {
         let token = other.token().await?;
         Ok(token.token_set().clone())
     }));
@@ -45,9 +45,8 @@ async fn other_sessions_that_are_logged_out_or_too_slow_are_no_refusal_either() 
     issuer.always(Answer::never());
     let slow = Session::builder(Kind::Password.grant(&issuer, "other")).waiting_time(Duration::from_secs(1)).build();
     for (other, kind) in [(gone, ErrorKind::LoggedOut), (slow, ErrorKind::WaitedTooLong)] {
-        let session = Session::new(grant_with(other, async |other: Arc<Session>, _| {
-            Ok(other.token().await?.token_set().clone())
-        }));
+        let session =
+            Session::new(grant_with(other, async |other: Session, _| Ok(other.token().await?.token_set().clone())));
         assert_eq!(session.token().await.unwrap_err().kind(), kind);
         for _ in 0..10 {
             session.token().await.unwrap_err();
@@ -103,4 +102,69 @@ async fn grant_can_say_that_nothing_was_sent_and_when_to_come_back() {
         Error::new(ErrorKind::Unavailable, "the vault is busy").not_sent().with_retry_after(Duration::from_secs(200))
     };
     assert_eq!(sends_in_ten_minutes(patient).await, 3);
+}
+
+/// What a user's grant says at first; later it has tokens.
+#[derive(Clone)]
+struct Says {
+    error: Error,
+    asked: Arc<AtomicUsize>,
+    works: Arc<AtomicBool>,
+    endpoint: TokenEndpoint,
+}
+
+impl Says {
+    fn world(error: Error) -> (World, Self) {
+        let world = World::new(Kind::Custom);
+        let says = Self { error, asked: Arc::default(), works: Arc::default(), endpoint: world.issuer.endpoint() };
+        let grant = grant_with(says.clone(), async |says, context| {
+            says.asked.fetch_add(1, Ordering::SeqCst);
+            if !says.works.load(Ordering::SeqCst) {
+                return Err(says.error);
+            }
+            let parameters = [("grant_type", "urn:example:custom"), ("owner", USERNAME)];
+            says.endpoint.request(&context, &parameters).await
+        });
+        (world.with_session(Session::new(grant)), says)
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_ask_a_users_grant_no_earlier_than_it_said() {
+    let pause = Duration::from_secs(200);
+    let (world, says) = Says::world(Error::new(ErrorKind::Unavailable, "the vault is busy").with_retry_after(pause));
+    for second in 0..200 {
+        let error = world.get("/orders").await.unwrap_err();
+        assert_eq!((error.kind(), says.asked()), (ErrorKind::Unavailable, 1));
+        assert_eq!(error.retry_after(), Some(pause - Duration::from_secs(second)));
+        advance(Duration::from_secs(1)).await;
+    }
+    says.works.store(true, Ordering::SeqCst);
+    assert_eq!(world.get("/orders").await.unwrap().status(), 200);
+    assert_eq!((says.asked(), world.resource.count()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_ask_a_users_grant_that_sent_nothing_again_and_again() {
+    let broken = Error::new(ErrorKind::Transport, "the vault cannot be reached");
+    for (error, within, works) in [(broken.clone(), 10..=10, false), (broken.not_sent(), 13..=1000, true)] {
+        let (world, says) = Says::world(error);
+        for _ in 0..14 * 60 {
+            world.get("/orders").await.unwrap_err();
+            advance(Duration::from_secs(1)).await;
+        }
+        assert!(within.contains(&says.asked()), "{}", says.asked());
+        // It is back within the 15 minutes that sends are counted in; the longest pause is a minute.
+        says.works.store(true, Ordering::SeqCst);
+        let mut answers = Vec::new();
+        for _ in 0..60 {
+            answers.push(world.get("/orders").await.is_ok());
+            advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(answers.last(), Some(&works));
+    }
 }

@@ -12,12 +12,12 @@ use std::{
 use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
 use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_reauth::{ErrorKind, Origins, ReauthLayer, Session, SessionBuilder, TokenSet, grant_fn};
+use tower_reauth::{BoxGrant, ErrorKind, Grant, Origins, ReauthLayer, Session, SessionBuilder, TokenSet, grant_fn};
 
 use super::*;
 
 /// A session whose token requests take so long, one after the other; the last one takes for ever.
-fn slow(seconds: &[u64], settings: fn(SessionBuilder<AnyGrant>) -> SessionBuilder<AnyGrant>) -> Session {
+fn slow(seconds: &[u64], settings: fn(SessionBuilder<BoxGrant>) -> SessionBuilder<BoxGrant>) -> Session {
     let (seconds, sends) = (seconds.to_vec(), Arc::new(AtomicUsize::new(0)));
     let grant = grant_fn(move |_| {
         let number = sends.fetch_add(1, Ordering::SeqCst);
@@ -30,7 +30,7 @@ fn slow(seconds: &[u64], settings: fn(SessionBuilder<AnyGrant>) -> SessionBuilde
             TokenSet::new(format!("token-{}", number + 1))
         }
     });
-    settings(Session::builder(AnyGrant::new(grant))).build()
+    settings(Session::builder(grant.boxed())).build()
 }
 
 fn layer(session: Session) -> ReauthLayer {

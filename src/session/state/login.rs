@@ -3,7 +3,7 @@
 use std::{
     hash::{BuildHasher, RandomState},
     sync::LazyLock,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use http::HeaderValue;
@@ -138,6 +138,11 @@ impl Login {
         let lifetime = held.expiry.map(|expiry| expiry.lifetime());
         let refresh_token = self.refresh_token.clone().filter(|_| self.refresh_token_is_new);
         Some(TokenSet::from_header_value(&held.header, lifetime, refresh_token, held.details.clone()))
+    }
+
+    /// The time of day when the token that is held ends.
+    pub(crate) fn expires_at(&self, now: Instant) -> Option<SystemTime> {
+        clock::time_of_day(self.held.as_ref()?.expiry?.expires_at(), now)
     }
 
     /// When a session that is to be kept alive without traffic is renewed next.
