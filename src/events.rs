@@ -99,7 +99,13 @@ pub(crate) fn sent_bare(reason: &'static str) {
 }
 
 /// A request that goes bare because of where it goes. `session` is that of a layer that has only one.
-pub(crate) fn strayed(first: bool, session: Option<SessionName>, origin: &str, listed: &Origins, reason: &'static str) {
+pub(crate) fn sent_elsewhere(
+    first: bool,
+    session: Option<SessionName>,
+    origin: &str,
+    listed: &Origins,
+    reason: &'static str,
+) {
     let (session, key) = (session.map(|name| name.id.0), session.and_then(|name| name.key).map(display));
     if first {
         warn!(target: TARGET, session, key, origin, %listed, reason, "request sent bare");

@@ -67,7 +67,7 @@ async fn during_a_flight(world: &World, end: impl AsyncFnOnce(&Session)) {
     let gate = Gate::closed();
     world.issuer.next(Answer::tokens().access_token("stray").with_refresh_token().delivered_behind(&gate));
     let waiting = start(world, "/orders");
-    gate.arrived(1).await;
+    never_hangs(gate.arrived(1)).await;
     let (sent, requests) = (world.resource.count(), world.issuer.token_requests());
     end(&world.session).await;
     assert_eq!(kind(world.get("/orders").await), ErrorKind::LoggedOut);
@@ -137,7 +137,7 @@ async fn with_no_handle_left(world: World, end: impl FnOnce(&Session)) -> Issuer
     world.issuer.next(Answer::tokens().access_token("stray").with_refresh_token().delivered_behind(&gate));
     let session = world.session.clone();
     let waiting = tokio::spawn(async move { session.token().await.map(|_| ()) });
-    gate.arrived(1).await;
+    never_hangs(gate.arrived(1)).await;
     end(&world.session);
     waiting.abort();
     let World { issuer, session, .. } = world;
@@ -189,7 +189,7 @@ async fn flight_of_a_session_that_has_gone_sends_nothing_more() {
     let token = world.session.token().await.unwrap();
     let session = world.session.clone();
     let waiting = tokio::spawn(async move { session.renew(token.generation()).await.map(|_| ()) });
-    gate.arrived(1).await;
+    never_hangs(gate.arrived(1)).await;
     drop(world.session.logout());
     waiting.abort();
     let World { issuer, session, .. } = world;
@@ -208,7 +208,7 @@ async fn login_after_the_logout_goes_with_the_last_handle_whatever_is_left_to_do
         world.issuer.next(Answer::tokens().delivered_behind(&landing));
         world.issuer.next_revocation(Answer::tokens().behind(&revocation));
         let waiting = start(&world, "/orders");
-        landing.arrived(1).await;
+        never_hangs(landing.arrived(1)).await;
         drop(world.session.logout());
         assert_eq!(kind(waiting.await.unwrap()), ErrorKind::LoggedOut);
         let secret = Arc::new(());
@@ -216,7 +216,7 @@ async fn login_after_the_logout_goes_with_the_last_handle_whatever_is_left_to_do
         assert!(Arc::strong_count(&secret) > 1);
         if landed {
             landing.open();
-            revocation.arrived(1).await;
+            never_hangs(revocation.arrived(1)).await;
         }
         drop(world);
         assert_eq!(Arc::strong_count(&secret), 1, "{landed}");
@@ -230,12 +230,12 @@ async fn shutdown_waits_for_the_revocation_of_what_a_flight_brings_in_after_the_
     world.issuer.next(Answer::tokens().access_token("stray").delivered_behind(&landing));
     world.issuer.next_revocation(Answer::tokens().behind(&revocation));
     let waiting = start(&world, "/orders");
-    landing.arrived(1).await;
+    never_hangs(landing.arrived(1)).await;
     // There is nothing to revoke yet.
     world.session.logout().await.unwrap();
     assert_eq!(kind(waiting.await.unwrap()), ErrorKind::LoggedOut);
     landing.open();
-    revocation.arrived(1).await;
+    never_hangs(revocation.arrived(1)).await;
     assert!(!world.session.shutdown(SECOND).await);
     revocation.open();
     assert!(world.session.shutdown(SECOND).await);
@@ -262,7 +262,7 @@ async fn waiting_call_learns_at_once_that_its_login_has_ended() {
         for_every_credential(async |world| {
             world.issuer.next(Answer::never());
             let waiting = start(&world, "/orders");
-            world.issuer.arrived(1).await;
+            never_hangs(world.issuer.arrived(1)).await;
             let ended = Instant::now();
             end(&world);
             assert_eq!(kind(waiting.await.unwrap()), ErrorKind::LoggedOut);
@@ -282,10 +282,10 @@ async fn behind_a_limit(world: &World, before: impl AsyncFnOnce(&World), end: im
     world.issuer.next(Answer::tokens().behind(&token));
     let requests = world.issuer.token_requests();
     let waiting = tokio::spawn(world.layer().layer(limit.layer(world.resource.clone())).oneshot(get("/orders")));
-    world.issuer.arrived(requests + 1).await;
+    never_hangs(world.issuer.arrived(requests + 1)).await;
     // The place is free while the call waits for its token.
     let slow = tokio::spawn(limit.layer(world.resource.clone()).oneshot(get("/slow")));
-    gate.arrived(1).await;
+    never_hangs(gate.arrived(1)).await;
     token.open();
     settle().await;
     let sent = world.resource.count_at("/orders");
@@ -338,12 +338,12 @@ async fn stray_token_that_the_next_login_holds_is_not_revoked() {
             let (older, newer) = (Gate::closed(), Gate::closed());
             world.issuer.next(Answer::tokens().delivered_behind(&older));
             let waiting = start(&world, "/orders");
-            older.arrived(1).await;
+            never_hangs(older.arrived(1)).await;
             let logout = world.session.logout();
             world.session.login(world.grant());
             world.issuer.next(Answer::tokens().delivered_behind(&newer));
             let call = start(&world, "/orders");
-            newer.arrived(1).await;
+            never_hangs(newer.arrived(1)).await;
             for gate in if older_lands_first { [&older, &newer] } else { [&newer, &older] } {
                 gate.open();
                 settle().await;
@@ -369,12 +369,12 @@ async fn stray_token_is_revoked_when_the_next_login_holds_another() {
         let (older, newer) = (Gate::closed(), Gate::closed());
         world.issuer.next(Answer::tokens().access_token("stray").delivered_behind(&older));
         let waiting = start(&world, "/orders");
-        older.arrived(1).await;
+        never_hangs(older.arrived(1)).await;
         drop(world.session.logout());
         world.session.login(world.grant());
         world.issuer.next(Answer::tokens().delivered_behind(&newer));
         let call = start(&world, "/orders");
-        newer.arrived(1).await;
+        never_hangs(newer.arrived(1)).await;
         older.open();
         settle().await;
         newer.open();
@@ -491,7 +491,7 @@ async fn grant_is_dropped_before_logout_returns_while_a_refresh_hangs() {
         issuer.next(Answer::never());
         let renewing = session.clone();
         let waiting = tokio::spawn(async move { renewing.renew(token.generation()).await.map(|_| ()) });
-        issuer.arrived(2).await;
+        never_hangs(issuer.arrived(2)).await;
         waiting.abort();
         settle().await;
         assert!(Arc::strong_count(&secret) > 1);
@@ -537,7 +537,7 @@ async fn password_is_wiped_before_logout_returns_while_it_is_on_the_wire() {
         issuer.next(Answer::never());
         let fetching = session.clone();
         let waiting = tokio::spawn(async move { fetching.token().await.map(|_| ()) });
-        issuer.arrived(1).await;
+        never_hangs(issuer.arrived(1)).await;
         waiting.abort();
         settle().await;
         assert!(told.lock().unwrap().is_empty());
@@ -560,7 +560,7 @@ async fn token_request_that_waits_for_its_turn_is_not_sent_after_the_end_of_its_
                 tokio::spawn(async move { session.token().await.map(|_| ()) })
             };
             let first = fetch(&session("bob"));
-            gate.arrived(1).await;
+            never_hangs(gate.arrived(1)).await;
             let waits = session(USERNAME);
             let waiting = fetch(&waits);
             settle().await;
@@ -729,7 +729,7 @@ async fn last_clone_that_is_dropped_during_a_flight_lets_it_end_and_revokes_noth
         let gate = Gate::closed();
         world.issuer.next(Answer::tokens().behind(&gate));
         let call = start(&world, "/orders");
-        gate.arrived(1).await;
+        never_hangs(gate.arrived(1)).await;
         let World { issuer, session, .. } = world;
         drop(session);
         call.abort();

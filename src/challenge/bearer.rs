@@ -13,7 +13,7 @@ const HEALED_OTHERWISE: [&str; 3] = ["insufficient_scope", "invalid_request", ST
 /// The default: a 401 is a rejection, unless its challenges say that a new token would not help.
 ///
 /// 1. Only the status 401 counts, and each status that [`reject_status`](BearerClassifier::reject_status) adds. Everything
-///    else passes, 403 included.
+///    else passes: a 403, too, unless it was added.
 /// 2. `Bearer`, `OAuth2` (older WSO2 gateways) and `OAuth` are challenges for our token, in any letter case. A 401 that names
 ///    only `Basic`, `Token` or `JWT` counts as one, too: Artifactory and Django REST framework name only what else they
 ///    accept. With [`strict`](BearerClassifier::strict) such a 401 passes.

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderName, header::AUTHORIZATION};
 
-use super::{budget::Budget, stray::Strays};
+use super::{budget::Budget, foreign::ForeignOrigins};
 use crate::{
     challenge::{BearerClassifier, Classify},
     metrics::Passed,
@@ -44,7 +44,7 @@ pub(super) struct Config {
     pub(super) replay_limit: usize,
     pub(super) drain_limit: usize,
     pub(super) passed: Passed,
-    pub(super) strays: Arc<Strays>,
+    pub(super) foreign: Arc<ForeignOrigins>,
     pub(super) budget: Arc<Budget>,
 }
 
@@ -60,7 +60,7 @@ impl Config {
             replay_limit: REPLAY_LIMIT,
             drain_limit: DRAIN_LIMIT,
             passed: Passed::default(),
-            strays: Arc::default(),
+            foreign: Arc::default(),
             budget: Arc::new(Budget::new(PARKED_LIMIT)),
         }
     }

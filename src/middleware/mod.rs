@@ -5,6 +5,7 @@
 mod budget;
 mod config;
 mod extensions;
+mod foreign;
 mod future;
 mod kept;
 mod layer;
@@ -14,7 +15,6 @@ mod response_body;
 mod sent;
 mod service;
 mod shared;
-mod stray;
 
 pub use self::{
     config::OwnAuthorization,

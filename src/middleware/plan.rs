@@ -84,7 +84,7 @@ impl Config {
                 return Some(error);
             }
         }
-        self.strays.tell(head, &self.origins, self.source.the_one().map(Session::name));
+        self.foreign.tell(head, &self.origins, self.source.the_one().map(Session::name));
         None
     }
 

@@ -17,12 +17,12 @@ const LONGEST: usize = 255;
 
 /// What was told already, in one layer.
 #[derive(Default)]
-pub(super) struct Strays {
+pub(super) struct ForeignOrigins {
     told: Mutex<Vec<u64>>,
     hasher: RandomState,
 }
 
-impl Strays {
+impl ForeignOrigins {
     /// Tells of a request that none of these origins is for.
     #[cold]
     pub(super) fn tell(&self, head: &Parts, listed: &Origins, session: Option<SessionName>) {
@@ -30,7 +30,7 @@ impl Strays {
         let origin = origin(&head.uri);
         // A CONNECT is no mistake: whoever sends one speaks to a proxy.
         let first = head.method != Method::CONNECT && self.is_first(self.hasher.hash_one((&origin, reason)));
-        events::strayed(first, session, &origin, listed, reason);
+        events::sent_elsewhere(first, session, &origin, listed, reason);
     }
 
     fn is_first(&self, told_now: u64) -> bool {
