@@ -79,7 +79,7 @@
 //! When the session's [`Status`] is [`Refused`](Status::Refused) or [`LoggedOut`](Status::LoggedOut):
 //! [`Session::status`] and [`Session::subscribe`] tell. An error of the kind [`ErrorKind::Refused`] alone is not enough,
 //! because the session may still make sure. Refused credentials are not sent again and again, so that no account is locked. A
-//! long outage of the authorization server does not log anybody out.
+//! long outage of the authorization server ends no login that had worked.
 //!
 //! [`manual::troubleshooting`] starts from what you see: a 401, an error, a line in the log.
 //!

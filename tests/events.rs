@@ -306,7 +306,7 @@ async fn origin_that_is_not_listed_is_told_once_with_those_that_are() {
     assert_eq!(told.len(), 3, "{told:#?}");
     let listed = format!("listed={ORIGIN}");
     for (line, (origin, reason)) in told.iter().zip([
-        ("origin=https://gw.exmple:8443 ", "not among"),
+        ("origin=https://gw.exmple:8443 ", "not listed"),
         ("origin=https://other.example ", "a user name"),
         (&*format!("origin={ORIGIN} "), "`Host`"),
     ]) {

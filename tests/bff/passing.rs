@@ -1,6 +1,9 @@
 //! What passes between browser and gateway.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -11,7 +14,7 @@ use http::{HeaderMap, StatusCode};
 use tokio::net::TcpListener;
 
 use crate::{
-    arguments::LoginKind::Password,
+    arguments::LoginKind::{Code, Password},
     browser::{Bff, PASSWORD},
 };
 
@@ -173,6 +176,28 @@ async fn rejection_that_can_be_healed_is_not_seen_and_one_that_can_not_asks_for_
     assert_eq!(tablet.log_in("alice", PASSWORD).await.status, StatusCode::FORBIDDEN);
     assert_eq!(tablet.log_in("alice", "looking+glass").await.location(), "/");
     assert_eq!(tablet.get("/api/orders").await.status, StatusCode::OK);
+}
+
+/// A refresh token that is refused once may be good: the session makes sure before anybody is asked to log in.
+#[tokio::test]
+async fn refusal_that_is_not_final_costs_nobody_the_login() {
+    let bff = Bff::start(Code).await;
+    let mut browser = bff.browser();
+    let page = browser.log_in("", "").await;
+    let back = bff.consent(page.location()).await;
+    browser.get(&back).await;
+    bff.gateway.gateway().revoke_all();
+    let page = browser.get("/api/orders").await;
+    assert_eq!((page.status, page.text.as_str()), (StatusCode::SERVICE_UNAVAILABLE, r#"{"error":"unavailable"}"#));
+    assert_eq!(browser.get("/").await.status, StatusCode::OK);
+    assert_eq!(bff.app.sessions.len(), 1);
+
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3)).await;
+    tokio::time::resume();
+    let page = browser.get("/api/orders").await;
+    assert_eq!((page.status, page.text.as_str()), (StatusCode::UNAUTHORIZED, r#"{"error":"login_required"}"#));
+    assert!(bff.app.sessions.is_empty());
 }
 
 #[tokio::test]
