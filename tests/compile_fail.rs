@@ -49,7 +49,7 @@ fn an_inbound_body_that_is_handed_on_is_named_with_what_to_do() {
 fn a_client_with_another_body_is_sent_to_with_body() {
     fails_with(
         "endpoint_with_another_body",
-        &["error[E0277]", "`C` cannot send token requests", "`TokenEndpoint::with_body::<ThatBody>(client, ..)`"],
+        &["error[E0277]", "`Client` cannot send token requests", "`TokenEndpoint::with_body::<ThatBody>(client, ..)`"],
     );
 }
 

@@ -64,7 +64,6 @@ pub trait EndpointService<B>:
     type ResponseBody: Body<Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static;
 }
 
-#[diagnostic::do_not_recommend]
 impl<S, B, R> EndpointService<B> for S
 where
     S: Service<Request<B>, Response = Response<R>, Error: Into<BoxError>, Future: Send + 'static>
