@@ -26,11 +26,10 @@ async fn main() -> anyhow::Result<()> {
 
     let endpoint = TokenEndpoint::with_body::<reqwest::Body>(client.clone(), &gateway.url("/oauth2/token"))?
         .client_auth(ClientAuth::basic("consumer-key", "consumer-secret"))
-        .revocation(&gateway.url("/oauth2/revoke"))?;
+        .revocation(gateway.url("/oauth2/revoke"))?;
     let session = Session::new(PasswordGrant::new(endpoint, "alice", "password"));
-    let api = ServiceBuilder::new()
-        .layer(ReauthLayer::new(session.clone(), Origins::only(&gateway.url(""))?))
-        .service(client);
+    let api =
+        ServiceBuilder::new().layer(ReauthLayer::new(session.clone(), Origins::only(gateway.url(""))?)).service(client);
 
     for order in ["2 pears", "3 plums"] {
         let request = Request::post(gateway.url("/orders")).body(reqwest::Body::from(order))?;

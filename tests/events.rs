@@ -218,7 +218,7 @@ async fn refused_connection_is_told_in_one_line_by_the_error_and_by_the_event() 
     let no_token = Session::new(ClientCredentialsGrant::new(endpoint));
     let no_api = Session::new(grant_fn(async |_| TokenSet::new("a-token")));
     for session in [no_token, no_api] {
-        let layer = ReauthLayer::new(session, Origins::only(&format!("http://{address}")).unwrap());
+        let layer = ReauthLayer::new(session, Origins::only(format!("http://{address}")).unwrap());
         let error = layer.layer(client.clone()).oneshot(get(&format!("http://{address}/orders"))).await.unwrap_err();
         let told = error.to_string();
         assert_eq!(told.matches("Connection refused").count(), 1, "{told}");

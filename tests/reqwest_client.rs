@@ -30,7 +30,7 @@ fn api(gateway: &Running, client: reqwest::Client) -> (Session, Api) {
     let endpoint = TokenEndpoint::with_body::<reqwest::Body>(http.clone(), &gateway.url("/oauth2/token")).unwrap();
     let session =
         Session::new(PasswordGrant::new(endpoint.client_auth(ClientAuth::basic("app", "secret")), "alice", "password"));
-    let layer = ReauthLayer::new(session.clone(), Origins::only(&gateway.url("")).unwrap());
+    let layer = ReauthLayer::new(session.clone(), Origins::only(gateway.url("")).unwrap());
     (session, BoxCloneSyncService::new(ServiceBuilder::new().layer(layer).service(http)))
 }
 

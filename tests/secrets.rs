@@ -293,7 +293,7 @@ fn values_show_no_secret() {
     let _ = TokenEndpoint::new(Issuer::new(), &with_userinfo).map_err(|error| watch.show_error(&error));
     let with_query = TokenEndpoint::new(Issuer::new(), &format!("https://gw.example/token?key={LEAK}")).unwrap();
     watch.show(&with_query);
-    watch.show(&with_query.revocation(&format!("https://gw.example/revoke?key={LEAK}")).unwrap());
+    watch.show(&with_query.revocation(format!("https://gw.example/revoke?key={LEAK}")).unwrap());
     watch.assert_clean();
 }
 
@@ -336,7 +336,7 @@ async fn whole_story_over_http_shows_no_secret_though_all_crates_log_everything(
             let client = ServiceBuilder::new().layer(TraceLayer::new_for_http().make_span_with(span)).service(client);
             let [client_auth, ..] = every_client_auth();
             let endpoint = TokenEndpoint::new(client.clone(), &format!("{base}/token")).unwrap();
-            let endpoint = endpoint.client_auth(client_auth).revocation(&format!("{base}/revoke")).unwrap();
+            let endpoint = endpoint.client_auth(client_auth).revocation(format!("{base}/revoke")).unwrap();
             let world = world.with_session(Session::new(grant(kind, &world.issuer, &endpoint, &watch)));
             let layer = ReauthLayer::new(world.session.clone(), Origins::only(&base).unwrap());
             let [revocation, ..] = revocations();

@@ -37,13 +37,13 @@ impl Device {
     fn new(name: &'static str, gateway: &Running, scope: &str) -> Self {
         let http = Client::builder(TokioExecutor::new()).build_http();
         let endpoint = TokenEndpoint::new(http.clone(), &gateway.url("/oauth2/token"))
-            .and_then(|endpoint| endpoint.revocation(&gateway.url("/oauth2/revoke")))
+            .and_then(|endpoint| endpoint.revocation(gateway.url("/oauth2/revoke")))
             .expect("loopback may be plain http")
             .client_auth(ClientAuth::basic("app", "secret"));
         let scope = scope.to_owned();
         let grant = move || PasswordGrant::new(endpoint.clone(), "bob", "password").scope(scope.as_str());
         let session = Session::new(grant());
-        let origins = Origins::only(&gateway.url("")).expect("loopback may be plain http");
+        let origins = Origins::only(gateway.url("")).expect("loopback may be plain http");
         let api = ReauthLayer::new(session.clone(), origins).classify(Wso2Classifier::new()).layer(http);
         Self { name, session, api, grant: Box::new(grant), orders: gateway.url("/orders"), calls: 0 }
     }

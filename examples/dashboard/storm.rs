@@ -44,7 +44,7 @@ pub(crate) fn start(gateway: &Running, callers: u16) -> Result<JoinSet<Infallibl
     let http = Client::builder(TokioExecutor::new()).build_http();
     let endpoint = TokenEndpoint::new(slow(http.clone(), 80..500), &gateway.url("/oauth2/token"))?
         .client_auth(ClientAuth::basic(CLIENT, SECRET));
-    let origins = Origins::only(&gateway.url(""))?;
+    let origins = Origins::only(gateway.url(""))?;
     let apis: Vec<_> = (0..SESSIONS)
         .map(|number| {
             ReauthLayer::new(session(number, &endpoint), origins.clone())

@@ -64,7 +64,7 @@ fn log_in(gateway: &Running) -> Result<Session, tower_reauth::Error> {
     let http = Client::builder(TokioExecutor::new()).build_http();
     let endpoint = TokenEndpoint::new(http, &gateway.url("/oauth2/token"))?
         .client_auth(ClientAuth::basic("consumer-key", "consumer-secret"))
-        .revocation(&gateway.url("/oauth2/revoke"))?;
+        .revocation(gateway.url("/oauth2/revoke"))?;
     Ok(Session::new(PasswordGrant::new(endpoint, "alice", "password")))
 }
 
