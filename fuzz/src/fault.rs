@@ -30,7 +30,9 @@ pub fn check(input: &[u8]) {
 
     let response = response(StatusCode::UNAUTHORIZED, challenge);
     let head = Head::of(&response);
-    let Verdict::Look { at_most, .. } = Wso2Classifier::new().head(&head) else { panic!("the head alone decides nothing") };
+    let Verdict::Look { at_most, .. } = Wso2Classifier::new().head(&head) else {
+        panic!("the head alone decides nothing")
+    };
     let body = &body[..body.len().min(at_most)];
     let whole = is_rejected(Wso2Classifier::new().body(&head, &Seen::new(body, None, true))).expect("a decision");
 

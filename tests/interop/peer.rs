@@ -92,7 +92,7 @@ impl Peer {
         let asked = Asked::default();
         let endpoint =
             TokenEndpoint::new(asked.clone().listen(self.http.clone()), &format!("{}/o/token/", self.server))
-                .and_then(|endpoint| endpoint.revocation(&format!("{}/o/revoke_token/", self.server)))
+                .and_then(|endpoint| endpoint.revocation(format!("{}/o/revoke_token/", self.server)))
                 .unwrap()
                 .client_auth(ClientAuth::basic(setting("PEER_CLIENT_ID"), setting("PEER_CLIENT_SECRET")));
         let session = Session::new(PasswordGrant::new(endpoint, setting("PEER_USERNAME"), password).scope("orders"));

@@ -118,7 +118,7 @@ impl Peer {
         let proxy = Proxy::start(server, port).await;
         let http: Http = Client::builder(TokioExecutor::new()).build_http();
         let endpoint = TokenEndpoint::new(http.clone(), &format!("{}{}", proxy.url, server.token))
-            .and_then(|endpoint| endpoint.revocation(&format!("{}{}", proxy.url, server.revoke)))
+            .and_then(|endpoint| endpoint.revocation(format!("{}{}", proxy.url, server.revoke)))
             .unwrap()
             .client_auth(ClientAuth::basic(CLIENT.0, CLIENT.1));
         let grant = PasswordGrant::new(endpoint, server.user.0, password);

@@ -139,7 +139,7 @@ async fn soak(gateway: &Running, score: &Arc<Score>, time: Duration) -> Session 
     let session = Session::builder(PasswordGrant::new(endpoint, "alice", "password").scope("orders"))
         .renewals_per_minute(None)
         .build();
-    let origins = Origins::only(&gateway.url("")).expect("a valid origin");
+    let origins = Origins::only(gateway.url("")).expect("a valid origin");
     let layer = ReauthLayer::new(session.clone(), origins).classify(Wso2Classifier::new()).max_replays(REPLAYS);
     let api: Api = layer.layer(GlobalConcurrencyLimitLayer::new(PLACES).layer(http));
 
