@@ -64,7 +64,7 @@ use crate::{
 /// });
 /// let sessions = Sessions::new();
 /// let api = ServiceBuilder::new()
-///     .layer(ReauthLayer::new(sessions.clone(), Origins::only("https://gw.example")?))
+///     .layer(ReauthLayer::new(&sessions, Origins::only("https://gw.example")?))
 ///     .service(client);
 ///
 /// // At login:
