@@ -1,6 +1,6 @@
 //! What a failed token request says: the values that the tables of verdicts and consequences are written in.
 
-/// What the answer to a token request says, or its absence. `endpoint/verdict.rs` finds it, `session/consequence.rs` says
+/// What the answer to a token request says, or its absence. `endpoint/verdict.rs` finds it, `session/state/consequence.rs` says
 /// what follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TokenVerdict {

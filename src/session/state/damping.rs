@@ -19,7 +19,7 @@ pub(crate) struct Damping {
     reissues: VecDeque<(Instant, Cause)>,
 }
 
-/// The origin that rejected the token, by a hash; 0 stands for a caller who asked by itself.
+/// The origin that rejected the token, or a caller who asked by itself, by a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Cause(u64);
 
