@@ -60,7 +60,7 @@
 //! | it comes from another session, whose token the grant needs | *unsent* |
 //! | made with [`not_sent`](crate::Error::not_sent) | *unsent* |
 //! | it comes from [`TokenEndpoint::request`](crate::TokenEndpoint::request), and the server had answered | that of the answer |
-//! | `Transport`, `TimedOut`, `Service` or `Unavailable`, with a [`source`](std::error::Error::source) that says that there was no connection, as in [`not_sent_when`](crate::TokenEndpoint::not_sent_when) | *unsent* |
+//! | `Transport`, `TimedOut`, `Service` or `Unavailable`, with a [`source`](std::error::Error::source) that says that there was no connection: [`not_sent_when`](crate::TokenEndpoint::not_sent_when) lists those that are known | *unsent* |
 //! | `Refused` | *refused*, with a code |
 //! | `Misconfigured` | *not allowed* |
 //! | `Unavailable` with [`with_retry_after`](crate::Error::with_retry_after) | *wait* |
