@@ -116,7 +116,8 @@ pub enum ErrorKind {
     RenewalLost,
     /// There is no tokio runtime to run the renewal on, or it has no timers.
     NoRuntime,
-    /// Unexpired tokens were rejected too often, and the call's turn for a renewal is more than 5 s away. See
+    /// Unexpired tokens were rejected too often, and the next turn for a renewal is more than 5 s away, or beyond the call's
+    /// waiting time. See
     /// [`SessionBuilder::renewals_per_minute`](crate::SessionBuilder::renewals_per_minute).
     Damped,
     /// The origin, or this route of it, rejected a token that was issued because of it. For a while its rejections

@@ -63,8 +63,8 @@
 //! Not defended, and out of this crate's reach: the buffers of TLS and HTTP, serde_json's scratch memory for strings with escapes,
 //! request bodies, a header value in a request that is under way, swap, core dumps, and anybody who can read the process.
 //!
-//! A service that is called more than once keeps a copy of the token for itself. After a logout it does not use that copy, but
-//! it wipes it only with its next call, or when it is dropped.
+//! A [`Reauth`](crate::Reauth) of one session keeps the last token that it has sent. After a logout it does not use it any more,
+//! but it wipes it only with its next call, or when it is dropped.
 //!
 //! # Other tenants
 //! | threat | defence | test |

@@ -201,7 +201,7 @@
 //!
 //! | body | is sent again |
 //! | --- | --- |
-//! | `Full<Bytes>` or `Bytes`, of any size | yes |
+//! | `Full<Bytes>`, `Bytes`, or a `reqwest::Body` of bytes, of any size | yes |
 //! | any other body, a boxed `Full` too, whose known length is over the limit | no, however little was sent when the rejection came |
 //! | any other body, with an unknown length or one within the limit | yes, if no more than the limit, and no more than 1,024 frames, had been read when the rejection came |
 //!
