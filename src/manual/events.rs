@@ -5,8 +5,9 @@
 //! [`troubleshooting`](crate::manual::troubleshooting#warnings-in-the-log) says what to do about each warning.
 //!
 //! 1. Each event of level INFO or above names its session, so one line says whose renewal failed, and why. The one exception is
-//!    `request sent bare`: it names the session only if the layer has no other. `session` is a number. If the session is in [`Sessions`](crate::Sessions), `key` is a hash of its key. The hash function has a random key
-//!    in each process: it tells users apart, and does not say who they are.
+//!    `request sent bare`: it names the session only if the layer has no other. `session` is a number. If the session is in
+//!    [`Sessions`](crate::Sessions), `key` is a hash of its key. The hash function has a random key in each process: it tells
+//!    users apart, and does not say who they are.
 //! 2. At INFO and above there is one line for all callers: a renewal that fails for a thousand calls is one line. What a
 //!    rejected call gets is logged at DEBUG. No line comes from a call whose first answer is good, from a request with
 //!    [`WithoutAuth`](crate::WithoutAuth) or an `Authorization` header of its own, or from an error that a call returns.

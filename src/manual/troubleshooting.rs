@@ -155,8 +155,8 @@
 //! fails with [`Transport`](crate::ErrorKind::Transport), [`TimedOut`](crate::ErrorKind::TimedOut) or
 //! [`Unavailable`](crate::ErrorKind::Unavailable), or gets its rejection with that error.
 //!
-//! The session pauses between its attempts: for 1 s at first, doubling to 60 s, with jitter. During a pause calls fail at
-//! once, and nothing is sent. The first call after a pause tries again. Without calls nothing is sent, except with
+//! The session pauses between its attempts: for 1 s at first, doubling to 60 s, with jitter, or for as long as the server's
+//! `Retry-After` says, up to 5 min. During a pause calls fail at once, and nothing is sent. The first call after a pause tries again. Without calls nothing is sent, except with
 //! [`RenewAhead::Always`](crate::RenewAhead::Always).
 //!
 //! A password is held back longer, lest the account be locked. This is so if requests reach the server, and no answer says
@@ -165,7 +165,8 @@
 //!
 //! | credential | is sent again |
 //! | --- | --- |
-//! | refresh token, client's secret, custom | after each pause. So calls work again within about a minute of the server's return |
+//! | refresh token, client's secret | after each pause. So calls work again within about a minute of the server's return |
+//! | [custom](crate::Credential::Custom) | the same, but 10 times in 15 min at most |
 //! | password that had worked in this login | 5 s after the last time, doubling to 5 min. After ten pauses of 5 min it is once an hour, so after many hours it can take up to an hour. A refresh token that was not refused is tried meanwhile |
 //! | password that never worked in this login | after 10 s, 2 min, 20 min and 2 h: five times in about two and a half hours |
 //!

@@ -75,8 +75,9 @@ use crate::{
 ///
 /// # When a token is renewed
 /// 1. *Due for renewal* is a token from 70 to 80 % of its lifetime on, if [`renew_ahead`](SessionBuilder::renew_ahead) is not
-///    [`Never`](RenewAhead::Never). The next call starts a renewal in the background, and goes on with the present token. Only a
-///    request that cannot be sent again waits for the new one, for 2 s at most.
+///    [`Never`](RenewAhead::Never). The next call, or with [`Always`](RenewAhead::Always) a timer, starts a renewal in the
+///    background. Calls go on with the present token. Only a request that cannot be sent again waits for the new one, for 2 s at
+///    most.
 /// 2. A token *counts as expired* 10 s before its end; if its lifetime is short, in the last tenth of it. Calls then wait for the
 ///    renewal. If the renewal fails before the end, they go with the present token.
 /// 3. A *rejection* leads to a renewal, whatever the age of the token. For a token of unknown lifetime nothing else does.
