@@ -11,6 +11,7 @@ pub enum Credential {
     Client,
     /// A refresh token and nothing else.
     RefreshToken,
-    /// Anything else.
+    /// Anything else. The default of a [`Grant`](crate::Grant), and what [`grant_fn`](crate::grant_fn) and
+    /// [`grant_with`](crate::grant_with) have.
     Custom,
 }

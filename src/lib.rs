@@ -60,26 +60,30 @@
 //! 5. After a rejection the token is renewed once for everyone: with the refresh token, and if the server refuses that, with
 //!    the session's own [`Grant`]. If others have renewed it already, no token request is made.
 //! 6. The request is sent again, byte for byte. The caller gets that answer. If this is not possible, the caller gets the
-//!    original rejection, complete, with the reason in its extensions ([`RenewalFailed`]).
+//!    rejection, complete, with the reason in its extensions ([`RenewalFailed`]). If the new token is rejected as well, that is
+//!    the last rejection.
 //!
 //! A rejection means that the request was not applied, so every method is sent again, POST included. If that may be untrue for
 //! a request, put [`NoReplay`] into its extensions. [`WithoutAuth`] sends a request bare, [`ForceRenewal`] renews first.
 //!
 //! A request that cannot be sent again does not wait after a rejection: its caller gets the rejection at once, and the renewal
-//! goes on for later calls.
+//! goes on for later calls. Before it is sent, it waits for a token as any other request does, and up to 2 s more if the token
+//! is [due for renewal](Session#when-a-token-is-renewed).
 //!
 //! # Credentials
 //! [`PasswordGrant`], [`ClientCredentialsGrant`] and [`RefreshTokenGrant`] use a [`TokenEndpoint`]. [`grant_fn`] and
 //! [`grant_with`] turn a closure into a grant, and you can implement [`Grant`] yourself. [`BoxGrant`] holds any of them. For a
 //! user who is not known yet, start with [`Session::logged_out`] and call [`Session::login`] later.
 //!
-//! The token is always sent with the scheme `Bearer`. [`ReauthLayer::header`] changes the header's name.
+//! The token is always sent with the scheme `Bearer`. [`ReauthLayer::header`] changes the header's name. For an API that wants
+//! another scheme, put a small layer inside that rewrites the value.
 //!
 //! # When to ask the user for a login
 //! When the session's [`Status`] is [`Refused`](Status::Refused) or [`LoggedOut`](Status::LoggedOut):
 //! [`Session::status`] and [`Session::subscribe`] tell. An error of the kind [`ErrorKind::Refused`] alone is not enough,
-//! because the session may still make sure. Refused credentials are not sent again and again, so that no account is locked. A
-//! long outage of the authorization server ends no login that had worked.
+//! because the session may still make sure. Refused credentials are not sent again and again, so that no account is locked.
+//! [*A long outage*](manual::troubleshooting#a-long-outage) of the authorization server ends no login that had worked, but for the
+//! cases that are listed there.
 //!
 //! [`manual::troubleshooting`] starts from what you see: a 401, an error, a line in the log.
 //!
@@ -88,6 +92,8 @@
 //! the session by a key in the request's extensions. It is limited in number and time. An idle user costs a few hundred bytes
 //! besides the secrets.
 //!
+//! For several APIs with one login, build a layer for each with clones of one session: they share its token and its renewals.
+//!
 //! # Order of layers
 //! From the outside in: redirects, this layer, decompression, the client.
 //!
@@ -95,19 +101,39 @@
 //! | --- | --- |
 //! | redirects | outside: the new request is checked against [`Origins`] again, so no token follows to another host |
 //! | decompression | inside, if the classifier reads bodies ([`Wso2Classifier`]) |
-//! | retry | either side. Both work; outside it also retries errors that come from the token endpoint. Let it retry broken connections and 5xx, not 401: this layer has done that already |
-//! | time-out | outside, it includes the wait for a renewal; inside, it applies to each attempt. Either way a renewal that is under way goes on |
+//! | retry | either side. Let it retry broken connections and 5xx, not 401: this layer has done that already. Inside, it retries each attempt. Outside, it also retries errors that come from the token endpoint; during a pause these come at once, so let it wait for [`retry_after`](Error::retry_after), or set [`wait_through_pauses`](SessionBuilder::wait_through_pauses) |
+//! | time-out | outside, if it limits how long a user waits: it includes the wait for a renewal, at whose end the call is dropped and the renewal goes on. Inside, if it is against a server that hangs: it applies to each attempt, and the wait for a renewal does not count. A time-out inside the client that the [`TokenEndpoint`] uses, too, cuts off token requests: a rotated refresh token may be lost. Give that one a client without it |
 //! | concurrency limit, buffer | either side: a call that waits for a token gives its place back |
 //! | tracing, metrics | outside, they see one request for each call; inside, each attempt |
-//! | proxy, TLS, HTTP/2 | the client's affair. The layer works with HTTP/1.1 and HTTP/2 alike |
+//! | proxy, TLS, HTTP/2 | the client's affair. The layer works with HTTP/1.1 and HTTP/2 alike. Token requests may go over the same HTTP/2 connection: a waiting call reads its rejection, so that it does not fill the [flow control window](manual::troubleshooting#a-call-hangs) |
 //!
 //! Calls to the token endpoint must not go through the session's own layer. A session that is asked to authorize its own
 //! token request fails with [`ErrorKind::SelfAuthorization`].
 //!
 //! # Runtime
 //! Renewals and revocations are tokio tasks on the runtime of the call that starts them, so they go on if the caller leaves.
-//! [`SessionBuilder::runtime`] names another runtime. Before a program ends, await [`Session::shutdown`] or
-//! [`Sessions::shutdown`], so that none of them is cut off.
+//! [`SessionBuilder::runtime`] names another runtime.
+//!
+//! # A graceful end
+//! A runtime that shuts down cuts off renewals and revocations. So when a server has ended its last request, wait for them with
+//! [`Sessions::shutdown`], or with [`Session::shutdown`] for a single session. Users who have logged out count as well. To log
+//! everybody out, call [`Sessions::logout_all`] before.
+//!
+//! ```
+//! # use std::time::Duration;
+//! # async fn serve(listener: tokio::net::TcpListener, app: axum::Router, sessions: tower_reauth::Sessions<u128>) -> std::io::Result<()> {
+//! axum::serve(listener, app)
+//!     .with_graceful_shutdown(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
+//!     .await?;
+//! if !sessions.shutdown(Duration::from_secs(10)).await {
+//!     eprintln!("a renewal or a revocation was cut off");
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! Which deadline? As long as whatever ends the program lets it live: Kubernetes, for example, kills it 30 s after SIGTERM, the
+//! server's own end included. Mostly it takes no longer than one answer of the authorization server. The longest renewal takes
+//! 120 s ([`SessionBuilder::renewal_limit`]).
 //!
 //! # Bodies of other crates
 //! The request's body type must be [`Replay`], and the layer does not change it. The features `axum`, `tonic` and `reqwest` add
@@ -133,8 +159,9 @@
 //!
 //! # Testing
 //! The layer and the endpoint take any tower service, so a test needs no network: `tower::service_fn` stands in for the server,
-//! and [`grant_fn`] for the token endpoint, as in the example of [`ReauthLayer`]. Waits and lifetimes follow tokio's clock,
-//! which a test can stop with `tokio::time::pause`.
+//! and [`grant_fn`] for the token endpoint, as in the example of [`ReauthLayer`]. To see a replay, let the grant count its tokens,
+//! and let the service answer 401 to the first of them. Waits and lifetimes follow tokio's clock, which a test can stop with
+//! `tokio::time::pause` and move with `tokio::time::advance`. The wall clock is read only to notice that the machine slept.
 //!
 //! # More
 //! [`manual::troubleshooting`] says what to do when something goes wrong. [`manual::defaults`] lists every limit,

@@ -102,7 +102,8 @@ impl fmt::Display for Origin {
 ///
 /// A request to any other origin is sent bare: without a token, and without a replay. These are sent bare, too:
 /// a request whose `Host` header contradicts its URI, one with userinfo in its URI, and a `CONNECT`. Except for `CONNECT`, a
-/// warning in the log says so once for each origin, and names the listed ones.
+/// warning in the log says so once for each origin and reason, and names the listed ones. After the first 16 of a layer the line
+/// is at DEBUG.
 ///
 /// Plain `http` is refused unless the host is `localhost`, in 127.0.0.0/8, or `::1`. For other hosts use
 /// [`danger_allow_plaintext`](Origins::danger_allow_plaintext) or

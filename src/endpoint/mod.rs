@@ -36,9 +36,10 @@ const CONCURRENCY: usize = 64;
 /// The token endpoint of an authorization server, over any tower service
 /// ([RFC 6749 §3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)).
 ///
-/// Clones are cheap. They share the service and its limit on [concurrent requests](TokenEndpoint::concurrency).
+/// Clones are cheap. They share the service. They also share the limit on concurrent requests, until
+/// [`concurrency`](TokenEndpoint::concurrency) gives one of them a limit of its own.
 ///
-/// Clones also share the pause after a 429 or a 503. Until it is over, token requests fail at once with
+/// All clones share the pause after a 429 or a 503. Until it is over, token requests fail at once with
 /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), and nothing is sent. The pause lasts as long as `Retry-After`
 /// says, at most five minutes. Without `Retry-After` it lasts 1 s, doubling up to 60 s.
 ///
@@ -225,7 +226,8 @@ impl TokenEndpoint {
     }
 
     /// How many requests may be under way at a time, so that many sessions that renew at once do not overrun the server.
-    /// Default: 64; at least 1. The limit is shared by all clones made from here on. Revocations count as well.
+    /// Default: 64; at least 1. This endpoint and all clones made of it from here on share the limit; clones made before keep
+    /// theirs. Revocations count as well.
     ///
     /// Further requests wait for a place, for 30 s at most. Then they fail with
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), and nothing was sent. A pause that the server asks for

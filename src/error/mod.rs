@@ -30,9 +30,9 @@ use crate::identity::SessionId;
 /// Neither `Display` nor `Debug` holds a secret of this crate, or text of a token response. Texts of other crates' errors
 /// are included, but `Display` removes queries and user names from the URIs in them.
 ///
-/// With the feature `tonic`, errors of calls that send tonic's body carry a `tonic::Status`. Generated clients then report
-/// `Unavailable` if another attempt may work, and `Unauthenticated` if not. Errors of the inner service
-/// ([`ErrorKind::Service`]) are passed through unchanged.
+/// With the feature `tonic`, errors of calls that send tonic's body carry a `tonic::Status`, which generated clients report.
+/// [`manual::clients`](crate::manual::clients#tonic-with-the-feature-tonic) says which code each kind has. Errors of the inner
+/// service ([`ErrorKind::Service`]) are passed through unchanged.
 ///
 /// ```
 /// use tower_reauth::{Error, ErrorKind};
@@ -116,14 +116,16 @@ pub enum ErrorKind {
     RenewalLost,
     /// There is no tokio runtime to run the renewal on, or it has no timers.
     NoRuntime,
-    /// Unexpired tokens were rejected too often, so no renewal was made. See
+    /// Unexpired tokens were rejected too often, and the next turn for a renewal is more than 5 s away, or beyond the call's
+    /// waiting time. See
     /// [`SessionBuilder::renewals_per_minute`](crate::SessionBuilder::renewals_per_minute).
     Damped,
-    /// The origin rejected a token that was just issued. For a while its rejections cause no renewal.
+    /// The origin, or this route of it, rejected a token that was issued because of it. For a while its rejections
+    /// [cause no renewal](crate::manual::troubleshooting#an-origin-cools-down).
     CoolingDown,
     /// The renewal brought the very token that had been rejected.
     SameToken,
-    /// The new token was rejected as well.
+    /// The new token was rejected as well. The response is this last rejection.
     RejectedAgain,
     /// The request was rejected, and cannot be sent again.
     NotReplayable,
@@ -172,10 +174,11 @@ impl Error {
     /// The kind decides what the session does next:
     ///
     /// - [`ErrorKind::Refused`]: the server refused the credentials.
-    /// - [`ErrorKind::Misconfigured`]: another attempt makes no sense for a minute or more.
-    /// - everything else: another attempt may work soon.
+    /// - [`ErrorKind::Misconfigured`]: the session asks again after 60 s, doubling to 15 min.
+    /// - [`ErrorKind::Transport`], [`ErrorKind::TimedOut`], [`ErrorKind::Unavailable`]: it asks again after a short pause.
     ///
-    /// If nothing was sent, say so with [`not_sent`](Error::not_sent).
+    /// [`manual::answers`](crate::manual::answers#a-grant-of-your-own) says it for every kind. If nothing was sent, say so with
+    /// [`not_sent`](Error::not_sent).
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             inner: Arc::new(Inner {

@@ -24,7 +24,8 @@ impl<F: Fn(GrantContext) -> R, R> GrantFn<R> for F {}
 /// hands the state to it.
 ///
 /// Such a grant has no endpoint: a logout revokes nothing, and the closure redeems refresh tokens itself, see
-/// [`GrantContext::refresh_token`]. Implement [`Grant`] for more.
+/// [`GrantContext::refresh_token`]. Its [credential](Grant::credential) is [`Custom`](crate::Credential::Custom). Implement
+/// [`Grant`] for more. [`Grant::fetch`] says what the error should tell.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,7 +52,7 @@ where
 ///
 /// An async closure that uses what it captured cannot be a [`grant_fn`]: its future would borrow from the closure. Put what it
 /// needs into the state instead. Put what is not cheap to clone, or is not `Clone`, into an `Arc`. Clients and
-/// [`TokenEndpoint`](crate::TokenEndpoint)s are cheap to clone as they are.
+/// [`TokenEndpoint`](crate::TokenEndpoint)s are cheap to clone as they are. In all else it is as a [`grant_fn`].
 ///
 /// ```
 /// use std::sync::Arc;

@@ -43,13 +43,14 @@ pub trait Grant: Send + Sync + 'static {
     /// [limit](crate::SessionBuilder::renewal_limit).
     ///
     /// # Errors
-    /// The error decides what the session does next, so say what you know. [`Error::new`] lists what follows from its kind.
+    /// The error decides what the session does next, so say what you know.
+    /// [`manual::answers`](crate::manual::answers#a-grant-of-your-own) lists what follows from each kind.
     ///
     /// 1. *Nothing was sent*: [`Error::not_sent`]. The attempt does not count. Any other error of a
     ///    [`Password`](Credential::Password) or [`Custom`](Credential::Custom) credential counts as one that may have reached
     ///    the server, and these are few: see [`manual::answers`](crate::manual::answers).
-    /// 2. *Not before a certain time*: [`Error::with_retry_after`]. The session asks again no earlier, and after five minutes
-    ///    at most. Calls until then fail at once with this error.
+    /// 2. *Not before a certain time*: [`Error::with_retry_after`]. The session asks again no earlier, and waits for five
+    ///    minutes at most. Calls that need a token until then fail at once with this error, and send nothing.
     ///
     /// ```
     /// use std::{io, time::Duration};
@@ -99,7 +100,8 @@ pub trait Grant: Send + Sync + 'static {
         None
     }
 
-    /// What kind of secret [`fetch`](Grant::fetch) sends. It decides how a refusal is handled.
+    /// What kind of secret [`fetch`](Grant::fetch) sends. It decides how a refusal is handled. Default:
+    /// [`Credential::Custom`]. Return another one if it fits better, such as [`Credential::Client`] for a service's own secret.
     fn credential(&self) -> Credential {
         Credential::Custom
     }

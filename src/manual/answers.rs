@@ -40,17 +40,38 @@
 //! | *unsent* | no send; backoff, at least 1 s | the same | backoff | backoff |
 //! | *wait* | the pause; after a 429 or a code of throttling at least 5 min | the same | the pause | the pause |
 //! | *client*, *not allowed* | again after 60 s doubling to 15 min | the same | the same | the same |
-//! | *broken* | sent again after 10 s, 2 min, 20 min, 2 h, then `Refused`; after two pages `Refused` | again after 5 s doubling to 5 min; after ten pauses of 5 min every hour | backoff | backoff |
+//! | *broken* | sent again four times at most, then `Refused`: the times are in [a long outage](crate::manual::troubleshooting#a-long-outage) | sent again as long as it takes: the times are there | backoff | backoff |
 //! | *refused* | `Refused` at once | [confirmed](crate::PasswordGrant::confirmations) after 60 s, without a code once more after 5 min; then `Refused` | again after 60 s doubling to 15 min; `Refused` meanwhile, never for good | as a password that had worked |
 //!
 //! For a password, a 404, 405, 410 or 421 without a code is *broken*: the address may be wrong.
 //!
 //! Whatever the answers are, there is a limit to sends without a success. A password that never worked is sent at most 3
 //! times in 15 minutes, and 5 times in all. A password that had worked, and a custom credential, are sent at most 10 times in 15
-//! minutes.
+//! minutes. Only *unsent* attempts do not count.
+//!
+//! # A grant of your own
+//! The default of [`Grant::credential`] is [`Credential::Custom`]. Grants of [`grant_fn`](crate::grant_fn) and
+//! [`grant_with`](crate::grant_with) always have that one. So the last column above holds for them, unless your grant implements
+//! `credential`. The error that [`fetch`](crate::Grant::fetch) returns is read as one of the verdicts. The first row that fits
+//! counts.
+//!
+//! | error | verdict |
+//! | --- | --- |
+//! | it comes from another session, whose token the grant needs | *unsent* |
+//! | made with [`not_sent`](crate::Error::not_sent) | *unsent* |
+//! | it comes from [`TokenEndpoint::request`](crate::TokenEndpoint::request), and the server had answered | that of the answer |
+//! | `Transport`, `TimedOut`, `Service` or `Unavailable`, with a [`source`](std::error::Error::source) that says that there was no connection: [`not_sent_when`](crate::TokenEndpoint::not_sent_when) lists those that are known | *unsent* |
+//! | `Refused` | *refused*, with a code |
+//! | `Misconfigured` | *not allowed* |
+//! | `Unavailable` with [`with_retry_after`](crate::Error::with_retry_after) | *wait* |
+//! | `LoggedOut`, `NoKey`, `WaitedTooLong`, `RenewalLost`, `NoRuntime`, `Damped`, `CoolingDown`, `SameToken`, `OwnAuthorization`, `SelfAuthorization`, `Invalid` | *unsent* |
+//! | any other kind | *broken* |
+//!
+//! With any verdict, the time of `with_retry_after` takes the place of the backoff, up to 5 min. Where the table above asks for a
+//! longer pause, that one holds.
 //!
 //! # When to ask the user
-//! When the status is [`Refused`](crate::Status::Refused): nothing that the session holds is good.
+//! When the status is [`Refused`](crate::Status::Refused) or [`LoggedOut`](crate::Status::LoggedOut).
 //! [`ErrorKind::Refused`](crate::ErrorKind::Refused) may come earlier, while the session makes sure.
 //! [*When something goes wrong*](crate::manual::troubleshooting#when-to-ask-the-user-for-a-login) has the code for it, and says
 //! what happens in [a long outage](crate::manual::troubleshooting#a-long-outage).
@@ -90,3 +111,4 @@
 //! ```
 //!
 //! [`Credential::Custom`]: crate::Credential::Custom
+//! [`Grant::credential`]: crate::Grant::credential

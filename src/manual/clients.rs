@@ -27,8 +27,20 @@
 //! 3. [`GrpcClassifier`](crate::GrpcClassifier) reads the status in the head of an answer. If your server sends it in trailers, use
 //!    [`with_trailers`](crate::GrpcClassifier::with_trailers), but not with streaming calls. Once a message has come, everything
 //!    passes.
-//! 4. If there is no token, the caller gets a `tonic::Status`: `Unavailable` if another attempt may work, `Unauthenticated`
-//!    if not. [`Error::find`](crate::Error::find) gets the cause out of it.
+//! 4. A call that was not sent fails with a `tonic::Status`. The table says with which code. [`Error::find`](crate::Error::find)
+//!    gets this crate's error out of the status.
+//! 5. A rejection that was not healed is the server's answer, and the generated client shows the server's own status:
+//!    `Unauthenticated`, and nothing of this crate. The cause is in [`RenewalFailed`](crate::RenewalFailed), in the extensions
+//!    of the response, which generated clients drop. To see it, put a `map_response` outside the layer. The log has it, too:
+//!    `rejection passed on`, at DEBUG.
+//!
+//! | [`ErrorKind`](crate::ErrorKind) of a call that was not sent | code |
+//! | --- | --- |
+//! | `Unavailable`, `Transport`, `TimedOut`, `WaitedTooLong`, `UnexpectedStatus`, `NotJson`, `EmptyAnswer`, `MalformedAnswer`, `AnswerTooLarge`, `RenewalLost` | `Unavailable`: another attempt may work |
+//! | `Refused`, also while the session makes sure, `LoggedOut`, and all others | `Unauthenticated` |
+//! | `Service`, an error of the channel | the one that tonic gives it without this layer |
+//!
+//! So `Unauthenticated` alone does not mean that the user must log in: ask the session's [`Status`](crate::Status).
 //!
 //! tonic's own interceptors cannot do this: they do not see answers.
 //!
@@ -111,7 +123,8 @@
 //! }
 //! ```
 //!
-//! The browser's `Host` header must not be forwarded: it contradicts the URI, so the request would be sent bare.
+//! The browser's `Host` header must not be forwarded: it contradicts the URI, so the request would be sent bare, with the
+//! browser's own `Authorization` header if it has one. `Replace` removes that header only where the layer puts a token.
 //!
 //! # Any other body
 //! Box it outside the layer, and let the client below take the box.
@@ -122,8 +135,9 @@
 //!    `Authorization` header.
 //! 3. A proxy that hands on `hyper::body::Incoming` boxes it with
 //!    `body.map_err(Box::<dyn Error + Send + Sync>::from).boxed_unsync()`. With an error of this type, a request that is
-//!    rejected while its body still streams in is replayed at once. With `hyper::Error` it first waits for the earlier body, a
-//!    second at most. What came in before the rejection is kept up to the
+//!    rejected while its body still streams in is replayed at once. With `hyper::Error` the layer waits for the earlier body,
+//!    a second at most. If that has not ended by then, the caller gets the rejection, with
+//!    [`NotReplayable`](crate::ErrorKind::NotReplayable). What came in before the rejection is kept up to the
 //!    [`replay_limit`](crate::ReauthLayer::replay_limit).
 //! 4. For a body type of your own, implement [`Replay`](crate::Replay).
 //!

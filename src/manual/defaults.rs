@@ -3,19 +3,19 @@
 //! | what | default | set by |
 //! | --- | --- | --- |
 //! | replays of one call | 1, and one more if others had renewed the token already | [`ReauthLayer::max_replays`] |
-//! | buffered body of one request | 64 KiB; a `Full<Bytes>` of any size is kept by reference | [`ReauthLayer::replay_limit`] |
-//! | memory of all waiting requests of one layer, with their rejections | 64 MiB: 95,325 of 704 bytes each; a call over it gets its rejection at once | [`ReauthLayer::parked_limit`] |
+//! | buffered body of one request | 64 KiB and 1,024 frames; a `Full<Bytes>` of any size is kept by reference | [`ReauthLayer::replay_limit`] |
+//! | requests that wait after a rejection, with these rejections: their bytes, for all calls of one layer | 64 MiB; a call over it gets its rejection at once | [`ReauthLayer::parked_limit`] |
 //! | rejection that is kept while its request waits | a quarter of that; a longer one goes to the caller at once | |
 //! | body of a rejection that is read, so that its connection can be used again | 64 KiB and 100 ms | [`ReauthLayer::drain_limit`] |
 //! | response body that a classifier may read | 64 KiB and 1 s, then the head decides | |
 //! | challenges that are read | 8 KiB, 16 challenges | |
 //! | all waits of one call together | 30 s; the renewal itself goes on | [`SessionBuilder::waiting_time`] |
 //! | rejected request that cannot be sent again | does not wait: its caller gets the rejection at once | |
-//! | request that cannot be sent again, with a token that is due for renewal | waits up to 2 s for a new token, then goes with the present one | |
+//! | request that cannot be sent again, if the token is [due for renewal](crate::Session#when-a-token-is-renewed) | waits up to 2 s for a new token before it is sent, then goes with the present one | |
 //! | one renewal in all | 120 s; a second later the next caller gives it up | [`SessionBuilder::renewal_limit`] |
 //! | where renewals and revocations run | on the runtime of the call that starts them | [`SessionBuilder::runtime`] |
 //! | one exchange with the token endpoint | 120 s | [`TokenEndpoint::timeout`] |
-//! | requests to one token endpoint at a time | 64, of all sessions; further ones wait for up to 30 s | [`TokenEndpoint::concurrency`] |
+//! | requests to one token endpoint at a time | 64, of all sessions; further ones wait for a place for up to 30 s | [`TokenEndpoint::concurrency`] |
 //! | answer of the token endpoint | 1 MiB | [`TokenEndpoint::response_limit`] |
 //! | redirects of the token endpoint | never followed | |
 //! | `token_type` | missing or `Bearer` in any case; anything else is an error | [`TokenEndpoint::accept_token_type`] |
@@ -23,20 +23,21 @@
 //! | lifetime of a token | counts from when it was asked for, on the monotonic or the wall clock, whichever is ahead | |
 //! | unknown lifetime | counts as long-lived, until a rejection | |
 //! | check whether the machine slept | with a call, once a second at most | |
-//! | renewal ahead of time | at 70 to 80 % of the lifetime, in the background, while there is traffic; off for [`PasswordGrant`] | [`SessionBuilder::renew_ahead`] |
-//! | expiry margin: a token counts as expired so much earlier | 10 s, at most a tenth of the lifetime | |
+//! | due for renewal: a token is renewed in the background | from 70 to 80 % of its lifetime on, with the next call; off for [`PasswordGrant`] | [`SessionBuilder::renew_ahead`] |
+//! | counts as expired: calls wait for the renewal | from 10 s before the token's end on, at most a tenth of its lifetime | |
 //! | pause after a failed renewal | 1 s doubling to 60 s, full jitter; `Retry-After` wins, up to 5 min; calls that need a token fail meanwhile | [`SessionBuilder::wait_through_pauses`] |
 //! | pause after a renewal that died or was given up | 1 s doubling to 60 s, without jitter | |
 //! | pause after a 429 or 503 | `Retry-After` up to 5 min, otherwise 1 s doubling to 60 s, for all users of the endpoint | |
 //! | refused password that never worked | not sent again until the next login | |
 //! | refused password that had worked | one more attempt after 60 s, without a code another one after 5 min | [`PasswordGrant::confirmations`] |
 //! | password that never worked, without a success | 3 sends in 15 min, 5 in all | |
-//! | password that had worked, without a success | 10 sends in 15 min; 5 s apart, doubling to 5 min, then an hour | |
+//! | password that had worked, without a success | 10 sends in 15 min | |
+//! | password while no answer says whether it is right | [A long outage](crate::manual::troubleshooting#a-long-outage) has the times | |
 //! | refused client | tried again after 60 s, doubling to 15 min | |
 //! | any other answer of the token endpoint | [a chapter of its own](crate::manual::answers) | |
-//! | renewals because unexpired tokens were rejected | 10 a minute and session; half of them for one origin while others need some. Over it a call waits up to 5 s for its turn, and is then sent again; if the turn comes later, its caller gets the rejection at once | [`SessionBuilder::renewals_per_minute`] |
-//! | cool-down of an origin that rejects a token issued because of it | its rejections pass for 1 s, doubling to 60 s, until it accepts that token | |
-//! | cool-down of one route, if other routes of its origin accept the token | its rejections pass for 60 s | |
+//! | renewals because unexpired tokens were rejected | 10 a minute and session. If two origins or more cause them, each gets at most half. Over the limit a call waits up to 5 s for its turn, and is then sent again; if the turn comes later, its caller gets the rejection at once | [`SessionBuilder::renewals_per_minute`] |
+//! | [cool-down](crate::manual::troubleshooting#an-origin-cools-down) of an origin that rejects a token issued because of it | 1 s, doubling to 60 s | |
+//! | cool-down of one route (method and path), if other routes of its origin accept the token | 60 s | |
 //! | sessions of many users | 100,000; over it the least recently used one is evicted | [`SessionsBuilder::capacity`] |
 //! | session among many without use | ends after 30 min | [`SessionsBuilder::idle_timeout`] |
 //! | session among many in all | ends after 12 h | [`SessionsBuilder::max_lifetime`] |

@@ -4,11 +4,13 @@
 //! token endpoint, and holds its causes in one line.
 //! [`troubleshooting`](crate::manual::troubleshooting#warnings-in-the-log) says what to do about each warning.
 //!
-//! 1. Each event of level INFO or above names its session, so one line says whose renewal failed, and why. `session` is a
-//!    number. If the session is in [`Sessions`](crate::Sessions), `key` is a hash of its key. The hash function has a random key
-//!    in each process: it tells users apart, and does not say who they are.
-//! 2. At INFO and above there is one line for all callers: a renewal that fails for a thousand calls is one line. What each
-//!    call gets is logged at DEBUG.
+//! 1. Each event of level INFO or above names its session, so one line says whose renewal failed, and why. The one exception is
+//!    `request sent bare`: it names the session only if the layer has no other. `session` is a number. If the session is in
+//!    [`Sessions`](crate::Sessions), `key` is a hash of its key. The hash function has a random key in each process: it tells
+//!    users apart, and does not say who they are.
+//! 2. At INFO and above there is one line for all callers: a renewal that fails for a thousand calls is one line. What a
+//!    rejected call gets is logged at DEBUG. No line comes from a call whose first answer is good, from a request with
+//!    [`WithoutAuth`](crate::WithoutAuth) or an `Authorization` header of its own, or from an error that a call returns.
 //!
 //! | event (message) | level | fields |
 //! | --- | --- | --- |
@@ -22,9 +24,9 @@
 //! | `token rejected` | debug | `session`, `key`, `generation`, `status`, `origin` |
 //! | `request replayed` | debug | `session`, `key`, `generation`, `attempt` |
 //! | `rejection passed on` | debug | `session`, `key`, `kind`, `error` |
-//! | `request sent bare` | warn, once for each origin and layer, for the first 16; otherwise debug | `session` (if the layer has only one), `origin`, `listed` (where a token may go), `reason` |
+//! | `request sent bare` | warn, once for each origin, reason and layer, for the first 16; otherwise debug, and always for `CONNECT` and for a request without a key | `session`, `key` (if the layer has only one session), `origin`, `listed` (where a token may go), `reason`; without a key only `reason` |
 //! | `renewals damped` | warn, once for each token; otherwise debug | `session`, `key`, `error` (names the remedy) |
-//! | `origin cools down` | warn | `session`, `key`, `origin`, `seconds`, `reason` |
+//! | `origin cools down` | warn, each time a [cool-down](crate::manual::troubleshooting#an-origin-cools-down) begins because a token was rejected | `session`, `key`, `origin`, `seconds`, `reason` |
 //! | `stronger login asked for` | debug | none (RFC 9470: the API wants a stronger login of the user, which a renewal cannot bring) |
 //! | `logged in` | info | `session`, `key`, `credential` |
 //! | `logged out` | info | `session`, `key` |

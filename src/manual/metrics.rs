@@ -19,16 +19,16 @@
 //! # Labels
 //! | name | label | value | when |
 //! | --- | --- | --- | --- |
-//! | `tower_reauth_requests_total` | `outcome` | `passed` | the first answer was not a rejection |
-//! | `tower_reauth_requests_total` | `outcome` | `healed` | rejected, then sent again with success: the user noticed nothing |
+//! | `tower_reauth_requests_total` | `outcome` | `passed` | the first answer was not a rejection; it may be a 404 or a 500 |
+//! | `tower_reauth_requests_total` | `outcome` | `healed` | rejected, then sent again, and the last answer is no rejection; it may be a 404 or a 500 |
 //! | `tower_reauth_requests_total` | `outcome` | `rejected` | the caller got a rejection, with [`RenewalFailed`] |
-//! | `tower_reauth_requests_total` | `outcome` | `bare` | sent without a token: another origin, [`WithoutAuth`], or a header of the caller's own |
+//! | `tower_reauth_requests_total` | `outcome` | `bare` | sent without a token of this crate: another origin, [`WithoutAuth`], no key with [`WithoutKey::Bare`], or a header of the caller's own |
 //! | `tower_reauth_requests_total` | `outcome` | `unsent` | an error of this crate: there was no token to send it with |
 //! | `tower_reauth_requests_total` | `outcome` | `failed` | an error of the inner service ([`ErrorKind::Service`]) |
 //! | `tower_reauth_rejections_total` | `token` | `current` | the session's present token: it was revoked, or the origin does not accept it |
 //! | `tower_reauth_rejections_total` | `token` | `outdated` | an older token: the rejection came late, and costs no renewal |
 //! | `tower_reauth_renewals_total` | `reason` | `no fresh token` | none yet, or it has expired |
-//! | `tower_reauth_renewals_total` | `reason` | `ahead of time` | it is about to expire |
+//! | `tower_reauth_renewals_total` | `reason` | `ahead of time` | it is [due for renewal](crate::Session#when-a-token-is-renewed), and has not expired |
 //! | `tower_reauth_renewals_total` | `reason` | `rejected` | a rejection of the present token |
 //! | `tower_reauth_renewals_total` | `reason` | `asked for` | [`ForceRenewal`] |
 //! | `tower_reauth_renewals_total` | `outcome` | `renewed` | there is a token |
@@ -70,3 +70,4 @@
 //! [`RenewalFailed`]: crate::RenewalFailed
 //! [`Status::Refused`]: crate::Status::Refused
 //! [`WithoutAuth`]: crate::WithoutAuth
+//! [`WithoutKey::Bare`]: crate::WithoutKey::Bare

@@ -37,8 +37,8 @@
 //! | an answer without end, or of many megabytes | 1 MiB, 120 s | `token_endpoint` |
 //! | a token that injects a line into the header | only visible ASCII is accepted | `token_endpoint` |
 //! | an error text that repeats the secrets | no text of an answer is shown, only an OAuth code that looks like one | `secrets` |
-//! | refuses because it is in trouble, so that the user is logged out | only a refusal of that very token or password is final, and never one with a 5xx status | `ladder` |
-//! | locks the account after too many attempts | a refused password is not sent again, in whatever words it is refused; never more than 3 sends in 15 min and 5 in all of one that never worked, 10 in 15 min of one that had | `refusal`, `ladder`, `verdicts` |
+//! | refuses because it is in trouble, so that the user is logged out | a login that had worked ends only if that very token or password is refused, and refused again when it is sent to make sure; a 5xx or a web page is no refusal. A password that never worked ends with the fifth answer that says nothing, or the second web page | `ladder` |
+//! | locks the account after too many attempts | a refused password is not sent again if it never worked in this login; one that had worked is sent once more, or twice if the refusals have no code, unless [`confirmations`](crate::PasswordGrant::confirmations) says otherwise. Whatever the answers are, no more than 3 sends in 15 min and 5 in all of one that never worked, 10 in 15 min of one that had | `refusal`, `ladder`, `verdicts` |
 //! | a rotated refresh token is lost with a caller that left | the request runs to its end on a task of its own | `single_flight` |
 //! | an answer that comes after the logout | thrown away and revoked, even if the session was dropped | `logout`, `sessions` |
 //!
@@ -61,8 +61,10 @@
 //! | secrets that outlive the logout | the session drops them before [`logout`](crate::Session::logout) returns, even a password that is on the wire; a token request that still waits for its turn holds none, and is not sent | `logout` |
 //!
 //! Not defended, and out of this crate's reach: the buffers of TLS and HTTP, serde_json's scratch memory for strings with escapes,
-//! request bodies, a header value in a request that is under way, the last token in the private copy of a service that is
-//! not called again, swap, core dumps, and anybody who can read the process.
+//! request bodies, a header value in a request that is under way, swap, core dumps, and anybody who can read the process.
+//!
+//! A [`Reauth`](crate::Reauth) of one session keeps the last token that it has sent. After a logout it does not use it any more,
+//! but it wipes it only with its next call, or when it is dropped.
 //!
 //! # Other tenants
 //! | threat | defence | test |
@@ -77,21 +79,8 @@
 //!
 //! # At the end of a program
 //! A runtime that shuts down cuts off renewals and revocations. A refresh token that was on the wire may be spent, and its
-//! successor lost; a logout may not reach the server. [`Session::shutdown`](crate::Session::shutdown) waits for both.
-//! [`Sessions::shutdown`](crate::Sessions::shutdown) waits for all users, those who have logged out included. To log everybody
-//! out as well, call [`Sessions::logout_all`](crate::Sessions::logout_all) before it:
-//!
-//! ```
-//! # use std::time::Duration;
-//! # async fn serve(listener: tokio::net::TcpListener, app: axum::Router, sessions: tower_reauth::Sessions<u128>) -> std::io::Result<()> {
-//! axum::serve(listener, app)
-//!     .with_graceful_shutdown(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
-//!     .await?;
-//! if !sessions.shutdown(Duration::from_secs(10)).await {
-//!     eprintln!("a renewal or a revocation was cut off");
-//! }
-//! # Ok(()) }
-//! ```
+//! successor lost; a logout may not reach the server. [`Session::shutdown`](crate::Session::shutdown) and
+//! [`Sessions::shutdown`](crate::Sessions::shutdown) wait for both: see [*A graceful end*](crate#a-graceful-end).
 //!
 //! Renewals do not progress on a runtime that is not running, such as a `current_thread` one between two `block_on` calls: see
 //! [`SessionBuilder::runtime`](crate::SessionBuilder::runtime).

@@ -1,7 +1,8 @@
 //! When something goes wrong: from what you see to what it means and what to do.
 //!
-//! Turn on the log first: the target is `tower_reauth`, and at DEBUG it says for each call what the layer did and why
-//! ([`events`](crate::manual::events)). A *rejection* is a response that says that the token is not good, mostly a 401.
+//! Turn on the log first: the target is `tower_reauth`. At DEBUG it tells of each rejection, renewal and replay
+//! ([`events`](crate::manual::events)). A call whose first answer is good leaves no line. A *rejection* is a response that says
+//! that the token is not good, mostly a 401.
 //!
 //! | what you see | read |
 //! | --- | --- |
@@ -15,6 +16,7 @@
 //! | an upload is not sent again | [An upload fails](#an-upload-fails) |
 //! | an account is locked | [An account is locked](#an-account-is-locked) |
 //! | token requests without end | [A storm of token requests](#a-storm-of-token-requests) |
+//! | one API always gets `CoolingDown` | [An origin cools down](#an-origin-cools-down) |
 //! | tokens live on after a logout | [Logout does not revoke](#logout-does-not-revoke) |
 //! | it does not compile | [the end of *clients*](crate::manual::clients#when-it-does-not-compile) |
 //!
@@ -59,18 +61,31 @@
 //! }
 //! ```
 //!
-//! With it, the layer saw the rejection and could not heal it. [The table](#every-error-kind) says why. Without it, the
-//! request was sent bare, or the response is no rejection:
+//! With it, the layer saw the rejection and could not heal it. [The table](#every-error-kind) says why. Without it, there are
+//! three possibilities. The [metric](crate::manual::metrics) `outcome` tells the first two apart: `bare` and `passed`.
 //!
-//! | why there is no `RenewalFailed` | how to tell | what to do |
+//! 1. The request was sent bare, without a token. *Warned* means: the line `request sent bare` is at WARN the first time for each
+//!    origin and reason, and at DEBUG after that. After the first 16 of a layer all are at DEBUG.
+//! 2. The request had a token, but the classifier did not take the answer for a rejection. Such an answer leaves no line.
+//! 3. The call went past the layer, or its answer was replaced outside of it.
+//!
+//! | why there is no `RenewalFailed` | line in the log | what to do |
 //! | --- | --- | --- |
-//! | the origin is not listed: another port, `http` for `https`, another name | warning `request sent bare`; it names both | list it in [`Origins`](crate::Origins) |
-//! | the `Host` header names another host than the URI | the same warning, with this reason | a proxy must remove or rewrite the inbound `Host` |
-//! | the URI has no host | the same warning | [`Origins::bound_to`](crate::Origins::bound_to) |
-//! | the request has an `Authorization` header of its own | it is in the request | [`OwnAuthorization::Replace`](crate::OwnAuthorization::Replace), or remove it |
-//! | the request has [`WithoutAuth`](crate::WithoutAuth), or no key with [`WithoutKey::Bare`](crate::WithoutKey::Bare) | it is in your code | |
-//! | the challenge says that a new token would not help: `insufficient_scope`, only `Negotiate`, a WSO2 code such as 900909 | `WWW-Authenticate`, or the body | another scope, a stronger login, or a subscription |
-//! | the API says it another way: 403, 419, a body | the response | [`BearerClassifier::reject_status`](crate::BearerClassifier::reject_status), or a [`Classify`](crate::Classify) of your own |
+//! | 1: the origin is not listed: another port, `http` for `https`, another name | warned; the line names both | list it in [`Origins`](crate::Origins) |
+//! | 1: the `Host` header names another host than the URI | warned, with this reason | a proxy must remove or rewrite the inbound `Host` |
+//! | 1: the URI has no host, or holds a user name or a password | warned, with this reason | [`Origins::bound_to`](crate::Origins::bound_to); a URI without them |
+//! | 1: the method is `CONNECT` | always at DEBUG | |
+//! | 1: the request has an `Authorization` header of its own | none | [`OwnAuthorization::Replace`](crate::OwnAuthorization::Replace), or remove it |
+//! | 1: the request has [`WithoutAuth`](crate::WithoutAuth) | none | |
+//! | 1: the request has no key, with [`WithoutKey::Bare`](crate::WithoutKey::Bare) | always at DEBUG | put the key into its extensions |
+//! | 2: the challenge says that a new token would not help: `insufficient_scope`, `invalid_request`, only `Negotiate`, `Digest` or `DPoP` | none; `WWW-Authenticate` says it | another scope, or another client |
+//! | 2: the challenge asks for a stronger login (RFC 9470) | `stronger login asked for`, at DEBUG | send the user there |
+//! | 2: with [`BearerClassifier::strict`](crate::BearerClassifier::strict), the challenge names only other schemes, such as `Basic` | none | leave `strict` out |
+//! | 2: with [`Wso2Classifier`](crate::Wso2Classifier), another code than 900901, 900903 and 900904, or a 401 of the backend | none; the body says it | a subscription, for example |
+//! | 2: with [`Wso2Classifier`](crate::Wso2Classifier), the body is compressed | none | put decompression inside |
+//! | 2: the API says it another way: 403, 419, a body | none | [`BearerClassifier::reject_status`](crate::BearerClassifier::reject_status), or a [`Classify`](crate::Classify) of your own |
+//! | 3: it was sent with the client itself, or with reqwest's `RequestBuilder` | none | send it through the layer's service |
+//! | 3: something outside the layer made a new response, as generated gRPC clients do | `rejection passed on`, at DEBUG | look at it [between the two](crate::manual::clients#tonic-with-the-feature-tonic) |
 //!
 //! # Every error kind
 //! A call shows an error in one of two ways: as `Err`, and then the request was not sent (except with `Service`); or in
@@ -101,9 +116,9 @@
 //! | [`RenewalLost`](crate::ErrorKind::RenewalLost) | both | no | no | after the pause | the grant panicked, or its runtime ended: [`runtime`](crate::SessionBuilder::runtime) |
 //! | [`NoRuntime`](crate::ErrorKind::NoRuntime) | both; logout | yes | no | no | call from a tokio runtime with timers, or set [`runtime`](crate::SessionBuilder::runtime) |
 //! | [`Damped`](crate::ErrorKind::Damped) | `RenewalFailed` | no | no | after the pause | [two devices revoke each other's tokens](#a-storm-of-token-requests) |
-//! | [`CoolingDown`](crate::ErrorKind::CoolingDown) | `RenewalFailed` | no | no | after the pause | the API rejects good tokens: see [origin cools down](#warnings-in-the-log) |
+//! | [`CoolingDown`](crate::ErrorKind::CoolingDown) | `RenewalFailed` | no | no | after the pause | the API rejects good tokens: [An origin cools down](#an-origin-cools-down) |
 //! | [`SameToken`](crate::ErrorKind::SameToken) | `RenewalFailed` | no | no | later | the authorization server takes the token for good, the API does not: clocks, caches, audience |
-//! | [`RejectedAgain`](crate::ErrorKind::RejectedAgain) | `RenewalFailed` | no | no | no | the API does not accept this user's tokens: scope, audience, wrong classifier |
+//! | [`RejectedAgain`](crate::ErrorKind::RejectedAgain) | `RenewalFailed`, with the last rejection | no | no | no | the API does not accept this user's tokens: scope, audience, wrong classifier |
 //! | [`NotReplayable`](crate::ErrorKind::NotReplayable) | `RenewalFailed` | no | no | yes, by the caller: the renewal goes on, and the next request has the new token | [An upload fails](#an-upload-fails) |
 //! | [`OwnAuthorization`](crate::ErrorKind::OwnAuthorization) | `Err` | yes | no | no | remove the header |
 //! | [`SelfAuthorization`](crate::ErrorKind::SelfAuthorization) | both | yes | no | no | give the token endpoint a client without this layer |
@@ -111,18 +126,17 @@
 //! | [`Invalid`](crate::ErrorKind::Invalid) | while you build the client | yes | no | no | the message says what is wrong with the address |
 //! | [`NotRevoked`](crate::ErrorKind::NotRevoked) | logout | yes | no | no | [Logout does not revoke](#logout-does-not-revoke) |
 //!
-//! With the feature `tonic` a generated client sees `Unavailable` for the kinds that may work again, and `Unauthenticated` for
-//! the others. [`Error::find`](crate::Error::find) gets this crate's error out of a `tonic::Status`, and out of other crates'
-//! errors.
+//! [`Error::find`](crate::Error::find) gets this crate's error out of other crates' errors.
+//! [*Clients*](crate::manual::clients#tonic-with-the-feature-tonic) says which gRPC code a generated client shows for each kind.
 //!
 //! # Warnings in the log
 //! | line | what it means | what to do |
 //! | --- | --- | --- |
 //! | `renewal failed` | no new token; the line has kind, status and cause | the row of its kind above; nothing if it stops by itself |
 //! | `credentials refused` | the server refused the password, the secret, or the last refresh token | if the status is `Refused`: a login, or a new client secret |
-//! | `request sent bare` | the request went to an origin that is not listed, so it had no token | list the origin, or send it through another client |
-//! | `renewals damped` | unexpired tokens are rejected too often | [A storm of token requests](#a-storm-of-token-requests) |
-//! | `origin cools down` | an API rejected a token that was just issued. Its rejections pass through for 1 s, doubling to 60 s, until it accepts a token | look at that API: clock, audience, a broken node, a route that says 401 for lack of permission. Other origins are not affected |
+//! | `request sent bare` | the request had no token; the line has the reason | [A 401 comes through](#a-401-comes-through) |
+//! | `renewals damped` | unexpired tokens are rejected too often, and a call got its rejection for that; once for each token | [A storm of token requests](#a-storm-of-token-requests) |
+//! | `origin cools down` | an API rejected a token that was issued because of it | [An origin cools down](#an-origin-cools-down) |
 //! | `revocation failed` | the server did not confirm a revocation | [Logout does not revoke](#logout-does-not-revoke) |
 //!
 //! # Users are logged out
@@ -139,20 +153,32 @@
 //! # A long outage
 //! While the authorization server is down, calls go on with the token as long as the API accepts it. After that each call
 //! fails with [`Transport`](crate::ErrorKind::Transport), [`TimedOut`](crate::ErrorKind::TimedOut) or
-//! [`Unavailable`](crate::ErrorKind::Unavailable), or gets its rejection with that error. No credentials are dropped, and the status
-//! stays as it was.
+//! [`Unavailable`](crate::ErrorKind::Unavailable), or gets its rejection with that error.
 //!
-//! The session pauses between its attempts: for 1 s at first, doubling to 60 s, with jitter. During a pause calls fail at
-//! once. The first call after a pause tries again, so calls work again within a minute or so of the server's return.
+//! The session pauses between its attempts: for 1 s at first, doubling to 60 s, with jitter, or for as long as the server's
+//! `Retry-After` says, up to 5 min. During a pause calls fail at once, and nothing is sent. The first call after a pause tries again. Without calls nothing is sent, except with
+//! [`RenewAhead::Always`](crate::RenewAhead::Always).
 //!
-//! A password is held back longer if requests reach the server and the answers do not say whether it is right (5xx, broken
-//! connections), lest the account be locked:
-//! - If it had worked, sends are 5 s apart, doubling to 5 min, and one hour apart after that. So after an outage of many hours it
-//!   can take up to an hour. A refresh token is tried first, and has no such limit.
-//! - If it never worked in this login, it is sent five times over two and a half hours. After the fifth the status is
-//!   [`Refused`](crate::Status::Refused). Two answers that are web pages do the same.
+//! A password is held back longer, lest the account be locked. This is so if requests reach the server, and no answer says
+//! whether the password is right (5xx, broken connections, web pages). If nothing reaches the server (no network, connection
+//! refused), no attempt counts.
 //!
-//! If nothing reaches the server (no network, connection refused), no attempt counts.
+//! | credential | is sent again |
+//! | --- | --- |
+//! | refresh token, client's secret | after each pause. So calls work again within about a minute of the server's return |
+//! | [custom](crate::Credential::Custom) | the same, but 10 times in 15 min at most |
+//! | password that had worked in this login | 5 s after the last time, doubling to 5 min. After ten pauses of 5 min it is once an hour, so after many hours it can take up to an hour. A refresh token that was not refused is tried meanwhile |
+//! | password that never worked in this login | after 10 s, 2 min, 20 min and 2 h: five times in about two and a half hours |
+//!
+//! Does anybody have to log in again? A login that had worked does not end by a 5xx, a broken connection, a time-out or a web
+//! page, however often they come: its credentials are kept, and its status stays as it was. These users have to log in again:
+//! - Those whose password never worked in this login. After the fifth answer that says nothing, or the second one that is a web
+//!   page, the status is [`Refused`](crate::Status::Refused).
+//! - Those for whom a proxy answers in the server's place with a plain 4xx, which is no web page. That looks like a refusal. The
+//!   session makes sure as [`answers`](crate::manual::answers) says. If the proxy still answers so, the status is `Refused`. For a
+//!   password that had worked that is after six minutes, for a lone refresh token after an hour (after 30 s with a 400 or 401).
+//! - Those who were evicted meanwhile. The limits of [`Sessions`] hold in an outage as at any time: by default 30 min without
+//!   use, and 12 h in all.
 //!
 //! # A call hangs
 //! The layer itself makes a call wait for 30 s at most ([`waiting_time`](crate::SessionBuilder::waiting_time)), besides the
@@ -166,27 +192,41 @@
 //! | a lock held on the status: `subscribe().borrow()` while the same thread calls `login` or `logout` | copy the status out first |
 //! | the token endpoint's client goes through the session's own layer on a task of its own | a client without the layer |
 //!
-//! # An upload fails
-//! A rejected upload is sent again if its body can be had again. That is so for a `Full<Bytes>` of any size, and for every other
-//! body up to 64 KiB ([`replay_limit`](crate::ReauthLayer::replay_limit)). For a stream of unknown length it is so if no more than
-//! that, and no more than 1,024 frames, had been read when the rejection came.
+//! Over HTTP/2 waiting calls do not block each other, nor the token request on the same connection. While a call waits, the
+//! layer reads its rejection to the end, so that it does not fill the connection's flow control window. A rejection that is too
+//! long for that goes to its caller at once, and so does one whose request cannot be sent again: read or drop it soon.
 //!
-//! Otherwise the caller gets the 401 at once, with [`NotReplayable`](crate::ErrorKind::NotReplayable). The token is renewed all
-//! the same, so the caller can send the upload again from its source. To avoid this for large streams:
+//! # An upload fails
+//! Whether a rejected upload is sent again depends on its body. The limit is
+//! [`replay_limit`](crate::ReauthLayer::replay_limit), by default 64 KiB.
+//!
+//! | body | is sent again |
+//! | --- | --- |
+//! | `Full<Bytes>`, `Bytes`, or a `reqwest::Body` of bytes, of any size | yes |
+//! | any other body, a boxed `Full` too, whose known length is over the limit | no, however little was sent when the rejection came |
+//! | any other body, with an unknown length or one within the limit | yes, if no more than the limit, and no more than 1,024 frames, had been read when the rejection came |
+//!
+//! If it is not sent again, the call returns `Ok` with the 401 as soon as the head of the 401 comes, in the middle of the upload
+//! perhaps. [`RenewalFailed`] says [`NotReplayable`](crate::ErrorKind::NotReplayable). The token is renewed all the same, so you
+//! can send the upload again from its source. To avoid this for large streams:
 //! - Raise `replay_limit`, if you have the memory.
 //! - Send a small request just before: a token that was revoked is then renewed before the upload. For a token that has
-//!   expired, or is due for renewal, the layer does this by itself.
+//!   expired, or is [due for renewal](crate::Session#when-a-token-is-renewed), the layer does this by itself.
 //!
-//! The server may answer 401 before the upload ends. What was sent so far is then abandoned, never completed: the server does
-//! not see a truncated upload as a whole one.
+//! What becomes of the first upload, if the 401 comes before its end?
+//! - *If it is not sent again*, the layer does not stop it. The client below still has the body, and does what it does without
+//!   this layer: it goes on, until the server closes the connection or resets the stream. To stop it, let your stream fail.
+//! - *If it is sent again*, the first body fails when the second begins. So the first request is broken off, and the server does
+//!   not take a truncated upload for a whole one. A `Full<Bytes>` does not fail: it may be sent to its end.
 //!
 //! Also `NotReplayable`: the request has [`NoReplay`](crate::NoReplay), [`max_replays`](crate::ReauthLayer::max_replays) is 0,
-//! or all waiting calls together are over the [`parked_limit`](crate::ReauthLayer::parked_limit).
+//! all waiting calls together are over the [`parked_limit`](crate::ReauthLayer::parked_limit), or the body of the first attempt
+//! neither ended nor failed within a second ([`Replay`](crate::Replay) names the error types of boxes that can fail).
 //!
 //! # An account is locked
-//! A password that never worked is sent once if the server refuses it; one that had worked, once more to make sure (twice if the
-//! refusal has no code). [`answers`](crate::manual::answers) has all limits. These counts are for one login of one session. So
-//! look for:
+//! A password that never worked in this login is not sent again once the server has refused it. One that had worked is sent
+//! once more to make sure, after 60 s; if that refusal has no code either, once more after 5 min.
+//! [`answers`](crate::manual::answers) has all limits. These counts are for one login of one session. So look for:
 //! - a program that calls [`login`](crate::Session::login) or makes a new session with the same password at each failure;
 //! - several devices or replicas with the same old password: each sends it on its own;
 //! - [`confirmations`](crate::PasswordGrant::confirmations) that are too many for this server: an empty list sends none.
@@ -194,12 +234,31 @@
 //! # A storm of token requests
 //! One session makes one token request at a time, however many calls wait. If token requests still come without end, two parties
 //! revoke each other's tokens: each new token ends the other's, whose next call is rejected and fetches one. The session
-//! limits this to 10 renewals a minute
-//! ([`renewals_per_minute`](crate::SessionBuilder::renewals_per_minute)), then calls get [`Damped`](crate::ErrorKind::Damped).
+//! limits this to 10 renewals a minute ([`renewals_per_minute`](crate::SessionBuilder::renewals_per_minute)). Over that, a
+//! rejected call waits for its turn, if that comes within 5 s, and is then sent again. If the turn is further away, the call
+//! gets its rejection at once, with [`Damped`](crate::ErrorKind::Damped). The log says `renewals damped`.
 //! - On WSO2, give each device a scope of its own: [`device_scope`](crate::PasswordGrant::device_scope).
 //! - Use one session for all clients of a process that act for the same user; layers share it by `clone`.
 //! - Many sessions that renew at once are limited by [`TokenEndpoint::concurrency`](crate::TokenEndpoint::concurrency).
 //! - [`ForceRenewal`](crate::ForceRenewal) has no limit: do not put it on every request.
+//!
+//! # An origin cools down
+//! A *cool-down* keeps an API that rejects every token from causing renewals without end. It begins when an origin rejects a
+//! token, the session renews it for that reason, and the origin rejects the new token as well. The line `origin cools down`
+//! (WARN) says so, with its length in seconds.
+//!
+//! 1. Calls to the origin are sent with the present token, as always. If that is rejected, the caller gets the rejection at once,
+//!    with [`CoolingDown`](crate::ErrorKind::CoolingDown), and nothing is renewed.
+//! 2. It ends when its time is over. The next rejection leads to a renewal again. If the origin rejects that token as well, the
+//!    next cool-down is twice as long: 1 s at first, 60 s at most.
+//! 3. It also ends when the origin accepts that token on the route that had rejected it, or a later token on any route. Any
+//!    answer that is no rejection counts as accepting it.
+//! 4. A *route* is a method and a path, without the query. If other routes of the origin accept the very token, only the routes
+//!    that reject it cool down, for 60 s. There is no line when that begins. If such a route rejects the next token too, the
+//!    line comes again, with 60 seconds; it names the origin, not the route.
+//! 5. Other origins, and other sessions, are not affected.
+//!
+//! Look at that API: its clock, the audience it wants, a broken node, a route that says 401 for lack of permission.
 //!
 //! # Logout does not revoke
 //! - Without [`TokenEndpoint::revocation`](crate::TokenEndpoint::revocation), or with a grant without an endpoint, a logout is

@@ -23,7 +23,7 @@ const PARKED_LIMIT: usize = 64 * 1024 * 1024;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OwnAuthorization {
-    /// Sends the request as it is, and does not replay it.
+    /// Sends the request as it is, and does not replay it. Nothing is logged.
     #[default]
     Keep,
     /// Replaces the header by the session's token. Use it for a proxy. A request to an origin that is not listed, or with

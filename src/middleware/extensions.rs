@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 
-/// In a request's extensions: send this request bare, without a token and without a replay.
+/// In a request's extensions: send this request bare, without a token and without a replay. Nothing is logged.
 ///
 /// ```
 /// use tower_reauth::WithoutAuth;
@@ -23,7 +23,8 @@ pub struct WithoutAuth;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ForceRenewal;
 
-/// In a request's extensions: never send this request twice. If it is rejected, the caller gets the rejection at once, with
+/// In a request's extensions: never send this request twice. Before it is sent, it waits for a token as any other. If it is
+/// rejected, the caller gets the rejection at once, with
 /// [`ErrorKind::NotReplayable`](crate::ErrorKind::NotReplayable). The renewal goes on in the background, and later requests have
 /// the new token.
 ///
@@ -42,7 +43,8 @@ pub struct NoReplay;
 /// In a response's extensions: this response is a rejection that the layer could not heal, and this is why.
 ///
 /// It is there if the renewal failed, if the new token was rejected as well, or if the request could not be sent again. The
-/// status, the headers and the body of the response are the server's.
+/// status, the headers and the body of the response are the server's. If the request was sent more than once, it is the last
+/// rejection.
 ///
 /// Whether to send the user to the login page is a question for the session, not for the error: a refusal may be temporary.
 ///

@@ -82,8 +82,9 @@ impl ReauthLayer {
         self
     }
 
-    /// How many bytes of one request's body may be buffered for a replay. Default: 64 KiB. A longer body is sent in full, but
-    /// cannot be sent again: its caller gets the rejection. With 0 nothing is buffered.
+    /// How many bytes of one request's body may be buffered for a replay. Default: 64 KiB. A longer body is sent, too, but only
+    /// once: if the request is rejected, the caller gets the rejection. With 0 nothing is buffered.
+    /// [*An upload fails*](crate::manual::troubleshooting#an-upload-fails) says what that means for each kind of body.
     ///
     /// A `Full<Bytes>` of any size is kept by reference, and does not count here. While its request waits for a renewal, it
     /// counts in the [`parked_limit`](Self::parked_limit).
@@ -100,16 +101,22 @@ impl ReauthLayer {
         self
     }
 
-    /// How many bytes all rejected calls that wait for a renewal may keep together. Default: 64 MiB. With 704 bytes each that is
-    /// 95,325 calls. Clones of a layer share one budget until this is called.
+    /// How many bytes all rejected calls that wait for a renewal may keep together. Default: 64 MiB. Clones of a layer share one
+    /// budget until this is called.
     ///
     /// A call over the limit gets its rejection at once, with [`ErrorKind::NotReplayable`](crate::ErrorKind::NotReplayable). The
     /// renewal goes on, and the next call has the new token. With 0 this happens to every rejected call.
     ///
-    /// A waiting call keeps its head (the request line, the headers, and 8 bytes for each of them), its body as far as it is
-    /// buffered or shared, and its rejection. The rejection is read during the wait, so that it blocks neither its connection
-    /// nor others on it; one that is longer than a quarter of the limit does not fit. The memory of the call's own future comes on
-    /// top.
+    /// A waiting call keeps:
+    ///
+    /// - its head: the request line, the headers, and 8 bytes for each header;
+    /// - its body, as far as it is buffered or shared;
+    /// - its rejection. The layer reads it during the wait, so that an HTTP/1.1 connection gets free, and an HTTP/2 connection is
+    ///   not blocked. A rejection that is longer than a quarter of the limit goes to its caller at once.
+    ///
+    /// Say the head has 448 bytes, the body 256, and the rejection no body. That makes 704 bytes, and 95,325 such calls fit into
+    /// 64 MiB. Beside that a waiting call has its own future, which does not count here. With eight headers, and with the bytes
+    /// that count, a waiting call was measured at 1.1 to 1.4 KB more than the same call without the layer.
     pub fn parked_limit(mut self, bytes: usize) -> Self {
         self.config.budget = Arc::new(Budget::new(bytes));
         self

@@ -41,7 +41,7 @@ use crate::{
 /// [`renew`](crate::Session::renew).
 ///
 /// # Responses and errors
-/// - `Ok` is the server's answer: the last one, or the rejection that could not be healed. The latter has
+/// - `Ok` is the server's last answer. If it is a rejection that could not be healed, it has
 ///   [`RenewalFailed`](crate::RenewalFailed) in its extensions.
 /// - `Err` with [`ErrorKind::Service`](crate::ErrorKind::Service) is the inner service's error.
 /// - `Err` with any other kind says that the request was not sent: there was no token to send it with.

@@ -91,19 +91,19 @@ macro_rules! replay_boxed {
 pub(super) use replay_boxed;
 
 replay_boxed! {
-    /// A body whose only frame is ready at once, with or without trailers, is kept whole. Any other body is recorded while it is
-    /// sent, up to the limit.
+    /// A body whose known length is over the limit is not kept. A body whose only frame is ready at once, with or without
+    /// trailers, is kept whole. Any other body is recorded while it is sent, up to the limit and to 1,024 frames.
     ///
     /// If the rejection comes before the body was sent in full, the replay sends what was recorded, and reads on from the stream.
     /// The body of the first attempt fails. For that its error type must be one that the layer can make:
     /// `Box<dyn Error + Send + Sync>`, [`std::io::Error`], [`tower_reauth::Error`](crate::Error), and with their features
-    /// `axum::Error` and `tonic::Status`. With any other `E` the replay waits until the first body was sent or dropped, for a
-    /// second at most. Then the caller gets the rejection.
+    /// `axum::Error` and `tonic::Status`. With any other `E` the layer waits until the first body was sent or dropped, and then
+    /// sends the request again. If that takes more than a second, the caller gets the rejection.
     impl[E] for BoxBody<Bytes, E>, with E, by BoxBody::new
 }
 
 replay_boxed! {
-    /// As for [`BoxBody`].
+    /// As for `BoxBody`.
     impl[E] for UnsyncBoxBody<Bytes, E>, with E, by UnsyncBoxBody::new
 }
 

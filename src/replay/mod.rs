@@ -37,7 +37,7 @@ pub(crate) use self::head::KeptHead;
 /// 2. The body that is sent yields what the original would have, errors included, whether or not it is kept.
 /// 3. A body that cannot be had again in full is `None`. The caller then gets the rejection as it came.
 /// 4. Once there is a later body, an unfinished earlier one must fail, and not end: with chunked HTTP/1.1 a truncated request
-///    would look complete.
+///    would look complete. If there is no later body, the earlier one is sent on as if nothing had happened.
 ///
 /// For a type of your own that holds its content:
 ///

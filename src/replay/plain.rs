@@ -11,7 +11,7 @@ use http_body_util::{Either, Empty, Full};
 
 use super::Replay;
 
-/// A clone of [`Bytes`] or of a static slice costs no memory, so the limit does not apply to them. It applies to any other
+/// A clone of `Bytes` or of a static slice costs no memory, so the limit does not apply to them. It applies to any other
 /// buffer, since a clone may copy it.
 impl<D: Buf + Clone + Send + 'static> Replay for Full<D> {
     type Kept = Self;
@@ -48,7 +48,7 @@ impl Replay for Bytes {
     }
 }
 
-/// Costs a copy of the text. [`Full<Bytes>`](Full) is cheaper.
+/// Costs a copy of the text. `Full<Bytes>` is cheaper.
 impl Replay for String {
     type Kept = Self;
 

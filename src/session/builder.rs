@@ -52,7 +52,12 @@ impl<G: Grant> SessionBuilder<G> {
     }
 
     /// How long one renewal may take in all. Default: 120 s. An answer that comes later is lost, and with it a rotated refresh
-    /// token. So keep this well above the longest time that the token endpoint ever takes.
+    /// token.
+    ///
+    /// A renewal may wait up to 30 s for a [place](crate::TokenEndpoint::concurrency) at the endpoint. Then it sends one request
+    /// or, if the refresh token is refused, two, with another wait between them. Each may take as long as
+    /// [`TokenEndpoint::timeout`](crate::TokenEndpoint::timeout) says: by default 120 s, too. So the default is right for an
+    /// endpoint that answers within 30 s, even if it is overrun. For a slower one set 60 s and twice its longest time.
     ///
     /// If a renewal has not ended a second after its limit, its [runtime](SessionBuilder::runtime) has stopped running. The
     /// next caller gives it up with [`ErrorKind::RenewalLost`](crate::ErrorKind::RenewalLost). A call after a pause of a second
@@ -65,7 +70,7 @@ impl<G: Grant> SessionBuilder<G> {
     /// How long a call waits while the session pauses after a failed renewal. Default: not at all. Calls then fail at once with
     /// the last error, whose [`retry_after`](crate::Error::retry_after) is the time until the next attempt.
     ///
-    /// If this is longer than the [`waiting_time`](Self::waiting_time), it replaces it.
+    /// All waits of a call together still have one limit: the longer one of this and the [`waiting_time`](Self::waiting_time).
     pub fn wait_through_pauses(mut self, longest: Duration) -> Self {
         self.settings.pause_wait = longest;
         self
@@ -86,7 +91,7 @@ impl<G: Grant> SessionBuilder<G> {
     /// is renewed and the request is sent again. If the turn comes later, the caller gets the rejection at once, with
     /// [`ErrorKind::Damped`](crate::ErrorKind::Damped). Renewals of expired tokens do not count.
     ///
-    /// If several origins need renewals in the same minute, no origin gets more than half of the limit (but at least one). What
+    /// If several origins cause renewals in the same minute, each gets at most half of the limit, and at least one renewal. What
     /// an origin used while it was alone takes nothing from the others.
     pub fn renewals_per_minute(mut self, limit: Option<usize>) -> Self {
         self.settings.renewals_per_minute = limit;
@@ -98,10 +103,16 @@ impl<G: Grant> SessionBuilder<G> {
     /// By default a renewal is a task on the runtime of the call that starts it. With one multi-thread runtime for the whole
     /// program, as `#[tokio::main]` makes it, there is nothing to set.
     ///
-    /// Set it if calls come from short-lived runtimes, or from `current_thread` ones that run only during `block_on`. A renewal
-    /// on such a runtime stops when the runtime does. Others then wait for it until its
-    /// [limit](SessionBuilder::renewal_limit) is over. Name a runtime that runs as long as the session lives. Calls then need
-    /// no runtime of their own, unless the client below the layer does.
+    /// Set it if calls come from short-lived runtimes, or from `current_thread` ones that run only during `block_on`:
+    ///
+    /// - A runtime that is dropped drops its renewal. Calls that wait for it fail at once with
+    ///   [`ErrorKind::RenewalLost`](crate::ErrorKind::RenewalLost), and a rotated refresh token may be lost.
+    /// - On a runtime that stands still, the renewal stands still, too. Each call that needs it waits for its whole
+    ///   [`waiting_time`](Self::waiting_time), until the renewal is past its [limit](SessionBuilder::renewal_limit) and is given
+    ///   up.
+    ///
+    /// Name a runtime that runs as long as the session lives. Calls then need no runtime of their own, unless the client below
+    /// the layer does.
     ///
     /// ```
     /// use tower_reauth::{Session, TokenSet, grant_fn};

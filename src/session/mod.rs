@@ -73,16 +73,28 @@ use crate::{
 /// own, so it goes on if the callers leave. The task runs on the runtime of the call that starts it, unless
 /// [`SessionBuilder::runtime`] names another.
 ///
+/// # When a token is renewed
+/// 1. *Due for renewal* is a token from 70 to 80 % of its lifetime on, if [`renew_ahead`](SessionBuilder::renew_ahead) is not
+///    [`Never`](RenewAhead::Never). The next call, or with [`Always`](RenewAhead::Always) a timer, starts a renewal in the
+///    background. Calls go on with the present token. Only a request that cannot be sent again waits for the new one, for 2 s at
+///    most.
+/// 2. A token *counts as expired* 10 s before its end; if its lifetime is short, in the last tenth of it. Calls then wait for the
+///    renewal. If the renewal fails before the end, they go with the present token.
+/// 3. A *rejection* leads to a renewal, whatever the age of the token. For a token of unknown lifetime nothing else does.
+///
 /// # Failures
 /// A failed renewal does not end the session: what may still work is kept. After a failure the session pauses, for 1 s at
-/// first and 60 s at most, and the first call after the pause tries again. [`Status::Refused`] is the only state
-/// that needs a new [`login`](Session::login).
+/// first and 60 s at most, and the first call after the pause tries again. A new [`login`](Session::login) is needed only in the
+/// states [`Status::Refused`] and [`Status::LoggedOut`].
 ///
 /// # A machine that sleeps
-/// Tokens grow older while the machine sleeps. A call compares the wall clock with the monotonic clock, once a second at
-/// most, and an expired token is renewed before the request is sent. A sleep is missed if it is shorter than that, or if the
-/// system's wall clock stands still meanwhile; then a rejection leads to the renewal. If somebody sets the wall clock
-/// forward, the present tokens are renewed once.
+/// Tokens grow older while the machine sleeps, and the monotonic clock stands still. So calls compare it with the wall clock,
+/// and a token that expired during a sleep is renewed before the request is sent.
+///
+/// They compare once a second at most. If a call came just before the sleep, the sleep is noticed up to a second after the
+/// machine wakes. It is not noticed at all if it is shorter than a second, or if the wall clock does not go on in it. A call may
+/// then go with an expired token, and the rejection leads to the renewal. If somebody sets the wall clock forward, the present
+/// tokens are renewed once.
 #[derive(Clone)]
 pub struct Session {
     inner: Arc<Inner>,
@@ -130,7 +142,8 @@ impl Session {
     /// Waits until no renewal and no revocation is under way, for `deadline` at most. Returns whether that was reached.
     ///
     /// It only waits: it does not log out, and calls still work. Use it at the end of a program, since a runtime that shuts
-    /// down cuts off renewals and revocations.
+    /// down cuts off renewals and revocations: [*A graceful end*](crate#a-graceful-end) has an example, and advice on the
+    /// deadline.
     ///
     /// # Panics
     /// Outside of a tokio runtime, or on one without timers, unless the session has a

@@ -54,9 +54,9 @@ impl Session {
     /// [`revocation`](crate::TokenEndpoint::revocation) address.
     ///
     /// When this function returns, before the future is polled, the session is logged out. No new call and no replay carries
-    /// a token of this login. Requests that are already on the wire go on. If a renewal still brings a token, it is thrown away
-    /// and revoked, even if the session is dropped meanwhile. The future does not wait for that; [`shutdown`](Session::shutdown)
-    /// does.
+    /// a token of this login. Requests that are already on the wire go on; if one is rejected, it is not sent again. If a renewal
+    /// still brings a token, that is thrown away and revoked, even if the session is dropped meanwhile. The future does not wait
+    /// for such a late token; [`shutdown`](Session::shutdown) does.
     ///
     /// # Errors
     /// [`ErrorKind::NotRevoked`] if the server did not confirm, [`ErrorKind::NoRuntime`] if there was no runtime to ask it

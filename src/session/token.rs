@@ -25,7 +25,7 @@ pub struct Token {
 }
 
 impl Session {
-    /// The current token. It is fetched first if there is none, or if it is about to expire.
+    /// The current token. It is fetched first if there is none, or if it [counts as expired](Session#when-a-token-is-renewed).
     ///
     /// # Errors
     /// The reason why there is no token: see [`ErrorKind`].

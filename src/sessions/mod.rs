@@ -85,8 +85,9 @@ use crate::{
 /// By default 100,000 sessions, 30 minutes without use, and 12 hours in all; [`SessionsBuilder`] sets them. If there are too
 /// many sessions, the least recently used one is evicted.
 ///
-/// An evicted session is forgotten at once, as by [`Session::forget`], even if somebody else holds a clone. A call of it that is
-/// under way goes on, but gets no new token. Its tokens are not revoked, unless
+/// An evicted session is forgotten at once, as by [`Session::forget`], even if somebody else holds a clone. The user's next
+/// request fails with [`ErrorKind::LoggedOut`]. A request that is under way goes on; if it is rejected, it is not sent again. The
+/// tokens are not revoked, unless
 /// [`revoke_evicted`](SessionsBuilder::revoke_evicted) is set. A session that is over its time is never used; one timer for
 /// all removes it within a minute. An idle session has no task, no timer and no connection.
 ///
@@ -97,7 +98,8 @@ use crate::{
 ///
 /// # At the end of a program
 /// To log everybody out, call [`logout_all`](Sessions::logout_all), then [`shutdown`](Sessions::shutdown). To let users stay
-/// logged in at the server, call [`shutdown`](Sessions::shutdown) alone.
+/// logged in at the server, call [`shutdown`](Sessions::shutdown) alone. [*A graceful end*](crate#a-graceful-end) has an example
+/// for a server, and advice on the deadline.
 pub struct Sessions<K> {
     shared: Arc<Shared<K>>,
 }
@@ -189,7 +191,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     /// Call it at the end of a program. To log everybody out, call [`logout_all`](Sessions::logout_all) first.
     ///
     /// Sessions that were logged out or evicted count as well: a renewal may still bring a token that must be revoked.
-    /// Sessions that [`insert`](Sessions::insert) returned do not count.
+    /// Only sessions that [`insert`](Sessions::insert) replaced and returned do not count: end those yourself.
     ///
     /// ```
     /// # use std::time::Duration;

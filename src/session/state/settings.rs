@@ -10,11 +10,11 @@ use tokio::runtime::Handle;
 use crate::credential::Credential;
 
 /// Whether a token is renewed before it expires: in the background, at 70 to 80 % of its lifetime, while calls go on with
-/// the present one.
+/// the present one. From then on it is [due for renewal](crate::Session#when-a-token-is-renewed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RenewAhead {
-    /// No. The first call that finds the token about to expire waits for the renewal.
+    /// No. The first call to come in the last 10 s of the token's lifetime, or later, waits for the renewal.
     Never,
     /// Yes, when a call comes. An idle session does nothing.
     WithTraffic,
