@@ -40,7 +40,7 @@
 //! | *unsent* | no send; backoff, at least 1 s | the same | backoff | backoff |
 //! | *wait* | the pause; after a 429 or a code of throttling at least 5 min | the same | the pause | the pause |
 //! | *client*, *not allowed* | again after 60 s doubling to 15 min | the same | the same | the same |
-//! | *broken* | sent again four times at most, then `Refused`: the times are in [a long outage](crate::manual::troubleshooting#a-long-outage) | sent again as long as it takes: the times are there | backoff | backoff |
+//! | *broken* | sent again four times at most (after a page once), then `Refused`: the times are in [a long outage](crate::manual::troubleshooting#a-long-outage) | sent again as long as it takes: the times are there | backoff | backoff |
 //! | *refused* | `Refused` at once | [confirmed](crate::PasswordGrant::confirmations) after 60 s, without a code once more after 5 min; then `Refused` | again after 60 s doubling to 15 min; `Refused` meanwhile, never for good | as a password that had worked |
 //!
 //! For a password, a 404, 405, 410 or 421 without a code is *broken*: the address may be wrong.

@@ -66,7 +66,7 @@
 //!
 //! 1. The request was sent bare, without a token. *Warned* means: the line `request sent bare` is at WARN the first time for each
 //!    origin and reason, and at DEBUG after that. After the first 16 of a layer all are at DEBUG.
-//! 2. The request had a token, but the classifier did not take the answer for a rejection. Such an answer leaves no line.
+//! 2. The request had a token, but the classifier did not take the answer for a rejection. Such an answer leaves no line, except where the table says so.
 //! 3. The call went past the layer, or its answer was replaced outside of it.
 //!
 //! | why there is no `RenewalFailed` | line in the log | what to do |
@@ -93,9 +93,9 @@
 //! [`Session::renew`](crate::Session::renew) return the same errors.
 //!
 //! *Login page* means: show it, if the session's status says so, too. *Again* is what a caller or a retry layer may do with the
-//! same request. "After the pause" means: after [`retry_after`](crate::Error::retry_after), or after a few seconds where that
-//! is not known; until then calls fail at once and send nothing, unless
-//! [`wait_through_pauses`](crate::SessionBuilder::wait_through_pauses) is set.
+//! same request. "After the pause" means: after [`retry_after`](crate::Error::retry_after), or after a few seconds where
+//! that is not known. Until then a call that needs a new token fails at once, unless
+//! [`wait_through_pauses`](crate::SessionBuilder::wait_through_pauses) is set. Calls with a token that still works are sent.
 //!
 //! | kind | seen as | final | login page | again | what to do |
 //! | --- | --- | --- | --- | --- | --- |
@@ -156,8 +156,8 @@
 //! [`Unavailable`](crate::ErrorKind::Unavailable), or gets its rejection with that error.
 //!
 //! The session pauses between its attempts: for 1 s at first, doubling to 60 s, with jitter, or for as long as the server's
-//! `Retry-After` says, up to 5 min. During a pause calls fail at once, and nothing is sent. The first call after a pause tries again. Without calls nothing is sent, except with
-//! [`RenewAhead::Always`](crate::RenewAhead::Always).
+//! `Retry-After` says, up to 5 min. During a pause calls that need a token fail at once, and nothing is sent for them. The first
+//! call after a pause tries again. Without calls nothing is sent, except with [`RenewAhead::Always`](crate::RenewAhead::Always).
 //!
 //! A password is held back longer, lest the account be locked. This is so if requests reach the server, and no answer says
 //! whether the password is right (5xx, broken connections, web pages). If nothing reaches the server (no network, connection

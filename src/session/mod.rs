@@ -83,9 +83,9 @@ use crate::{
 /// 3. A *rejection* leads to a renewal, whatever the age of the token. For a token of unknown lifetime nothing else does.
 ///
 /// # Failures
-/// A failed renewal does not end the session: what may still work is kept. After a failure the session pauses, for 1 s at
-/// first and 60 s at most, and the first call after the pause tries again. A new [`login`](Session::login) is needed only in the
-/// states [`Status::Refused`] and [`Status::LoggedOut`].
+/// A failed renewal does not end the session: what may still work is kept. After a failure the session pauses: for
+/// 1 s at first, then longer, as [`answers`](crate::manual::answers) says. The first call after the pause tries again. A new
+/// [`login`](Session::login) is needed only in the states [`Status::Refused`] and [`Status::LoggedOut`].
 ///
 /// # A machine that sleeps
 /// Tokens grow older while the machine sleeps, and the monotonic clock stands still. So calls compare it with the wall clock,
