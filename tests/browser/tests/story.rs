@@ -11,6 +11,13 @@ const COUNT_QUESTIONS: &str = "(() => {
     HTMLDialogElement.prototype.showModal = function () { window.asked += 1; return open.call(this); };
 })()";
 
+/// Calls once more, where nobody is asked yet and nothing is under way.
+const ASK_AGAIN: &str = "(() => {
+    if (document.querySelector('dialog[open]')) return true;
+    if (!document.querySelector('[aria-busy=true]')) document.querySelector('[data-do=look]').click();
+    return false;
+})()";
+
 /// How many calls of this device the rows tell of.
 const CALLS: &str = "[...document.querySelectorAll('.deed:not(.other)')]
     .filter(deed => deed.querySelector('h3').textContent === 'GET /orders')
@@ -130,11 +137,18 @@ async fn page_asks_to_log_in_again_once_after_the_password_was_changed_at_the_se
         // Ten calls at once, and one question.
         device.evaluate(COUNT_QUESTIONS).await?;
         device.click("[data-do=ten]").await?;
+        if let Login::Code = login {
+            // A refresh token that is refused once may be good: it is sent again, 2 s later, with the first call after that.
+            device.until("document.querySelectorAll('.end.failed').length > 0").await?;
+            device.until(ASK_AGAIN).await?;
+        }
         device.sees("dialog[open]").await?;
         device.until("!document.querySelector('[aria-busy=true]')").await?;
         device.until("document.querySelector('#live').textContent === 'ended'").await?;
         assert_eq!(device.evaluate("window.asked").await?, 1);
-        assert_eq!(device.evaluate("document.querySelectorAll('.end.failed').length").await?, 0);
+        if let Login::Password = login {
+            assert_eq!(device.evaluate("document.querySelectorAll('.end.failed').length").await?, 0);
+        }
         device.pictures(&format!("6-asked-{login:?}")).await?;
         device.click("dialog a").await?;
         device.sees(".notice.plain[role=status]").await?;
