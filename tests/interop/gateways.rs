@@ -3,7 +3,7 @@
 //! nginx answers an upload with a dead token in the middle and closes the connection some time after that; Apache reads
 //! it to its end.
 
-use std::pin::pin;
+use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
 use futures::{future::join_all, poll, stream};
@@ -88,6 +88,8 @@ async fn streamed_upload_over_the_limit_gets_its_rejection_and_the_next_call_the
         assert!(response.headers()[WWW_AUTHENTICATE].to_str().unwrap().contains("invalid_token"), "{uri}");
         assert!(response.body().trim_ascii_end().ends_with(b"</html>"), "{uri}");
 
+        // The renewal goes on behind the rejection.
+        assert!(tablet.session.shutdown(Duration::from_secs(30)).await, "{uri}");
         let response = tablet.send(post(&uri, streamed(&upload))).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{uri}");
         assert!(response.body().starts_with(b"{\"bytes\": 20000000,"), "{uri}");

@@ -136,8 +136,8 @@ impl Peer {
     pub(super) async fn get(&self) -> Result<StatusCode, tower_reauth::Error> {
         let request = Request::get(format!("{}{}", self.proxy.url, self.server.api)).body(Full::default()).unwrap();
         let (head, body) = self.api.clone().oneshot(request).await?.into_parts();
-        body.collect().await.unwrap();
-        Ok(head.status)
+        // One that a restart cuts off is none.
+        Ok(body.collect().await.map_or(StatusCode::BAD_GATEWAY, |_| head.status))
     }
 
     pub(super) async fn tokens(&self) -> (String, String) {
