@@ -8,9 +8,11 @@ use tower::load_shed::error::Overloaded;
 mod causes;
 #[cfg(feature = "tonic")]
 mod grpc_status;
+mod kind;
 mod unsent;
 mod verdict;
 
+pub use self::kind::ErrorKind;
 pub(crate) use self::verdict::{Evidence, TokenVerdict};
 use crate::identity::SessionId;
 
@@ -59,113 +61,6 @@ struct Inner {
     // Whose renewal failed.
     session: Option<SessionId>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
-}
-
-/// The causes that an [`Error`] can have.
-///
-/// [*When something goes wrong*](crate::manual::troubleshooting#every-error-kind) says for each of them whether it is final,
-/// whether to ask the user for a login, and whether to try again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The inner service failed. Its error is the [`source`](StdError::source), and `Display` includes its causes.
-    Service,
-    /// The session has no login: there was none yet, or it was ended by `logout()` or `forget()`. With
-    /// [`Sessions`](crate::Sessions) also: there is no session for the key.
-    LoggedOut,
-    /// The request does not say whose it is: its extensions hold no key of [`Sessions`](crate::Sessions).
-    NoKey,
-    /// The authorization server refused the credentials: `invalid_grant` (RFC 6749 §5.2), or one of the many other ways that
-    /// servers have to say so.
-    ///
-    /// This alone is not final: the session may be about to make sure. Ask the user for a login once the session's status is
-    /// [`Status::Refused`](crate::Status::Refused).
-    Refused,
-    /// The authorization server objects to the client, or to the grant type or the scope (RFC 6749 §5.2).
-    Misconfigured,
-    /// The authorization server is in trouble or asks to wait: any 5xx, 408, 425, 429, `temporarily_unavailable`. Also: a token
-    /// request was held back, by a pause or by a limit of this crate.
-    Unavailable,
-    /// The token endpoint could not be reached, or the connection broke.
-    Transport,
-    /// The token endpoint did not answer within its time limit.
-    TimedOut,
-    /// The call reached its [waiting time](crate::SessionBuilder::waiting_time). It waited for a token (the renewal may still
-    /// be under way), or for the inner service to take the request.
-    WaitedTooLong,
-    /// The token endpoint answered with a status that has no meaning there.
-    UnexpectedStatus,
-    /// The token endpoint answered with a redirect. Redirects are never followed.
-    Redirected,
-    /// The token endpoint's answer is not JSON.
-    NotJson,
-    /// The token endpoint's answer has no body.
-    EmptyAnswer,
-    /// The token endpoint's answer is cut off, or is not a token response (RFC 6749 §5.1).
-    MalformedAnswer,
-    /// The token endpoint's answer has no access token.
-    MissingAccessToken,
-    /// The access token cannot be put into a header.
-    InvalidAccessToken,
-    /// The token's type is unknown. See [`TokenEndpoint::accept_token_type`](crate::TokenEndpoint::accept_token_type).
-    UnsupportedTokenType,
-    /// The token endpoint's answer is larger than the [limit](crate::TokenEndpoint::response_limit).
-    AnswerTooLarge,
-    /// The renewal died: its grant panicked, or its runtime was shut down or stopped running. See
-    /// [`SessionBuilder::runtime`](crate::SessionBuilder::runtime).
-    RenewalLost,
-    /// There is no tokio runtime to run the renewal on, or it has no timers.
-    NoRuntime,
-    /// Unexpired tokens were rejected too often, and the next turn for a renewal is more than 5 s away, or beyond the call's
-    /// waiting time. See
-    /// [`SessionBuilder::renewals_per_minute`](crate::SessionBuilder::renewals_per_minute).
-    Damped,
-    /// The origin, or this route of it, rejected a token that was issued because of it. For a while its rejections
-    /// [cause no renewal](crate::manual::troubleshooting#an-origin-cools-down).
-    CoolingDown,
-    /// The renewal brought the very token that had been rejected.
-    SameToken,
-    /// The new token was rejected as well. The response is this last rejection.
-    RejectedAgain,
-    /// The request was rejected, and cannot be sent again.
-    NotReplayable,
-    /// The request has an `Authorization` header of its own, and the layer is set to
-    /// [`OwnAuthorization::Reject`](crate::OwnAuthorization::Reject).
-    OwnAuthorization,
-    /// A session would have waited for its own renewal: its token request went through its own layer, or its grant asked the
-    /// session.
-    SelfAuthorization,
-    /// A login of [`Sessions::get_or_login`](crate::Sessions::get_or_login) asked for the session that it has to make.
-    SelfLogin,
-    /// An address or a setting cannot be used.
-    Invalid,
-    /// The server did not confirm that the tokens were revoked (RFC 7009). They are forgotten locally all the same.
-    NotRevoked,
-}
-
-impl ErrorKind {
-    /// What the user can do, where the message of the error does not say so itself.
-    fn advice(self) -> Option<&'static str> {
-        Some(match self {
-            Self::LoggedOut => "log in again",
-            Self::NoKey => "put the user's key into the request's extensions",
-            Self::Refused => "ask the user to log in again once the session's status is `Refused`",
-            Self::Misconfigured => "check the client's registration, its secret, the grant type and the scope",
-            Self::Unavailable | Self::Transport | Self::TimedOut => "try again later",
-            Self::WaitedTooLong => "try again: a renewal that is under way goes on",
-            Self::UnexpectedStatus | Self::NotJson | Self::EmptyAnswer | Self::MalformedAnswer => {
-                "check the address of the token endpoint"
-            }
-            Self::Redirected => "give the address that the redirect leads to: it is never followed",
-            Self::RenewalLost => "try again: a call after the pause starts a new renewal",
-            Self::NoRuntime => "call from inside a tokio runtime with timers, or give the session one",
-            Self::Damped => "give each device a token of its own, on WSO2 with a scope that starts with `device_`",
-            Self::SelfLogin => "make the session in the login, and return it",
-            Self::SelfAuthorization => "obtain tokens through a client without this layer",
-            Self::NotRevoked => "the tokens are forgotten here but live on at the server until they expire",
-            _ => return None,
-        })
-    }
 }
 
 impl Error {
