@@ -55,7 +55,8 @@ fn as_another_parser_reads(lines: &[HeaderValue]) -> Option<Vec<HeaderValue>> {
                 .params
                 .iter()
                 .map(|(name, value)| {
-                    let value = value.to_unescaped().replace('\\', r"\\").replace('"', r#"\""#);
+                    // Each of its characters escaped: the parser must take that back.
+                    let value: String = value.to_unescaped().chars().flat_map(|char| ['\\', char]).collect();
                     format!(r#"{name}="{value}""#)
                 })
                 .collect();
