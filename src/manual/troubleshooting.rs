@@ -219,9 +219,11 @@
 //! - *If it is sent again*, the first body fails when the second begins. So the first request is broken off, and the server does
 //!   not take a truncated upload for a whole one. A `Full<Bytes>` does not fail: it may be sent to its end.
 //!
-//! Also `NotReplayable`: the request has [`NoReplay`](crate::NoReplay), [`max_replays`](crate::ReauthLayer::max_replays) is 0,
-//! all waiting calls together are over the [`parked_limit`](crate::ReauthLayer::parked_limit), or the body of the first attempt
-//! neither ended nor failed within a second ([`Replay`](crate::Replay) names the error types of boxes that can fail).
+//! `NotReplayable` has other causes, too:
+//! - The request has [`NoReplay`](crate::NoReplay), or [`max_replays`](crate::ReauthLayer::max_replays) is 0.
+//! - All waiting calls together are over the [`parked_limit`](crate::ReauthLayer::parked_limit).
+//! - The body of the first attempt neither ended nor failed within a second. [`Replay`](crate::Replay) names the error types of
+//!   boxes that can fail.
 //!
 //! # An account is locked
 //! A password that never worked in this login is not sent again once the server has refused it. One that had worked is sent
