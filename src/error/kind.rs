@@ -1,13 +1,13 @@
 //! What failed, in one word, and what can be done about it.
 
-/// The causes that an [`Error`] can have.
+/// The causes that an [`Error`](crate::Error) can have.
 ///
 /// [*When something goes wrong*](crate::manual::troubleshooting#every-error-kind) says for each of them whether it is final,
 /// whether to ask the user for a login, and whether to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The inner service failed. Its error is the [`source`](StdError::source), and `Display` includes its causes.
+    /// The inner service failed. Its error is the [`source`](std::error::Error::source), and `Display` includes its causes.
     Service,
     /// The session has no login: there was none yet, or it was ended by `logout()` or `forget()`. With
     /// [`Sessions`](crate::Sessions) also: there is no session for the key.

@@ -18,9 +18,9 @@ use crate::identity::SessionId;
 
 /// Why a call, a renewal or a revocation failed.
 ///
-/// A call shows this error in one of two ways. If nothing was sent, or if the inner service failed, the call fails with it. If a response says that the
-/// token is not good and the layer could not heal that, the caller gets the response, and the error is in its extensions as
-/// [`RenewalFailed`](crate::RenewalFailed).
+/// A call shows this error in one of two ways. If nothing was sent, or if the inner service failed, the call fails with it. If a
+/// response says that the token is not good and the layer could not heal that, the caller gets the response, and the error is in
+/// its extensions as [`RenewalFailed`](crate::RenewalFailed).
 /// [*When something goes wrong*](crate::manual::troubleshooting) says for each [`ErrorKind`] what to do.
 ///
 /// [`kind`](Error::kind) is the cause, [`status`](Error::status) the HTTP status of the token endpoint if it answered,
