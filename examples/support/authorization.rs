@@ -8,7 +8,7 @@ use axum::{
     extract::{Query, State},
     response::{IntoResponse, Redirect, Response},
 };
-use http::StatusCode;
+use http::{StatusCode, Uri};
 use serde::Deserialize;
 
 use super::{codes::Grant, pages, server::Gateway, token_endpoint::granted, tokens::Slot};
@@ -77,7 +77,7 @@ fn authorize(gateway: &Gateway, consent: Consent) -> Result<String, Refusal> {
 /// The PKCE challenge of a request that is in order.
 fn check(gateway: &Gateway, request: &AuthorizationRequest) -> Result<String, Refusal> {
     let registered = gateway.options.redirect_uris.get(&request.client_id);
-    if registered.is_none_or(|uri| *uri != request.redirect_uri) {
+    if registered.is_none_or(|uri| !is_same(uri, &request.redirect_uri)) {
         return Err(Refusal::Unregistered);
     }
     if request.response_type != "code" {
@@ -87,6 +87,17 @@ fn check(gateway: &Gateway, request: &AuthorizationRequest) -> Result<String, Re
         Some(challenge) if request.code_challenge_method.as_deref() == Some("S256") => Ok(challenge.clone()),
         _ => Err(Refusal::Back("invalid_request")),
     }
+}
+
+/// Whether a redirection is the registered one. A program on the user's machine listens on whatever port is free.
+fn is_same(registered: &str, asked: &str) -> bool {
+    let without_port = |uri: &str| {
+        let uri: Uri = uri.parse().ok()?;
+        let is_loopback = matches!(uri.host()?, "127.0.0.1" | "[::1]") && uri.scheme_str() == Some("http");
+        let has_user = uri.authority()?.as_str().contains('@');
+        (is_loopback && !has_user).then(|| (uri.host().map(str::to_owned), uri.path_and_query().cloned()))
+    };
+    registered == asked || without_port(registered).is_some_and(|parts| without_port(asked) == Some(parts))
 }
 
 impl Refusal {

@@ -29,7 +29,8 @@ pub(super) fn authenticate(
         // RFC 6749 §2.3: one way of authentication per request.
         (Some(_), _, Some(_)) => return Err(Refusal("invalid_request")),
         (Some(header), ..) => header.to_str().ok().and_then(basic).ok_or(Refusal("invalid_client"))?,
-        (None, Some(id), Some(secret)) => (id, secret),
+        // A public client has the empty secret, and sends none.
+        (None, Some(id), secret) => (id, secret.unwrap_or_default()),
         (None, ..) => return Err(Refusal("invalid_client")),
     };
     match options.clients.get(&id) {

@@ -8,8 +8,10 @@
 //! 3. A refresh ends the pair of tokens that it was made with. Revoking either token of a pair ends both.
 //! 4. Faults have WSO2's codes, statuses, challenges and bodies.
 //! 5. Authorization codes need PKCE, work once and for a minute. A second use ends what the first one brought.
-//! 6. A changed password ends every token of its user.
-//! 7. Every exchange with a token in it is counted, and told to the observer before it is answered.
+//! 6. Device codes (RFC 8628) live for ten minutes and work once. Whoever asks too often is told to slow down.
+//! 7. A changed password ends every token of its user.
+//! 8. With [`Options::reuse_detection`] a refresh token that comes again ends the login that it belongs to.
+//! 9. Every exchange with a token in it is counted, and told to the observer before it is answered.
 //!
 //! It is no authorization server for anything but a demonstration: passwords lie in memory as they are.
 #![allow(dead_code, reason = "every example and every test uses its own part")]
@@ -18,6 +20,8 @@ mod account;
 mod authorization;
 mod client_auth;
 mod codes;
+mod device;
+mod device_codes;
 mod fault;
 mod journal;
 mod options;
@@ -33,5 +37,5 @@ pub(crate) use self::{
     fault::Fault,
     journal::{Counters, Seen, What},
     options::{Options, Regime},
-    server::{Gateway, Running, start},
+    server::{Gateway, Running, start, start_at},
 };

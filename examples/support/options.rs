@@ -29,6 +29,7 @@ pub(crate) struct Options {
     pub(super) clients: HashMap<String, String>,
     pub(super) redirect_uris: HashMap<String, String>,
     pub(super) scopes: Vec<String>,
+    pub(super) reuse_detection: bool,
     pub(super) observer: Observer,
 }
 
@@ -45,6 +46,7 @@ impl Options {
             clients: HashMap::new(),
             redirect_uris: HashMap::new(),
             scopes: vec!["orders".to_owned()],
+            reuse_detection: false,
             observer: Arc::new(|_| ()),
         }
     }
@@ -61,7 +63,13 @@ impl Options {
         self
     }
 
-    /// Lets a client ask for authorization codes, which are sent to this very address.
+    /// Adds a client that has no secret, such as a program on the user's own machine (RFC 8252 §8.5).
+    pub(crate) fn public_client(self, id: &str) -> Self {
+        self.client(id, "")
+    }
+
+    /// Lets a client ask for authorization codes, which are sent to this very address. Only the port of a loopback address may be
+    /// another one (RFC 8252 §7.3).
     pub(crate) fn redirect_uri(mut self, client: &str, uri: &str) -> Self {
         self.redirect_uris.insert(client.to_owned(), uri.to_owned());
         self
@@ -70,6 +78,12 @@ impl Options {
     /// Adds a scope that is granted.
     pub(crate) fn scope(mut self, name: &str) -> Self {
         self.scopes.push(name.to_owned());
+        self
+    }
+
+    /// Ends a whole login when a refresh token of it comes for the second time (RFC 9700 §4.14.2).
+    pub(crate) fn reuse_detection(mut self) -> Self {
+        self.reuse_detection = true;
         self
     }
 

@@ -44,6 +44,27 @@ pub(super) fn login(status: StatusCode, request: &AuthorizationRequest, refused:
     page(status, "Log in", &content)
 }
 
+/// Asks for the code that a device shows, and whether its owner is the user; `message` says what came of it.
+pub(super) fn device(status: StatusCode, code: &str, user: &str, message: Option<&str>) -> Response {
+    let content = html! {
+        h1 { "Connect a device" }
+        p { "It asks for access to your orders. Enter the code that it shows." }
+        @if let Some(message) = message {
+            p.message.good[status.is_success()] role="alert" { (message) }
+        }
+        form method="post" action="/oauth2/device" {
+            (field("user_code", "Code", "off", code, code.is_empty()))
+            (field("username", "User name", "username", user, !code.is_empty() && user.is_empty()))
+            (field("password", "Password", "current-password", "", !user.is_empty()))
+            div.actions {
+                button name="decision" value="allow" { "Log in and allow" }
+                button.quiet name="decision" value="deny" formnovalidate { "Deny" }
+            }
+        }
+    };
+    page(status, "Connect a device", &content)
+}
+
 /// Lets a user change their password, and says what came of it.
 pub(super) fn password(status: StatusCode, user: &str, message: Option<&str>) -> Response {
     let content = html! {

@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
@@ -19,6 +20,8 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use super::{
     account, authorization,
     codes::Codes,
+    device,
+    device_codes::DeviceCodes,
     journal::{Counters, Journal},
     options::Options,
     orders, pages, revocation, token_endpoint,
@@ -33,6 +36,7 @@ pub(crate) struct Gateway {
     // Whoever needs two of these locks takes them in this order.
     tokens: Mutex<Tokens>,
     codes: Mutex<Codes>,
+    device_codes: Mutex<DeviceCodes>,
     passwords: Mutex<HashMap<String, String>>,
     outage: AtomicBool,
 }
@@ -47,7 +51,12 @@ pub(crate) struct Running {
 
 /// Starts a gateway on a free port of 127.0.0.1.
 pub(crate) async fn start(options: Options) -> io::Result<Running> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    start_at(0, options).await
+}
+
+/// Starts a gateway on this port of 127.0.0.1.
+pub(crate) async fn start_at(port: u16, options: Options) -> io::Result<Running> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     let address = listener.local_addr()?;
     let gateway = Gateway::new(options);
     let router = gateway.router();
@@ -64,8 +73,9 @@ impl Gateway {
     pub(crate) fn new(options: Options) -> Arc<Self> {
         Arc::new(Self {
             journal: Journal::new(options.observer.clone()),
-            tokens: Mutex::new(Tokens::new(options.regime, options.token_lifetimes.clone())),
+            tokens: Mutex::new(Tokens::new(&options)),
             codes: Mutex::default(),
+            device_codes: Mutex::default(),
             passwords: Mutex::new(options.users.clone()),
             orders: AtomicU64::new(0),
             outage: AtomicBool::new(false),
@@ -81,6 +91,8 @@ impl Gateway {
             .route("/oauth2/token", post(token_endpoint::token))
             .route("/oauth2/revoke", post(revocation::revoke))
             .route("/oauth2/authorize", get(authorization::ask).post(authorization::decide))
+            .route("/oauth2/device_authorization", post(device::ask))
+            .route("/oauth2/device", get(device::page).post(device::decide))
             .route("/oauth2/userinfo", get(account::user_info))
             .route("/account/password", get(account::password_page).post(account::change_password))
             .route("/oauth2/page.css", get(pages::style))
@@ -118,6 +130,11 @@ impl Gateway {
         self.tokens().end_user(user);
     }
 
+    /// Sets how long the access tokens live that are handed out from now on.
+    pub(crate) fn set_token_lifetime(&self, lifetime: Duration) {
+        self.tokens().set_lifetimes(lifetime..=lifetime);
+    }
+
     /// Makes the token and the revocation endpoint answer with status 500, or ends that.
     pub(crate) fn set_outage(&self, outage: bool) {
         self.outage.store(outage, Ordering::Relaxed);
@@ -134,6 +151,10 @@ impl Gateway {
 
     pub(super) fn codes(&self) -> MutexGuard<'_, Codes> {
         self.codes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn device_codes(&self) -> MutexGuard<'_, DeviceCodes> {
+        self.device_codes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn tokens(&self) -> MutexGuard<'_, Tokens> {

@@ -1,4 +1,5 @@
-//! `POST /oauth2/token`: authorization codes, passwords, refresh tokens and client credentials (RFC 6749 §4.1, §4.3, §6, §4.4).
+//! `POST /oauth2/token`: authorization codes, passwords, refresh tokens and client credentials (RFC 6749 §4.1, §4.3, §6, §4.4), and
+//! device codes (RFC 8628 §3.4).
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -14,11 +15,14 @@ use serde_json::json;
 use super::{
     client_auth::{Refusal, authenticate},
     codes::Redemption,
+    device_codes::Poll,
     journal::What,
     options::Options,
     server::Gateway,
     tokens::{Issued, Pair, Slot, Tokens},
 };
+
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// Lifetimes are rounded, so that a token that is a millisecond old does not look older.
 const HALF_A_SECOND: Duration = Duration::from_millis(500);
@@ -33,6 +37,7 @@ pub(super) struct TokenRequest {
     code: Option<String>,
     redirect_uri: Option<String>,
     code_verifier: Option<String>,
+    device_code: Option<String>,
     scope: Option<String>,
     client_id: Option<String>,
     client_secret: Option<String>,
@@ -79,6 +84,7 @@ fn serve(
     let client = authenticate(options, headers, request.client_id.take(), request.client_secret.take())?;
     match request.grant_type.as_str() {
         "authorization_code" => redeem(gateway, tokens, &client, &request),
+        DEVICE_CODE => poll(gateway, tokens, &client, &request),
         "password" => Ok(tokens.issue(user_slot(gateway, client, &request)?)),
         "client_credentials" => {
             let scopes = granted(options, request.scope.as_deref());
@@ -93,7 +99,7 @@ fn serve(
 }
 
 fn known(grant_type: &str) -> &'static str {
-    let names = ["authorization_code", "password", "refresh_token", "client_credentials"];
+    let names = ["authorization_code", DEVICE_CODE, "password", "refresh_token", "client_credentials"];
     names.into_iter().find(|name| *name == grant_type).unwrap_or("unknown")
 }
 
@@ -115,6 +121,19 @@ fn redeem(gateway: &Gateway, tokens: &mut Tokens, client: &str, request: &TokenR
     codes.used(code, issued.pair.number);
     drop(codes);
     Ok(issued)
+}
+
+fn poll(gateway: &Gateway, tokens: &mut Tokens, client: &str, request: &TokenRequest) -> Result<Issued, Refusal> {
+    let code = request.device_code.as_deref().ok_or(Refusal("invalid_request"))?;
+    let answer = gateway.device_codes().poll(code, client);
+    Err(Refusal(match answer {
+        Poll::Good(slot) => return Ok(tokens.issue(slot)),
+        Poll::Pending => "authorization_pending",
+        Poll::TooSoon => "slow_down",
+        Poll::Denied => "access_denied",
+        Poll::Expired => "expired_token",
+        Poll::Bad => "invalid_grant",
+    }))
 }
 
 fn user_slot(gateway: &Gateway, client: String, request: &TokenRequest) -> Result<Slot, Refusal> {

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::options::Regime;
+use super::options::{Options, Regime};
 
 /// Who holds a token: in most regimes there is one active pair for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(super) struct Slot {
 pub(super) struct Pair {
     /// Counts from 1, and is what people get to see instead of the token.
     pub(super) number: u64,
+    /// The first pair of its login: what a refresh brings belongs to the same one.
+    login: u64,
     pub(super) slot: Slot,
     pub(super) access_token: String,
     pub(super) refresh_token: Option<String>,
@@ -61,6 +63,7 @@ pub(super) enum Standing {
 /// All tokens that were ever issued.
 pub(super) struct Tokens {
     regime: Regime,
+    reuse_detection: bool,
     lifetimes: RangeInclusive<Duration>,
     /// Each at one less than its number.
     pairs: Vec<Pair>,
@@ -71,8 +74,20 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    pub(super) fn new(regime: Regime, lifetimes: RangeInclusive<Duration>) -> Self {
-        Self { regime, lifetimes, pairs: Vec::new(), numbers: HashMap::new(), active: HashMap::new() }
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            regime: options.regime,
+            reuse_detection: options.reuse_detection,
+            lifetimes: options.token_lifetimes.clone(),
+            pairs: Vec::new(),
+            numbers: HashMap::new(),
+            active: HashMap::new(),
+        }
+    }
+
+    /// Sets how long the access tokens live that are handed out from now on.
+    pub(super) fn set_lifetimes(&mut self, lifetimes: RangeInclusive<Duration>) {
+        self.lifetimes = lifetimes;
     }
 
     /// Serves the password and the client credentials grant.
@@ -85,28 +100,34 @@ impl Tokens {
                 }
             }
             Regime::Jwt => {}
-            Regime::Beside | Regime::Unpersisted => return self.add(slot, Vec::new()),
+            Regime::Beside | Regime::Unpersisted => return self.add(slot, None, Vec::new()),
         }
         let ended: Vec<_> =
             self.active_of(&slot.user).filter(|pair| pair.slot == slot).map(|pair| pair.number).collect();
         for number in &ended {
             self.end_pair(*number);
         }
-        self.add(slot, ended)
+        self.add(slot, None, ended)
     }
 
     /// Serves the refresh token grant; `None` says that the refresh token is not, or no longer, good for that client.
     pub(super) fn refresh(&mut self, client: &str, refresh_token: &str) -> Option<Issued> {
-        let pair = self.alive_with(client, refresh_token)?;
+        let pair = self.with(refresh_token).filter(|pair| pair.slot.client == client)?;
         if pair.refresh_token.as_deref() != Some(refresh_token) {
             return None;
         }
-        let (slot, number) = (pair.slot.clone(), pair.number);
+        let (slot, number, login) = (pair.slot.clone(), pair.number, pair.login);
+        if !pair.refreshes {
+            if self.reuse_detection {
+                self.end_login(login);
+            }
+            return None;
+        }
         if self.regime == Regime::Unpersisted {
-            return Some(self.add(slot, Vec::new()));
+            return Some(self.add(slot, Some(login), Vec::new()));
         }
         self.end_pair(number);
-        Some(self.add(slot, vec![number]))
+        Some(self.add(slot, Some(login), vec![number]))
     }
 
     /// Ends a token of that client, with the other one of its pair where the two are known to belong together; `None` when
@@ -132,6 +153,13 @@ impl Tokens {
         (pair.active, pair.refreshes) = (false, false);
         if let Some(active) = self.active.get_mut(&pair.slot.user) {
             active.retain(|of_user| *of_user != number);
+        }
+    }
+
+    fn end_login(&mut self, login: u64) {
+        let of_login: Vec<_> = self.pairs.iter().filter(|pair| pair.login == login).map(|pair| pair.number).collect();
+        for number in of_login {
+            self.end_pair(number);
         }
     }
 
@@ -165,9 +193,11 @@ impl Tokens {
         }
     }
 
-    fn add(&mut self, slot: Slot, ended: Vec<u64>) -> Issued {
+    fn add(&mut self, slot: Slot, login: Option<u64>, ended: Vec<u64>) -> Issued {
+        let number = self.pairs.len() as u64 + 1;
         let pair = Pair {
-            number: self.pairs.len() as u64 + 1,
+            number,
+            login: login.unwrap_or(number),
             access_token: random(),
             // RFC 6749 §4.4.3: none for the client credentials grant.
             refresh_token: slot.user.is_some().then(random),
