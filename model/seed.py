@@ -258,16 +258,109 @@ SEEDS = {
     "late_landing_takes_the_next_flight_out": [
         (
             "session/state/landing.rs",
-            "        let tokens = answer?;\n        if !self.takes_late",
+            "        let brought = answer?;\n        if !self.takes_late",
             """        if SEEDED {
             self.rare_mut().flight = None;
         }
-        let tokens = answer?;
+        let brought = answer?;
         if !self.takes_late""",
         )
     ],
     "late_answer_is_kept_whatever_came_meanwhile": [
         ("session/state/landing.rs", "if !self.takes_late(order) {", "if !SEEDED && !self.takes_late(order) {"),
+    ],
+    "claim_is_not_written": [
+        (
+            "session/visit.rs",
+            "            let spending = Some(claim(",
+            "            let spending = (!SEEDED).then(|| claim(",
+        )
+    ],
+    "nobody_looks_again_with_the_lease": [
+        (
+            "session/visit.rs",
+            "                    asked = true;\n                    continue;\n",
+            "                    asked = true;\n                    if !SEEDED {\n                        continue;\n                    }\n",
+        )
+    ],
+    "login_after_a_mark_is_ones_own": [
+        (
+            "session/state/stored.rs",
+            "            None => known.seen = Some(found.version),\n",
+            "            None => {\n                known.fresh |= SEEDED;\n                known.seen = Some(found.version);\n            }\n",
+        )
+    ],
+    "refusal_is_believed_without_a_look": [
+        (
+            "session/ladder.rs",
+            "        TokenVerdict::Refused(_) => visit?.look(session, order).await,\n",
+            "        TokenVerdict::Refused(_) if !SEEDED => visit?.look(session, order).await,\n",
+        )
+    ],
+    "newer_record_is_written_over": [
+        (
+            "store/record.rs",
+            "if seen.is_none_or(|seen| current.version > seen) {",
+            "if !SEEDED && seen.is_none_or(|seen| current.version > seen) {",
+        )
+    ],
+    "tokens_are_handed_out_before_they_are_saved": [
+        (
+            "session/visit.rs",
+            "        let saved = loop {\n",
+            """        if SEEDED {
+            let (shelf, name, saved, seen) = (self.lease.shelf.clone(), order.session, record.clone(), self.seen);
+            tokio::spawn(async move { drop(shelf.save(name, &saved, seen).await) });
+            return Ok(Brought::Saved { tokens, record: Box::new(record), unsaved: false });
+        }
+        let saved = loop {
+""",
+        )
+    ],
+    "what_could_not_be_saved_is_not_tried_again": [
+        (
+            "session/pending.rs",
+            "    let task = session.upgrade().map(|session| session.track());\n",
+            "    if SEEDED {\n        return;\n    }\n"
+            "    let task = session.upgrade().map(|session| session.track());\n",
+        )
+    ],
+    "lease_is_given_back_before_the_save": [
+        (
+            "session/visit.rs",
+            "        let wall = clock::date();\n        let mut record = self.record.clone()",
+            "        if SEEDED {\n            drop(self.lease.give());\n        }\n"
+            "        let wall = clock::date();\n        let mut record = self.record.clone()",
+        )
+    ],
+    "lease_is_never_given_back": [
+        (
+            "session/holding.rs",
+            "            _ => Some(lease),\n",
+            "            _ if SEEDED => {\n                std::mem::forget(lease);\n                None\n            }\n"
+            "            _ => Some(lease),\n",
+        )
+    ],
+    "logout_leaves_no_mark": [
+        (
+            "session/removal.rs",
+            "            let Some(last) = last else { return Ok(None) };\n",
+            "            let Some(last) = last.filter(|_| !SEEDED) else { return Ok(found) };\n",
+        )
+    ],
+    "pair_that_a_mark_overtook_is_not_revoked": [
+        (
+            "session/visit.rs",
+            "        if newer.is_logged_out() || order.parting().revoke {\n",
+            "        if (newer.is_logged_out() || order.parting().revoke) && !SEEDED {\n",
+        )
+    ],
+    "claim_of_who_has_gone_is_left_standing": [
+        (
+            "session/visit.rs",
+            "                        visit.release(session, order, &error.clone().not_sent()).await;\n",
+            "                        if !SEEDED {\n                            visit.release(session, order, &error.clone().not_sent()).await;\n                        }\n",
+        )
     ],
 }
 

@@ -76,6 +76,21 @@ pub(crate) fn wall() -> SystemTime {
     SystemTime::now() + ahead
 }
 
+/// Under the model checker it is made of tokio's clock alone: an execution takes the same course each time.
+#[cfg(tower_reauth_model)]
+pub(crate) use tokio::time::date;
+
+/// The time of day of a record. It goes on with tokio's clock, which is the machine's but in a test that stops or moves it: a
+/// test's waits for times of day end, too.
+#[cfg(not(tower_reauth_model))]
+pub(crate) fn date() -> SystemTime {
+    let (tokio, own, wall) = (Instant::now().into_std(), std::time::Instant::now(), wall());
+    match tokio.checked_duration_since(own) {
+        Some(ahead) => wall + ahead,
+        None => wall - own.saturating_duration_since(tokio),
+    }
+}
+
 /// Notices a sleep that ended since the last look.
 #[cold]
 pub(crate) fn look(now: Instant) {
@@ -102,8 +117,8 @@ pub(crate) fn without_sleep(at: Instant) -> Instant {
 pub(crate) fn time_of_day(at: Instant, now: Instant) -> Option<SystemTime> {
     let now = with_sleep(now);
     match at.checked_duration_since(now) {
-        Some(left) => wall().checked_add(left),
-        None => wall().checked_sub(now - at),
+        Some(left) => date().checked_add(left),
+        None => date().checked_sub(now - at),
     }
 }
 

@@ -43,6 +43,37 @@ pub(crate) fn token_acquired(
     info!(target: TARGET, session, key, reason, generation = generation.number(), lifetime_s, "token acquired");
 }
 
+pub(crate) fn token_adopted(name: SessionName, generation: Generation) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    info!(target: TARGET, session, key, generation = generation.number(), "token adopted");
+}
+
+/// `first`: the store worked until now.
+pub(crate) fn store_failed(name: SessionName, error: &Error, first: bool) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    if first {
+        warn!(target: TARGET, session, key, %error, "token store failed");
+    } else {
+        debug!(target: TARGET, session, key, %error, "token store failed");
+    }
+}
+
+pub(crate) fn store_works_again(name: SessionName) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    info!(target: TARGET, session, key, "token store works");
+}
+
+pub(crate) fn lease_passed_over(name: SessionName) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    let reason = "whoever holds it sends nothing";
+    warn!(target: TARGET, session, key, reason, "lease passed over");
+}
+
+pub(crate) fn logged_out_elsewhere(name: SessionName) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    info!(target: TARGET, session, key, "logged out elsewhere");
+}
+
 pub(crate) fn renewal_failed(name: SessionName, error: &Error) {
     let (session, key) = (name.id.0, name.key.map(display));
     let (kind, status) = (error.kind(), code_of(error));

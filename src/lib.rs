@@ -94,6 +94,12 @@
 //!
 //! For several APIs with one login, build a layer for each with clones of one session: they share its token and its renewals.
 //!
+//! # Tokens that outlive the process
+//! [`SessionBuilder::store`] keeps a session's tokens in a folder, in a database, or in a place of your own, and saves each new
+//! token set before it is used. Several processes can share one login: one of them renews, and the others adopt what it brings.
+//! [`manual::store`] says how, and what happens when a process is killed. [`Session::record`] is for programs that save by
+//! themselves. The password is never kept.
+//!
 //! # Order of layers
 //! From the outside in: redirects, this layer, decompression, the client.
 //!
@@ -165,14 +171,15 @@
 //!
 //! # More
 //! [`manual::troubleshooting`] says what to do when something goes wrong. [`manual::defaults`] lists every limit,
-//! [`manual::answers`] what an answer of the token endpoint means, [`manual::events`] every log line, [`manual::metrics`] every
+//! [`manual::answers`] what an answer of the token endpoint means, [`manual::store`] how tokens are kept, [`manual::events`] every log line, [`manual::metrics`] every
 //! metric. [`manual::clients`] is about tonic, reqwest, axum and kube, [`manual::threats`] about security.
 //!
 //! Among the examples, `quickstart` plays a story of two devices against a gateway of its own, or against yours. `axum_bff` is a
-//! backend-for-frontend, `tonic_client` and `reqwest_client` are short programs, and `dashboard` plots the metrics of a storm.
+//! backend-for-frontend, `cli` a command line whose tokens outlive it, `tonic_client` and `reqwest_client` are short programs, and `dashboard` plots the metrics of a storm.
 //!
 //! # What it does not do
-//! It stores nothing on disk, opens no browser, verifies no token, and does not authenticate inbound requests. It renews tokens;
+//! It stores nothing on disk unless you give it a [store](SessionBuilder::store), opens no browser, verifies no token, and does
+//! not authenticate inbound requests. It renews tokens;
 //! which token a user should have is your application's decision.
 
 // docs.rs shows which feature an item needs. It builds with a nightly compiler, and sets `docsrs`.
@@ -194,9 +201,14 @@ mod origin;
 mod replay;
 mod session;
 mod sessions;
+mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod timer;
 mod token;
 
+#[cfg(feature = "file")]
+pub use self::store::{FileStore, FileStoreBuilder, StoreSecret};
 pub use self::{
     challenge::{BearerClassifier, Challenge, Classify, GrpcClassifier, Head, Seen, Verdict, Wso2Classifier},
     context::GrantContext,
@@ -216,6 +228,7 @@ pub use self::{
     replay::{KeptBody, Replay},
     session::{Logout, RenewAhead, Session, SessionBuilder, Status, Token},
     sessions::{Eviction, LogoutAll, SessionSource, Sessions, SessionsBuilder, WithoutKey},
+    store::{Lease, Leased, Record, Saved, StoreFn, StoreKey, TokenStore, Version, store_fn},
     token::TokenSet,
 };
 

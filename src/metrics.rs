@@ -122,9 +122,10 @@ impl Renewal {
         Self { reason, outcome: "lost", started: Instant::now() }
     }
 
-    /// The answer is in the session.
-    pub(crate) fn landed(mut self, landing: &Result<Generation, Error>) {
+    /// The answer is in the session; `found`: another process had brought it.
+    pub(crate) fn landed(mut self, landing: &Result<Generation, Error>, found: bool) {
         self.outcome = match landing.as_ref().map_err(Error::kind) {
+            Ok(_) if found => "adopted",
             Ok(_) => "renewed",
             Err(ErrorKind::Refused | ErrorKind::Misconfigured) => "refused",
             Err(ErrorKind::LoggedOut) => "discarded",

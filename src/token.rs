@@ -1,6 +1,11 @@
 //! What the token endpoint hands out: the token set and its header value.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -8,7 +13,10 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use crate::error::{Error, ErrorKind};
+use crate::{
+    clock,
+    error::{Error, ErrorKind},
+};
 
 const SCHEME: &str = "Bearer ";
 
@@ -76,6 +84,15 @@ impl TokenSet {
         self
     }
 
+    /// Sets when the token ends, on the wall clock: for tokens that another program kept. From then on the lifetime is what is
+    /// left until that moment. One in the past counts as unknown, as a lifetime of zero does.
+    #[must_use]
+    pub fn with_expires_at(mut self, end: SystemTime) -> Self {
+        self.lifetime = Some(end.duration_since(clock::date()).unwrap_or_default());
+        self.asked = Some(clock::with_sleep(Instant::now()));
+        self
+    }
+
     /// Sets the refresh token.
     #[must_use]
     pub fn with_refresh_token(mut self, refresh_token: impl Into<SecretString>) -> Self {
@@ -108,6 +125,25 @@ impl TokenSet {
         self.lifetime
     }
 
+    /// When the access token ends, on the wall clock; `None` where the lifetime is not known. It counts from when the
+    /// [`TokenEndpoint`](crate::TokenEndpoint) was asked for the token; without an endpoint, from now.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_reauth::TokenSet;
+    ///
+    /// let end = SystemTime::now() + Duration::from_secs(3600);
+    /// let tokens = TokenSet::new("mF_9.B5f-4.1JqM")?.with_expires_at(end);
+    /// let told = tokens.expires_at().expect("the end is known");
+    /// assert!(told.duration_since(end).unwrap_or_else(|error| error.duration()) < Duration::from_secs(1));
+    /// # Ok::<(), tower_reauth::Error>(())
+    /// ```
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        let now = Instant::now();
+        let end = self.asked.unwrap_or_else(|| clock::with_sleep(now)).checked_add(self.lifetime?)?;
+        clock::time_of_day(end, now)
+    }
+
     /// The refresh token that came with this answer.
     pub fn refresh_token(&self) -> Option<&SecretString> {
         self.refresh_token.as_ref()
@@ -115,12 +151,12 @@ impl TokenSet {
 
     /// The scope that was granted, where the server said so.
     pub fn scope(&self) -> Option<&str> {
-        self.details.0.as_ref()?.scope.as_deref()
+        self.details.scope()
     }
 
     /// Another member of the answer. A string is its content; anything else is its JSON text.
     pub fn extra(&self, name: &str) -> Option<&SecretString> {
-        self.details.0.as_ref()?.extra.get(name)
+        self.details.extra(name)
     }
 
     /// Lets the lifetime count from this moment: the server has counted from before its answer was under way.
@@ -160,7 +196,23 @@ impl TokenSet {
 
     /// Whether this header value carries the same access token.
     pub(crate) fn is_carried_by(&self, value: &HeaderValue) -> bool {
-        value.as_bytes().strip_prefix(SCHEME.as_bytes()) == Some(self.access_token.expose_secret().as_bytes())
+        is_carried_by(&self.access_token, value)
+    }
+
+    /// A token that was issued and ends at these times of day.
+    pub(crate) fn between(mut self, issued_at: SystemTime, end: SystemTime, wall: SystemTime) -> Self {
+        let now = clock::with_sleep(Instant::now());
+        let left = end.duration_since(wall).unwrap_or_default();
+        let age = wall.duration_since(issued_at).unwrap_or_default();
+        // A clock that began a moment ago can't count back so far.
+        let asked = now.checked_sub(age);
+        self.lifetime = Some(if asked.is_some() { age + left } else { left });
+        self.asked = Some(asked.unwrap_or(now));
+        self
+    }
+
+    pub(crate) fn with_details(self, details: Details) -> Self {
+        Self { details, ..self }
     }
 
     /// The refresh token and the details, for whoever keeps the header value.
@@ -175,7 +227,33 @@ impl TokenSet {
     }
 }
 
+/// Whether a header value carries this access token.
+pub(crate) fn is_carried_by(access_token: &SecretString, value: &HeaderValue) -> bool {
+    value.as_bytes().strip_prefix(SCHEME.as_bytes()) == Some(access_token.expose_secret().as_bytes())
+}
+
 impl Details {
+    pub(crate) fn new(scope: Option<Box<str>>, extra: BTreeMap<Box<str>, SecretString>) -> Self {
+        let is_empty = scope.is_none() && extra.is_empty();
+        Self((!is_empty).then(|| Arc::new(Members { scope, extra })))
+    }
+
+    pub(crate) fn scope(&self) -> Option<&str> {
+        self.0.as_ref()?.scope.as_deref()
+    }
+
+    pub(crate) fn extra(&self, name: &str) -> Option<&SecretString> {
+        self.0.as_ref()?.extra.get(name)
+    }
+
+    pub(crate) fn extras(&self) -> impl Iterator<Item = (&str, &SecretString)> {
+        self.0.iter().flat_map(|members| &members.extra).map(|(name, value)| (&**name, value))
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.extras().map(|(name, _)| name)
+    }
+
     fn members(&mut self) -> &mut Members {
         Arc::make_mut(self.0.get_or_insert_default())
     }
@@ -188,7 +266,7 @@ impl fmt::Debug for TokenSet {
             .field("lifetime", &self.lifetime)
             .field("refresh_token", &self.refresh_token.as_ref().map(|_| "[redacted]"))
             .field("scope", &self.scope())
-            .field("extra", &self.details.0.iter().flat_map(|members| members.extra.keys()).collect::<Vec<_>>())
+            .field("extra", &self.details.names().collect::<Vec<_>>())
             .finish()
     }
 }

@@ -15,8 +15,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
-use support::{Answer, Gate, Kind, World, get, never_hangs};
-use tower_reauth::{Error, ForceRenewal, ResponseBody, Session, TokenSet, WithoutAuth, grant_fn};
+use support::{Answer, Gate, Kind, MemoryStore, World, get, never_hangs};
+use tower_reauth::{Error, ForceRenewal, RefreshTokenGrant, ResponseBody, Session, TokenSet, WithoutAuth, grant_fn};
 
 const REQUESTS: &str = "tower_reauth_requests_total";
 const REJECTIONS: &str = "tower_reauth_rejections_total";
@@ -235,6 +235,31 @@ async fn a_caller_who_is_turned_away_is_damped() -> Recorded {
     recorded
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_token_that_another_process_has_brought_is_adopted_and_a_look_is_no_renewal() -> Recorded {
+    let recorder = recorder();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let world = World::new(Kind::Password);
+    let store = MemoryStore::new();
+    let [one, two] = [(); 2].map(|()| Session::builder(world.grant()).store(store.clone(), "alice").build());
+    accepted(world.with_session(one).get("/orders").await);
+    let two = world.with_session(two);
+    accepted(two.get("/orders").await);
+    let recorded = Recorded::of(&recorder);
+    recorded.has(RENEWALS, r#"reason="no fresh token",outcome="renewed""#, 1.0);
+    recorded.has(RENEWALS, r#"reason="no fresh token",outcome="adopted""#, 1.0);
+
+    // Nothing is left but to look, and that is no renewal.
+    let grant = RefreshTokenGrant::stored(world.issuer.endpoint());
+    let three = world.with_session(Session::builder(grant).store(store, "bob").build());
+    for _ in 0..5 {
+        three.get("/orders").await.unwrap_err();
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    Recorded::of(&recorder).has(RENEWALS, r#"reason="no fresh token",outcome="refused""#, 1.0);
+    recorded
+}
+
 #[test]
 fn the_list_in_the_manual_is_the_whole_list() {
     let mut recorded = List::default();
@@ -246,6 +271,7 @@ fn the_list_in_the_manual_is_the_whole_list() {
         a_refused_refresh_token_is_no_refusal_of_the_credentials(),
         waiters_are_those_who_wait_now(),
         a_caller_who_is_turned_away_is_damped(),
+        a_token_that_another_process_has_brought_is_adopted_and_a_look_is_no_renewal(),
     ] {
         one.add_to(&mut recorded);
     }

@@ -20,13 +20,14 @@ use hyper_util::{
     server::conn::auto,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::ExposeSecret;
 use support::*;
 use tokio::{net::TcpListener, time::advance};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_http::trace::{DefaultMakeSpan, TraceLayer};
 use tower_reauth::{
     BoxGrant, ClientAuth, ClientCredentialsGrant, Error, Grant, GrantContext, Origins, PasswordGrant, ReauthLayer,
-    RefreshTokenGrant, RenewalFailed, Session, TokenEndpoint, TokenSet, Wso2Classifier, grant_with,
+    Record, RefreshTokenGrant, RenewalFailed, Session, StoreKey, TokenEndpoint, TokenSet, Wso2Classifier, grant_with,
 };
 use tracing::Level;
 
@@ -278,6 +279,44 @@ async fn answers_that_hold_secrets_in_odd_places_show_none() {
         })
         .await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn story_with_a_store_shows_no_secret() {
+    for_every_credential(async |world| {
+        let mut watch = Watch::start();
+        let [client_auth, ..] = every_client_auth();
+        let endpoint = TokenEndpoint::new(world.issuer.clone(), TOKEN_URI).unwrap().client_auth(client_auth);
+        let endpoint = endpoint.revocation(REVOCATION_URI).unwrap();
+        world.issuer.always(Answer::tokens().with_refresh_token().expires_in(3600));
+        let store = MemoryStore::new();
+        // The key of a browser's session is as good as a password.
+        let [one, two] = [(); 2].map(|()| {
+            let grant = grant(world.kind, &world.issuer, &endpoint, &watch);
+            world.with_session(Session::builder(grant).store(store.clone(), LEAK).owner(WRITTEN_PASSWORD).build())
+        });
+        for fails in [Fails::Nothing, Fails::Saves, Fails::Everything, Fails::Nothing] {
+            store.fails(fails);
+            for process in [&one, &two] {
+                watch.show_answer(process.get("/orders").await);
+                watch.show(&process.session.record());
+                world.issuer.revoke_all();
+                advance(std::time::Duration::from_secs(61)).await;
+            }
+        }
+        let text = store.record(LEAK).unwrap().to_json();
+        watch.show(&store.history());
+        watch.show(&StoreKey::from(LEAK));
+        for cut in 0..text.expose_secret().len() {
+            watch.show_error(&Record::from_json(&text.expose_secret()[..cut]).unwrap_err());
+        }
+        let _ = one.session.save().await.map_err(|error| watch.show_error(&error));
+        let _ = one.session.logout().await.map_err(|error| watch.show_error(&error));
+        watch.show_answer(two.get("/orders").await);
+        watch.learn(&world.issuer);
+        watch.assert_clean();
+    })
+    .await;
 }
 
 #[test]

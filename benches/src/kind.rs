@@ -6,7 +6,7 @@ use tower::{Layer, Service, retry::Retry};
 use tower_http::auth::AddAuthorizationLayer;
 use tower_reauth::{Origins, ReauthLayer, Session};
 
-use crate::{Answer, Fixture, LockedToken, Once, Payload, ReplayOnce, session, token};
+use crate::{Answer, Fixture, LockedToken, Once, Payload, ReplayOnce, request::stored_session, session, token};
 
 /// A way of sending a request with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +31,14 @@ pub enum Kind {
     ReauthOnce,
     /// This crate, with replay switched off.
     ReauthOff,
+    /// This crate, with a session that has a store.
+    ReauthStored,
 }
 
 /// Who holds a token, one for every kind.
 pub struct Credentials {
     session: Session,
+    stored: Session,
     token: String,
     #[cfg(feature = "peers")]
     google: google_cloud_auth::credentials::Credentials,
@@ -54,6 +57,7 @@ impl Credentials {
     pub async fn new(size: usize) -> Self {
         Self {
             session: session(size).await,
+            stored: stored_session(size).await,
             token: token(size),
             #[cfg(feature = "peers")]
             google: crate::peers::google_credentials(&token(size)).await,
@@ -75,6 +79,7 @@ impl Kind {
         Self::Reauth,
         Self::ReauthOnce,
         Self::ReauthOff,
+        Self::ReauthStored,
     ];
 
     pub fn name(self) -> &'static str {
@@ -91,12 +96,14 @@ impl Kind {
             Self::Reauth => "reauth",
             Self::ReauthOnce => "reauth, once",
             Self::ReauthOff => "reauth, off",
+            Self::ReauthStored => "reauth, stored",
         }
     }
 
     /// Hands the service of this kind to the probe, and what makes its requests.
     pub fn probe(self, credentials: &Credentials, probe: &mut impl Probe) {
-        let Credentials { session, token, .. } = credentials;
+        let Credentials { session, stored, token, .. } = credentials;
+        let session = if self == Self::ReauthStored { stored } else { session };
         let layer = ReauthLayer::new(session.clone(), Origins::only("https://api.example").expect("a valid origin"));
         let request = Fixture::request::<Payload>;
         match self {
@@ -113,7 +120,7 @@ impl Kind {
             Self::Google => probe.run(self, crate::peers::google(&credentials.google), request),
             #[cfg(feature = "peers")]
             Self::Azure => probe.run(self, crate::peers::azure(token), crate::peers::azure_request),
-            Self::Reauth => probe.run(self, layer.layer(Answer), request),
+            Self::Reauth | Self::ReauthStored => probe.run(self, layer.layer(Answer), request),
             Self::ReauthOnce => probe.run(self, layer.layer(Answer), Fixture::request::<Once>),
             Self::ReauthOff => probe.run(self, layer.max_replays(0).layer(Answer), request),
         }

@@ -7,6 +7,7 @@ use std::{
     future::{Ready, ready},
     hint::black_box,
     pin::pin,
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body_util::Full;
 use tower::Service;
-use tower_reauth::{Session, TokenSet, grant_fn};
+use tower_reauth::{Session, TokenSet, grant_fn, store_fn};
 
 /// The body of all requests and responses.
 pub type Payload = Full<Bytes>;
@@ -143,6 +144,23 @@ where
 /// A token of so many bytes.
 pub fn token(size: usize) -> String {
     "mF_9.B5f-4.1JqM".chars().cycle().take(size).collect()
+}
+
+/// The same session with a store, which is a variable here.
+pub(crate) async fn stored_session(size: usize) -> Session {
+    let kept = Arc::new(Mutex::new(None));
+    let (from, to) = (kept.clone(), kept);
+    let store = store_fn(
+        move |_key| ready(Ok(from.lock().expect("nothing panics").clone())),
+        move |_key, record| ready(Ok(drop(to.lock().expect("nothing panics").replace(record)))),
+    );
+    let grant =
+        grant_fn(
+            move |_context| async move { Ok(TokenSet::new(token(size))?.with_lifetime(Duration::from_secs(3600))) },
+        );
+    let session = Session::builder(grant).store(store, "alice").build();
+    session.token().await.expect("this grant never fails");
+    session
 }
 
 /// A session that holds a token of so many bytes, good for an hour.

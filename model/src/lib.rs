@@ -4,6 +4,9 @@
 //! a small tokio of the same (`tokio/`). Every operation on the session's lock, its generation, a flight's queue of
 //! waiters and a task is a point where another task may run.
 //!
+//! Sessions that share a store (`stored`) stand for processes. The store (`store`) delays, loses and repeats, with leases or
+//! without, and the server (`family`) notices a refresh token that comes again.
+//!
 //! Covered:
 //! - *All* schedules with up to the number of preemptions that a claim names; switches where a task waits or ends are free
 //!   and all explored. A claim's number is the largest that is done in seconds.
@@ -14,12 +17,17 @@
 //!   read without the lock is the generation. It is never the only word on anything but itself, so that its own order is
 //!   enough.
 //! - What happens inside tokio's channels, which run without interruption here.
-//! - The passing of time, other than in the claims that move the clock.
+//! - The passing of time, other than in the claims that move the clock. With a store it moves to the end of the next short
+//!   sleep, when nobody else can go on.
+//! - A process that is killed: `tests/` kills real ones.
 
 #![allow(missing_docs, reason = "read by whoever changes the model")]
 
 pub mod api;
 pub mod claims;
+pub mod family;
 pub mod issuer;
 pub mod schedule;
+pub mod store;
+pub mod stored;
 pub mod world;

@@ -11,6 +11,15 @@ const SEED: u64 = 0x7265_6175_7468;
 
 thread_local! {
     static SETTLED: Cell<bool> = const { Cell::new(false) };
+    static CLOCK: Cell<Option<TaskId>> = const { Cell::new(None) };
+}
+
+/// Lets the time pass, from now on, whenever everybody waits and somebody does so between two attempts.
+pub fn let_time_pass() {
+    drop(shuttle::future::spawn(async {
+        CLOCK.set(Some(shuttle::current::me()));
+        tokio::time::pass().await;
+    }));
 }
 
 /// Runs what belongs to no claim, such as its beginning and its last look, in one order only.
@@ -38,14 +47,38 @@ fn run(scheduler: impl Scheduler + 'static, claim: impl Fn() + Send + Sync + 'st
     let mut config = Config::new();
     config.stack_size = 0x4_0000;
     config.silence_warnings = true;
-    Runner::new(scheduler, config).run(move || {
+    Runner::new(ClockLast(scheduler), config).run(move || {
         SETTLED.set(false);
+        CLOCK.set(None);
         tokio::time::reset();
         tokio::runtime::reset();
         // Jitter must not differ between two executions of one schedule.
         fastrand::seed(1);
         claim();
     })
+}
+
+/// Another scheduler, by which the clock moves only when nobody else can.
+#[derive(Debug)]
+struct ClockLast<S>(S);
+
+impl<S: Scheduler> Scheduler for ClockLast<S> {
+    fn new_execution(&mut self) -> Option<Schedule> {
+        self.0.new_execution()
+    }
+
+    fn next_task(&mut self, runnable: &[&Task], current: Option<TaskId>, is_yielding: bool) -> Option<TaskId> {
+        let clock = CLOCK.get();
+        if clock.is_none() || runnable.len() == 1 {
+            return self.0.next_task(runnable, current, is_yielding);
+        }
+        let others: Vec<&Task> = runnable.iter().copied().filter(|task| Some(task.id()) != clock).collect();
+        self.0.next_task(&others, current, is_yielding)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        self.0.next_u64()
+    }
 }
 
 /// Depth first through all schedules with a bounded number of preemptions.

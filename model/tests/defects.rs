@@ -1,20 +1,22 @@
 //! The model can fail: each defect that `seed.py` plants is found by the claim that is against it.
 #![cfg(feature = "seeded")]
 
-use tower_reauth_model::{claims, schedule};
+use tower_reauth_model::{claims, schedule, stored};
 
 macro_rules! find {
-    ($($defect:ident by $claim:ident($callers:literal), $preemptions:literal: $message:literal;)+) => {$(
+    ($claims:ident, $run:ident; $($defect:ident by $claim:ident($callers:literal), $number:literal: $message:literal;)+) => {$(
         #[test]
         #[should_panic(expected = $message)]
         fn $defect() {
             tower_reauth::seed(stringify!($defect));
-            schedule::all($preemptions, || claims::$claim($callers));
+            schedule::$run($number, || $claims::$claim($callers));
         }
     )+};
 }
 
+// The number is that of the preemptions.
 find! {
+    claims, all;
     flight_is_taken_out_before_its_answer_is_in by cold_calls_share_one_request(2), 1: "one token request";
     waiters_are_woken_before_the_answer_is_in by cold_calls_share_one_request(1), 1: "LoggedOut";
     landing_does_not_look_which_login_it_is by logins_do_not_mix(1), 1: "RenewalLost";
@@ -38,4 +40,25 @@ find! {
     late_landing_takes_the_next_flight_out by a_late_failure_changes_nothing_of_others(2), 0: "RenewalLost";
     late_answer_is_kept_whatever_came_meanwhile by a_late_landing_changes_nothing_of_others(1), 1: "given out before it";
     flight_learns_of_the_logout_after_the_lock by a_stray_token_is_revoked(1), 1: "a token outlived its login";
+}
+
+find! {
+    stored, all;
+    tokens_are_handed_out_before_they_are_saved by processes_share_one_renewal(1), 0: "before it was saved";
+    nobody_looks_again_with_the_lease by processes_share_one_refusal(2), 0: "one token request";
+    login_after_a_mark_is_ones_own by processes_share_one_login_after_a_logout(2), 0: "Ok(3)";
+    lease_is_never_given_back by processes_share_one_renewal(1), 0: "a lease was not given back";
+    logout_leaves_no_mark by a_logout_wins_over_the_flights_of_others(1), 0: "LoggedOut";
+    pair_that_a_mark_overtook_is_not_revoked by a_logout_wins_over_the_flights_of_others(1), 0: "outlived its login";
+    lease_is_given_back_before_the_save by the_lease_protects_when_a_claim_is_lost(2), 0: "sent twice";
+    claim_is_not_written by processes_without_leases_share_one_renewal(2), 0: "sent twice";
+    newer_record_is_written_over by processes_without_leases_share_one_renewal(2), 0: "sent twice";
+}
+
+// The number is that of the executions.
+find! {
+    stored, sample;
+    refusal_is_believed_without_a_look by whoever_came_second_adopts(2), 2_000: "something better";
+    what_could_not_be_saved_is_not_tried_again by what_cannot_be_saved_is_saved_later(1), 2_000: "a lease was not given back";
+    claim_of_who_has_gone_is_left_standing by the_last_handle_goes_and_the_answer_is_saved(1), 2_000: "Store";
 }

@@ -1,18 +1,20 @@
 //! The claims, over all schedules with a number of preemptions, and over a sample of the others.
 
-use tower_reauth_model::{claims, schedule};
+use tower_reauth_model::{claims, schedule, stored};
 
 macro_rules! prove {
-    ($($claim:ident: $($callers:literal callers $preemptions:literal preemptions),+;)+) => {$(
+    ($claims:ident, sample of $executions:literal;
+        $($claim:ident: $($callers:literal callers $preemptions:literal preemptions),*;)+) => {$(
         #[test]
         fn $claim() {
-            $(schedule::all($preemptions, || claims::$claim($callers));)+
-            schedule::sample(20_000, || claims::$claim(3));
+            $(schedule::all($preemptions, || $claims::$claim($callers));)*
+            schedule::sample($executions, || $claims::$claim(3));
         }
     )+};
 }
 
 prove! {
+    claims, sample of 20_000;
     cold_calls_share_one_request: 1 callers 4 preemptions, 2 callers 2 preemptions, 3 callers 0 preemptions;
     rejected_calls_share_one_renewal: 1 callers 3 preemptions, 2 callers 1 preemptions;
     calls_after_a_renewal_carry_its_token: 1 callers 2 preemptions, 2 callers 0 preemptions;
@@ -30,4 +32,24 @@ prove! {
     logins_do_not_mix: 1 callers 2 preemptions, 2 callers 0 preemptions;
     logout_login_and_a_dropped_caller: 1 callers 2 preemptions, 2 callers 0 preemptions;
     a_stray_token_is_revoked: 1 callers 2 preemptions, 2 callers 0 preemptions;
+}
+
+prove! {
+    // Where two sessions have too many schedules, a sample alone.
+    stored, sample of 2_000;
+    processes_share_one_renewal: 2 callers 0 preemptions;
+    processes_without_leases_share_one_renewal: 2 callers 0 preemptions;
+    old_answers_cost_nothing:;
+    the_lease_protects_when_a_claim_is_lost: 2 callers 0 preemptions;
+    what_cannot_be_saved_is_saved_later:;
+    what_seems_to_be_unsaved_is_not_lost:;
+    processes_share_one_login: 2 callers 0 preemptions;
+    processes_share_one_login_after_a_logout: 2 callers 0 preemptions;
+    processes_share_one_refusal: 2 callers 0 preemptions;
+    whoever_came_second_adopts:;
+    a_logout_wins_over_the_flights_of_others: 1 callers 0 preemptions;
+    a_logout_wins_without_leases: 1 callers 0 preemptions;
+    a_logout_wins_over_its_own_flight: 1 callers 0 preemptions;
+    the_last_handle_goes_and_the_answer_is_saved:;
+    the_last_handle_goes_and_the_answer_is_saved_later:;
 }

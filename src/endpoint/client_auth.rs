@@ -64,6 +64,10 @@ impl ClientAuth {
         Self { method: Method::Post, id: id.into(), secret: Some(secret.into()) }
     }
 
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Adds what belongs into the body.
     pub(super) fn extend(&self, form: &mut Form) {
         match self.method {

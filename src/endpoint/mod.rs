@@ -24,6 +24,8 @@ use http_body_util::Full;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
+#[cfg(feature = "oauth2")]
+pub(crate) use self::response::tokens_of;
 pub(crate) use self::step::TokenKind;
 use self::{address::Address, hold::Hold, transport::Transport};
 pub use self::{client_auth::ClientAuth, transport::EndpointService};
@@ -251,6 +253,17 @@ impl TokenEndpoint {
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(Arc::make_mut(&mut self.settings));
         self
+    }
+}
+
+impl TokenEndpoint {
+    /// What tells this server from others: the address, without its query.
+    pub(crate) fn issuer(&self) -> String {
+        self.settings.address.to_string()
+    }
+
+    pub(crate) fn client_id(&self) -> Option<&str> {
+        self.settings.client.as_ref().map(ClientAuth::id)
     }
 }
 

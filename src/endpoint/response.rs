@@ -90,6 +90,21 @@ impl Answer {
         Err(de::Error::custom("a token is not text"))
     }
 
+    /// Adds what the answer says besides the access token, at this time of day.
+    fn with(&mut self, mut tokens: TokenSet, told_at: SystemTime) -> TokenSet {
+        let until = |end: SystemTime| whole_seconds(end.duration_since(told_at).unwrap_or_default());
+        if let Some(lifetime) = self.lifetime.or_else(|| self.end.map(until)) {
+            tokens = tokens.with_lifetime(lifetime);
+        }
+        if let Some(refresh_token) = self.refresh_token.take() {
+            tokens = tokens.with_refresh_token(refresh_token);
+        }
+        if let Some(scope) = self.scope.take() {
+            tokens = tokens.with_scope(scope);
+        }
+        std::mem::take(&mut self.extra).into_iter().fold(tokens, |tokens, (name, value)| tokens.with_extra(name, value))
+    }
+
     /// What the answer says, where it is no token response.
     pub(super) fn told(&self, body: &[u8]) -> Told<'_> {
         let code = self.error.as_ref().and_then(|error| error.code.as_deref());
@@ -97,12 +112,24 @@ impl Answer {
     }
 }
 
+/// The token set of a token response that somebody else has read, and put into JSON again.
+#[cfg(feature = "oauth2")]
+pub(crate) fn tokens_of(json: &[u8]) -> Result<TokenSet, Error> {
+    let refuse = |kind, why| Error::new(kind, why);
+    let answer = Answer::parse(&HeaderMap::new(), json);
+    let mut answer = answer.map_err(|_| refuse(ErrorKind::MalformedAnswer, "this is no token response"))?;
+    let access_token = answer.access_token.take();
+    let access_token =
+        access_token.ok_or_else(|| refuse(ErrorKind::MissingAccessToken, "the answer holds no access token"))?;
+    Ok(answer.with(TokenSet::new(access_token)?, SystemTime::now()))
+}
+
 /// The token set that a 2xx carries; tokens of the `accepted` types count as bearer tokens.
 pub(super) fn tokens(step: &Step<'_>, parts: &Parts, accepted: &[Box<str>], body: &[u8]) -> Result<TokenSet, Error> {
     let Parts { status, headers, .. } = parts;
     let status = *status;
     let refuse = |kind, why: &str| step.error(kind, why).with_status(status);
-    let answer = Answer::parse(headers, body).map_err(|_| match shape(without_mark(body)) {
+    let mut answer = Answer::parse(headers, body).map_err(|_| match shape(without_mark(body)) {
         _ if is_form(headers, body) => refuse(ErrorKind::MalformedAnswer, "the answer is a form that cannot be read"),
         Shape::Empty => refuse(ErrorKind::EmptyAnswer, "the answer has no body"),
         Shape::Json => refuse(ErrorKind::MalformedAnswer, "the answer is cut off, or is not a token response"),
@@ -114,7 +141,7 @@ pub(super) fn tokens(step: &Step<'_>, parts: &Parts, accepted: &[Box<str>], body
     if answer.error.is_some() {
         return Err(failure(step, status, headers, answer.told(body)));
     }
-    let Some(access_token) = answer.access_token else {
+    let Some(access_token) = answer.access_token.take() else {
         return Err(refuse(ErrorKind::MissingAccessToken, "the answer holds no access token"));
     };
     let is_bearer = |name: &str| {
@@ -123,20 +150,10 @@ pub(super) fn tokens(step: &Step<'_>, parts: &Parts, accepted: &[Box<str>], body
     if let Some(name) = answer.token_type.as_deref().filter(|name| !is_bearer(name)) {
         return Err(refuse(ErrorKind::UnsupportedTokenType, &not_bearer(name)));
     }
-    let mut tokens = TokenSet::new(access_token).map_err(|_| {
+    let tokens = TokenSet::new(access_token).map_err(|_| {
         refuse(ErrorKind::InvalidAccessToken, "the access token is empty, or has characters that no header can carry")
     })?;
-    let until = |end: SystemTime| whole_seconds(end.duration_since(told_at(headers)).unwrap_or_default());
-    if let Some(lifetime) = answer.lifetime.or_else(|| answer.end.map(until)) {
-        tokens = tokens.with_lifetime(lifetime);
-    }
-    if let Some(refresh_token) = answer.refresh_token {
-        tokens = tokens.with_refresh_token(refresh_token);
-    }
-    if let Some(scope) = answer.scope {
-        tokens = tokens.with_scope(scope);
-    }
-    Ok(answer.extra.into_iter().fold(tokens, |tokens, (name, value)| tokens.with_extra(name, value)))
+    Ok(answer.with(tokens, told_at(headers)))
 }
 
 impl<'de> Deserialize<'de> for Answer {

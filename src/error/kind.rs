@@ -80,6 +80,10 @@ pub enum ErrorKind {
     Invalid,
     /// The server did not confirm that the tokens were revoked (RFC 7009). They are forgotten locally all the same.
     NotRevoked,
+    /// The [token store](crate::TokenStore) could not be used, or what stands there is not for this session: it is another
+    /// owner's, of a newer version of this crate, encrypted with another key, or damaged. Nothing was sent, and nothing was
+    /// written over it.
+    Store,
 }
 
 impl ErrorKind {
@@ -101,6 +105,7 @@ impl ErrorKind {
             Self::Damped => "give each device a token of its own, on WSO2 with a scope that starts with `device_`",
             Self::SelfLogin => "make the session in the login, and return it",
             Self::SelfAuthorization => "obtain tokens through a client without this layer",
+            Self::Store => "check the token store",
             Self::NotRevoked => "the tokens are forgotten here but live on at the server until they expire",
             _ => return None,
         })

@@ -5,7 +5,10 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 use secrecy::SecretString;
 
 use super::{Grant, refresh_token::nothing_left};
-use crate::{context::GrantContext, credential::Credential, endpoint::TokenEndpoint, error::Error, token::TokenSet};
+use crate::{
+    context::GrantContext, credential::Credential, endpoint::TokenEndpoint, error::Error, store::OwnerFacts,
+    token::TokenSet,
+};
 
 /// A [`Grant`] of any type: for a field that holds some grant, or a function that returns one of several.
 ///
@@ -53,6 +56,7 @@ pub(crate) trait DynGrant: Send + Sync {
     fn credential(&self) -> Credential;
     fn forget(&self);
     fn confirm_after(&self) -> Option<&[Duration]>;
+    fn user(&self) -> Option<&str>;
 }
 
 impl BoxGrant {
@@ -94,6 +98,10 @@ impl Grant for BoxGrant {
 
     fn confirm_after(&self) -> Option<&[Duration]> {
         self.grant.confirm_after()
+    }
+
+    fn user(&self) -> Option<&str> {
+        self.grant.user()
     }
 
     /// The same one.
@@ -146,6 +154,27 @@ impl SharedGrant {
     }
 }
 
+impl SharedGrant {
+    fn user(&self) -> Option<&str> {
+        match self {
+            Self::RefreshToken(_) => None,
+            Self::Other(grant) => grant.user(),
+        }
+    }
+
+    /// Whose tokens these are, as far as the grant can tell; `name` is what the application calls the owner.
+    pub(crate) fn owner(&self, name: Option<Box<str>>) -> OwnerFacts {
+        let endpoint = self.endpoint();
+        OwnerFacts {
+            issuer: endpoint.map(|endpoint| endpoint.issuer().into()),
+            client: endpoint.and_then(TokenEndpoint::client_id).map(Into::into),
+            credential: Some(self.credential()),
+            user: self.user().map(Into::into),
+            name,
+        }
+    }
+}
+
 impl<G: Grant> DynGrant for G {
     fn fetch(&self, context: GrantContext) -> Pin<Box<dyn Future<Output = Result<TokenSet, Error>> + Send + '_>> {
         Box::pin(Grant::fetch(self, context))
@@ -165,5 +194,9 @@ impl<G: Grant> DynGrant for G {
 
     fn confirm_after(&self) -> Option<&[Duration]> {
         Grant::confirm_after(self)
+    }
+
+    fn user(&self) -> Option<&str> {
+        Grant::user(self)
     }
 }

@@ -120,6 +120,12 @@ pub trait Grant: Send + Sync + 'static {
         None
     }
 
+    /// The user whose tokens these are, if the grant knows one. With a [token store](crate::TokenStore) it keeps one user's record
+    /// from being used for another: the record holds a hash of it. Default: `None`.
+    fn user(&self) -> Option<&str> {
+        None
+    }
+
     /// This grant as a [`BoxGrant`], which any other one can become as well. There is no need to implement it.
     fn boxed(self) -> BoxGrant
     where

@@ -168,6 +168,10 @@ impl Grant for PasswordGrant {
         self.with_password(|password| if password.is_some() { Credential::Password } else { Credential::RefreshToken })
     }
 
+    fn user(&self) -> Option<&str> {
+        Some(&self.username)
+    }
+
     fn forget(&self) {
         self.with_password(|password| *password = None);
     }

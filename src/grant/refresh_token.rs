@@ -39,6 +39,15 @@ impl RefreshTokenGrant {
     }
 }
 
+impl RefreshTokenGrant {
+    /// Tokens for the owner of the refresh token that a [store](crate::SessionBuilder::store) or a
+    /// [record](crate::SessionBuilder::record) holds, at this endpoint: for a program that keeps nothing else from one start to
+    /// the next. Without such a refresh token the session is [`Refused`](crate::Status::Refused), and the user has to log in.
+    pub fn stored(endpoint: TokenEndpoint) -> Self {
+        Self { endpoint, refresh_token: None }
+    }
+}
+
 impl Grant for RefreshTokenGrant {
     /// Called only when the session has no refresh token left, so there is nothing to send.
     async fn fetch(&self, _context: GrantContext) -> Result<TokenSet, Error> {

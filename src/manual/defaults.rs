@@ -45,6 +45,13 @@
 //! | tokens of an evicted session | forgotten, not revoked | [`SessionsBuilder::revoke_evicted`] |
 //! | request without a key to one of the layer's origins, among many sessions | an error, nothing is sent | [`SessionsBuilder::without_key`] |
 //! | logout of all sessions | revokes 16 at a time | |
+//! | each access to a [token store](crate::manual::store) | 2 s, then it counts as failed | |
+//! | look for news in the store | every 30 s while there are calls; with a call, once a second at most, while there is no good token | |
+//! | claim of a process in the store | as long as its renewal may take | [`SessionBuilder::renewal_limit`] |
+//! | lease of a process that claims nothing | passed over after 10 s | |
+//! | save that failed | tried again after 250 ms, doubling to 5 s | |
+//! | refusal of a password or the like by another process | believed for 15 min | |
+//! | keys that are looked up in the store at a time | 4,096, further ones fail with [`Unavailable`](crate::ErrorKind::Unavailable) | |
 //! | revocation | sent up to 3 times, again only after 429 or 503 | |
 //!
 //! [`ReauthLayer::header`]: crate::ReauthLayer::header

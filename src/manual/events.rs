@@ -16,6 +16,11 @@
 //! | --- | --- | --- |
 //! | `renewal started` | debug | `session`, `key`, `reason` |
 //! | `token acquired` | info | `session`, `key`, `reason`, `generation`, `lifetime_s` (0: unknown) |
+//! | `token adopted` | info (another process had renewed it) | `session`, `key`, `generation` |
+//! | `token store failed` | warn, once until it works again; otherwise debug | `session`, `key`, `error` |
+//! | `token store works` | info, after a failure | `session`, `key` |
+//! | `lease passed over` | warn (another process holds the [lease](crate::manual::store) and sends nothing) | `session`, `key`, `reason` |
+//! | `logged out elsewhere` | info (another process ended the login, or began a new one) | `session`, `key` |
 //! | `renewal failed` | warn; debug where the login ended meanwhile | `session`, `key`, `kind`, `status`, `error` |
 //! | `token requests paused` | debug | `endpoint` (host and port), `status`, `retry_after_s` (0: not said) |
 //! | `refresh token refused` | info (dropped) | `session`, `key`, `status`, `code`, `error` |

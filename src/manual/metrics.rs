@@ -32,6 +32,7 @@
 //! | `tower_reauth_renewals_total` | `reason` | `rejected` | a rejection of the present token |
 //! | `tower_reauth_renewals_total` | `reason` | `asked for` | [`ForceRenewal`] |
 //! | `tower_reauth_renewals_total` | `outcome` | `renewed` | there is a token |
+//! | `tower_reauth_renewals_total` | `outcome` | `adopted` | another process had brought a token into the [store](crate::manual::store) |
 //! | `tower_reauth_renewals_total` | `outcome` | `refused` | the authorization server refused the credentials or the client, now or the last time |
 //! | `tower_reauth_renewals_total` | `outcome` | `failed` | any other failure: another attempt may work |
 //! | `tower_reauth_renewals_total` | `outcome` | `discarded` | the session was logged out, logged in anew or dropped meanwhile |

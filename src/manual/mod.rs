@@ -5,6 +5,7 @@ pub mod clients;
 pub mod defaults;
 pub mod events;
 pub mod metrics;
+pub mod store;
 pub mod threats;
 pub mod troubleshooting;
 

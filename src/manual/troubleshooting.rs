@@ -18,6 +18,7 @@
 //! | token requests without end | [A storm of token requests](#a-storm-of-token-requests) |
 //! | one API always gets `CoolingDown` | [An origin cools down](#an-origin-cools-down) |
 //! | tokens live on after a logout | [Logout does not revoke](#logout-does-not-revoke) |
+//! | an error or a line about the token store | [The token store fails](#the-token-store-fails) |
 //! | it does not compile | [the end of *clients*](crate::manual::clients#when-it-does-not-compile) |
 //!
 //! # When to ask the user for a login
@@ -125,6 +126,7 @@
 //! | [`SelfLogin`](crate::ErrorKind::SelfLogin) | `get_or_login` | yes | no | no | make the session in the login, and return it |
 //! | [`Invalid`](crate::ErrorKind::Invalid) | while you build the client | yes | no | no | the message says what is wrong with the address |
 //! | [`NotRevoked`](crate::ErrorKind::NotRevoked) | logout | yes | no | no | [Logout does not revoke](#logout-does-not-revoke) |
+//! | [`Store`](crate::ErrorKind::Store) | call, logout, `save`, `look_up` | no | no | yes | [The token store fails](#the-token-store-fails) |
 //!
 //! [`Error::find`](crate::Error::find) gets this crate's error out of other crates' errors.
 //! [*Clients*](crate::manual::clients#tonic-with-the-feature-tonic) says which gRPC code a generated client shows for each kind.
@@ -138,13 +140,16 @@
 //! | `renewals damped` | unexpired tokens are rejected too often, and a call got its rejection for that; once for each token | [A storm of token requests](#a-storm-of-token-requests) |
 //! | `origin cools down` | an API rejected a token that was issued because of it | [An origin cools down](#an-origin-cools-down) |
 //! | `revocation failed` | the server did not confirm a revocation | [Logout does not revoke](#logout-does-not-revoke) |
+//! | `token store failed` | the store cannot be used, or holds a record of somebody else; once, until it works again | [The token store fails](#the-token-store-fails) |
+//! | `lease passed over` | another process holds the store's lease and sends nothing: it was stopped, or hangs | nothing; the record's version protects |
 //!
 //! # Users are logged out
 //! | cause | how to tell | what to do |
 //! | --- | --- | --- |
-//! | the program restarted | everybody at once | this crate stores nothing on disk: users log in again |
+//! | the program restarted | everybody at once | without a [store](crate::manual::store) nothing outlives the process |
+//! | another process logged out, or logged somebody in, under the same key of the store | event `logged out elsewhere` | a key for each login; [`owner`](crate::SessionBuilder::owner) |
 //! | idle time, lifetime or capacity of [`Sessions`] | event `session evicted` (DEBUG) with its cause; calls fail with `LoggedOut` | [`SessionsBuilder`](crate::SessionsBuilder) |
-//! | two programs share one rotating refresh token | `credentials refused` with `invalid_grant`, soon after each other | one refresh token for each program: one session can only be shared inside a process |
+//! | two programs share one rotating refresh token | `credentials refused` with `invalid_grant`, soon after each other | one refresh token for each program, or one [store](crate::manual::store) for both |
 //! | an old refresh token was kept and used at a later login | the same, right after the login | [`RefreshTokenGrant`](crate::RefreshTokenGrant) takes the newest one only |
 //! | a renewal was cut off: the program ended, or the answer came after [`renewal_limit`](crate::SessionBuilder::renewal_limit) | `renewal failed` with `TimedOut` or `RenewalLost` before it | [`shutdown`](crate::Session::shutdown) at the end; a longer limit |
 //! | the refresh token expired or was revoked, and there is no password | `credentials refused` | a login; [`Retain::UntilLogout`](crate::Retain::UntilLogout) keeps the password for that |
@@ -271,6 +276,21 @@
 //! - The program ended too soon: await the future of `logout`, or [`shutdown`](crate::Session::shutdown). For many users call
 //!   [`Sessions::logout_all`](crate::Sessions::logout_all), then [`Sessions::shutdown`](crate::Sessions::shutdown).
 //! - Some gateways accept a revoked token for minutes, because they cache it.
+//!
+//! # The token store fails
+//! Calls go on with the token that is there. [*When the store fails*](crate::manual::store#when-the-store-fails) says what does not.
+//! The error names the step and the cause.
+//!
+//! | the cause says | what to do |
+//! | --- | --- |
+//! | the disk is full, the folder may only be read, permission denied | make room, or correct the permissions: what could not be saved is saved then |
+//! | others may read the folder or the file | `chmod 700` for the folder, `chmod 600` for the file. Ask who has read it |
+//! | the record belongs to another owner | one key for each login. [`Session::login`](crate::Session::login) writes a new record in its place |
+//! | the format was written by a newer release | update this program |
+//! | cut off, no JSON, another key | remove the record by hand; the user has to log in. It was not written by this crate, or was damaged |
+//! | the store did not answer within 2 s | a network file system or a database that hangs |
+//! | the file system has no locks | use a folder on a local disk |
+//! | another process renews this token, and does not come to an end | it hangs, or many processes overtake each other; try again |
 //!
 //! [`ErrorKind`]: crate::ErrorKind
 //! [`ErrorKind::Refused`]: crate::ErrorKind::Refused

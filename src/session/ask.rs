@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use super::{
     Session,
     inner::Inner,
-    launch::{Launch, prepare},
+    launch::{Kind, Launch, prepare},
     need::{Answer, Need},
-    state::{Cause, Held, Login, Route, State, Turn, logged_out},
+    state::{Cause, Held, Login, Route, Shelf, State, Turn, logged_out},
     waiting::Waiting,
 };
 use crate::{
@@ -33,6 +33,8 @@ pub(crate) struct Authorization {
     pub(crate) header: HeaderValue,
     pub(crate) generation: Generation,
     pub(crate) epoch: Generation,
+    /// It was found in the store, not fetched; said only of a token for a replay.
+    pub(crate) adopted: bool,
     /// Until then a copy may be used without asking again; `None` for ever.
     pub(crate) fresh_until: Option<Instant>,
     /// The call takes care: the token is due for a renewal, or what becomes of the call is to be told.
@@ -59,12 +61,14 @@ impl Session {
             if due || login.rare.is_some() {
                 fresh_until = fresh_until.into_iter().chain(login.rare().ask_again_at(now)).min();
                 care |= login.is_watched();
-                (untidy, nobody_asks) = (login.is_untidy(now), due && !login.is_flying(now));
+                untidy = login.is_untidy(now) || login.rare().look_is_due(now);
+                nobody_asks = due && !login.is_flying(now);
             }
             Ok(Some(Authorization { fresh_until, care, ..login.authorization(held) }))
         })?;
         if untidy {
             self.tidy(now);
+            self.look_for_news(now);
         }
         if nobody_asks && let Some(authorization) = &found {
             // Fails where a pause lasts, and nobody minds: the present token is good for a while.
@@ -86,7 +90,9 @@ impl Session {
     pub(crate) fn authorization_of(&self, epoch: Generation) -> Result<Authorization, Error> {
         self.inner.read(|state| {
             let login = state.login.as_ref().filter(|login| login.epoch == epoch).ok_or_else(logged_out)?;
-            login.held.as_ref().map(|held| login.authorization(held)).ok_or_else(logged_out)
+            let held = login.held.as_ref().ok_or_else(logged_out)?;
+            let adopted = login.known().is_some_and(|known| known.has_adopted(held.generation));
+            Ok(Authorization { adopted, ..login.authorization(held) })
         })
     }
 
@@ -121,7 +127,13 @@ impl Session {
         let answer = self.inner.change(|state| match state.login.as_mut().filter(|login| login.epoch == epoch) {
             Some(login) => {
                 given_up = login.give_up_overdue(now);
-                let answer = login.answer(&self.inner, need, (since, now), &mut launch);
+                let answer = login.answer(
+                    &self.inner,
+                    state.aside.as_ref().and_then(|aside| aside.shelf.as_ref()),
+                    need,
+                    (since, now),
+                    &mut launch,
+                );
                 if let Answer::Wait(_) | Answer::After(_) = answer {
                     login.put_on_trial(need, now);
                 }
@@ -214,7 +226,7 @@ impl Login {
     /// For one call.
     fn authorization(&self, held: &Held) -> Authorization {
         let (header, generation) = (held.header.clone(), held.generation);
-        Authorization { header, generation, epoch: self.epoch, fresh_until: None, care: false }
+        Authorization { header, generation, epoch: self.epoch, adopted: false, fresh_until: None, care: false }
     }
 
     /// Whether a flight is under way that may still land.
@@ -225,6 +237,7 @@ impl Login {
     fn answer(
         &mut self,
         session: &Arc<Inner>,
+        shelf: Option<&Arc<Shelf>>,
         need: Need<'_>,
         (since, now): (Instant, Instant),
         launch: &mut Option<Launch>,
@@ -241,23 +254,36 @@ impl Login {
         if let Some(flight) = self.flight() {
             let waiting = Waiting::new(flight, session, left);
             return match claims {
+                _ if flight.looks => Answer::After(waiting),
                 // Invariant 1: whoever needs claims does not join a flight without them.
                 Some(_) if flight.claims.as_deref() != claims => Answer::After(waiting),
                 _ => Answer::Wait(waiting),
             };
         }
         let pause_wait = need.pause_wait(&session.settings).saturating_sub(waited);
-        match self.gate(session, need, now, (left, pause_wait)) {
-            Ok(()) => {}
+        let kind = match self.gate(session, need, now, (left, pause_wait)) {
+            Ok(_) if matches!(need, Need::Ahead) => Kind::Ahead,
+            Ok(true) => Kind::Counted,
+            Ok(false) => Kind::Needed,
+            // Another process may have brought what is held back here.
+            Err(obstacle) if self.may_look(need, &obstacle, now) => Kind::Look,
             Err(Obstacle::Until(turn)) => return Answer::At(turn),
             Err(Obstacle::Stop(error)) => return Answer::Failed(error),
+        };
+        if let Some(known) = self.known_mut() {
+            known.looks(now);
         }
-        let ahead = matches!(need, Need::Ahead);
-        let (flight, leaves) = prepare(session, self, claims, ahead, need.reason());
+        let (flight, leaves) = prepare(session, self, claims, shelf.cloned(), kind, need.reason());
         let waiting = Waiting::new(&flight, session, left);
         self.rare_mut().flight = Some(flight);
         *launch = Some(leaves);
-        Answer::Wait(waiting)
+        if kind == Kind::Look { Answer::After(waiting) } else { Answer::Wait(waiting) }
+    }
+
+    /// Whether a flight that only looks into the store may help where another one may not begin.
+    fn may_look(&self, need: Need<'_>, obstacle: &Obstacle, now: Instant) -> bool {
+        let cools_down = matches!(obstacle, Obstacle::Stop(error) if error.kind() == ErrorKind::CoolingDown);
+        self.known().is_some_and(|known| known.may_look(now)) && !matches!(need, Need::Ahead) && !cools_down
     }
 
     /// The token that a flight brings is to show whether it helps where the present one was rejected.
@@ -269,15 +295,15 @@ impl Login {
         }
     }
 
-    /// What stands against starting a flight (invariant 5). `left` is how long the caller waits at most, `pause_wait` how
-    /// long of that for a pause to end.
+    /// What stands against starting a flight (invariant 5), else whether it counts as a re-issue. `left` is how long the caller
+    /// waits at most, `pause_wait` how long of that for a pause to end.
     fn gate(
         &mut self,
         session: &Inner,
         need: Need<'_>,
         now: Instant,
         (left, pause_wait): (Duration, Duration),
-    ) -> Result<(), Obstacle> {
+    ) -> Result<bool, Obstacle> {
         if let Need::Rejected { from: Some((origin, route)), .. } = need
             && let Some(left) = self.rare().cool_downs.check(now, origin, route)
         {
@@ -299,13 +325,16 @@ impl Login {
         if unexpired && let Need::Rejected { from, .. } = need {
             let (limit, cause) = (session.settings.renewals_per_minute, Cause::of(from.map(|(origin, _)| origin)));
             match self.rare().damping.turn(now, limit, cause) {
-                Turn::Now => self.rare_mut().damping.count(now, limit, cause),
+                Turn::Now => {
+                    self.rare_mut().damping.count(now, limit, cause);
+                    return Ok(true);
+                }
                 Turn::At(turn) if turn.saturating_duration_since(now) <= left => return Err(Obstacle::Until(turn)),
                 Turn::At(turn) => return Err(Obstacle::Stop(damped(turn.saturating_duration_since(now)))),
                 Turn::TooFar(wait) => return Err(Obstacle::Stop(damped(wait))),
             }
         }
-        Ok(())
+        Ok(false)
     }
 }
 

@@ -1,14 +1,20 @@
 //! How a session is built.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
 use super::{
     Session,
-    state::{OwnRuntime, RenewAhead, Settings},
+    state::{OwnRuntime, RenewAhead, Settings, Shelf, foreign},
 };
-use crate::grant::Grant;
+use crate::{
+    clock,
+    endpoint::TokenEndpoint,
+    error::{Error, ErrorKind},
+    grant::Grant,
+    store::{OwnerFacts, Record, SharedStore, StoreKey, TokenStore},
+};
 
 /// Builds a [`Session`] with settings of its own. [`manual::defaults`](crate::manual::defaults) lists all limits.
 ///
@@ -25,6 +31,20 @@ use crate::grant::Grant;
 pub struct SessionBuilder<G> {
     grant: G,
     settings: Settings,
+    store: Option<Place>,
+    owner: Option<Box<str>>,
+    record: Option<Record>,
+}
+
+struct Place {
+    store: SharedStore,
+    key: StoreKey,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenStore")
+    }
 }
 
 impl Session {
@@ -35,7 +55,7 @@ impl Session {
 
     /// A session with settings of its own.
     pub fn builder<G: Grant>(grant: G) -> SessionBuilder<G> {
-        SessionBuilder { grant, settings: Settings::default() }
+        SessionBuilder { grant, settings: Settings::default(), store: None, owner: None, record: None }
     }
 }
 
@@ -58,6 +78,8 @@ impl<G: Grant> SessionBuilder<G> {
     /// or, if the refresh token is refused, two, with another wait between them. Each may take as long as
     /// [`TokenEndpoint::timeout`](crate::TokenEndpoint::timeout) says: by default 120 s, too. So the default is right for an
     /// endpoint that answers within 30 s, even if it is overrun. For a slower one set 60 s and twice its longest time.
+    ///
+    /// With a [store](Self::store) the limit counts from when this process may send: it may wait as long for another one before.
     ///
     /// If a renewal has not ended a second after its limit, its [runtime](SessionBuilder::runtime) has stopped running. The
     /// next caller gives it up with [`ErrorKind::RenewalLost`](crate::ErrorKind::RenewalLost). A call after a pause of a second
@@ -129,10 +151,92 @@ impl<G: Grant> SessionBuilder<G> {
         self
     }
 
+    /// Goes on from what this store keeps under this key, and saves each new token set there before it is used: the login
+    /// outlives the process, and several processes may share it. [`manual::store`](crate::manual::store) says how. The password is
+    /// never saved, nor any other secret that the grant was made with.
+    ///
+    /// The first call looks into the store. If an access token that is still good stands there, nothing is asked of the token
+    /// endpoint. What stands there goes before a refresh token of the grant's. A login that is to *begin*, since the user has just
+    /// logged in, begins with [`Session::login`], or with a new [`record`](Self::record).
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use tower_reauth::{Record, RefreshTokenGrant, Session, StoreKey, TokenEndpoint, store_fn};
+    ///
+    /// # fn with(endpoint: TokenEndpoint) {
+    /// let kept: Arc<Mutex<Option<Record>>> = Arc::default();
+    /// let (from, to) = (kept.clone(), kept);
+    /// let store = store_fn(
+    ///     move |_key: StoreKey| futures::future::ready(Ok(from.lock().unwrap().clone())),
+    ///     move |_key, record| {
+    ///         *to.lock().unwrap() = Some(record);
+    ///         futures::future::ready(Ok(()))
+    ///     },
+    /// );
+    /// let session = Session::builder(RefreshTokenGrant::stored(endpoint)).store(store, "alice").build();
+    /// # }
+    /// ```
+    pub fn store(mut self, store: impl TokenStore, key: impl Into<StoreKey>) -> Self {
+        self.store = Some(Place { store: Arc::new(store), key: key.into() });
+        self
+    }
+
+    /// What your application calls the owner of this login, such as a user's id. A stored record of another owner is refused.
+    ///
+    /// Without a name, a later login under the same [key](Self::store) ends this session, whoever logged in. With one, a later
+    /// login *of the same owner* in another process is taken over, and the session goes on with it.
+    ///
+    /// The store keeps a salted hash of the name. Call it before [`record`](Self::record).
+    pub fn owner(mut self, name: impl Into<Box<str>>) -> Self {
+        self.owner = Some(name.into());
+        self
+    }
+
+    /// Goes on from this record: the access token is used to its end, the refresh token is redeemed after that. A record that is
+    /// new, made by [`Record::new`], is a login that begins here; with a [store](Self::store), call [`Session::save`] to have it
+    /// saved at once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`] if the record is of another owner, [`ErrorKind::LoggedOut`] if it only says that its login has ended,
+    /// [`ErrorKind::InvalidAccessToken`].
+    pub fn record(mut self, record: impl Into<Record>) -> Result<Self, Error> {
+        let record = record.into();
+        if record.is_logged_out() {
+            return Err(Error::new(ErrorKind::LoggedOut, "the login of this record was ended"));
+        }
+        record.token_set(clock::date())?;
+        let client = self.grant.endpoint();
+        let facts = OwnerFacts {
+            issuer: client.map(|endpoint| endpoint.issuer().into()),
+            client: client.and_then(TokenEndpoint::client_id).map(Into::into),
+            credential: Some(self.grant.credential()),
+            user: self.grant.user().map(Into::into),
+            name: self.owner.clone(),
+        };
+        if record.owner.as_ref().is_some_and(|owner| !owner.is(&facts)) {
+            return Err(foreign());
+        }
+        self.record = Some(record);
+        Ok(self)
+    }
+
     /// The session.
     pub fn build(self) -> Session {
+        let Self { grant, settings, store, owner, record } = self;
+        let session = Session::with_settings(settings);
+        if let Some(Place { store, key }) = store {
+            session.inner.change(|state| state.aside().shelf = Some(Arc::new(Shelf::new(store, key, owner))));
+        }
+        session.begin(grant, false, record.as_ref());
+        session
+    }
+
+    /// The session of a key that is looked up.
+    pub(crate) fn resume(self, shelf: Shelf) -> Session {
         let session = Session::with_settings(self.settings);
-        session.login(self.grant);
+        let shelf = shelf.resumed_for(self.owner);
+        session.inner.change(|state| state.aside().shelf = Some(Arc::new(shelf)));
+        session.begin(self.grant, false, None);
         session
     }
 }

@@ -3,13 +3,17 @@
 use std::{
     num::NonZeroU64,
     sync::{
-        Arc, PoisonError,
+        Arc, PoisonError, Weak,
         atomic::{self, Ordering},
     },
 };
 
-use super::state::{AtomicU64, Login, RwLock, Settings, State};
-use crate::identity::{Generation, KeyHash, SessionId, SessionName};
+use super::state::{AtomicU64, Login, Order, Parting, RwLock, Settings, State, logged_out};
+use crate::{
+    error::{Error, ErrorKind},
+    events,
+    identity::{Generation, KeyHash, SessionId, SessionName},
+};
 
 /// Beyond all generations.
 const WATCHED: u64 = 1 << 63;
@@ -61,6 +65,18 @@ impl Inner {
         result
     }
 
+    /// Ends this login, which another process has ended or replaced: nothing is revoked.
+    pub(super) fn end_elsewhere(&self, epoch: Generation) {
+        let ended = self.change(|state| {
+            let login = state.login.take_if(|login| login.epoch == epoch)?;
+            login.part(Parting::default());
+            Some(login)
+        });
+        if ended.is_some() {
+            events::logged_out_elsewhere(self.name());
+        }
+    }
+
     /// The generation of the current token, without the lock.
     pub(super) fn generation(&self) -> Generation {
         // Acquire: whoever sees a logout's or a renewal's number also sees what was done before it.
@@ -77,4 +93,20 @@ impl Inner {
     pub(super) fn found_by(&self, key: u64) {
         self.key.store(key, Ordering::Relaxed);
     }
+}
+
+/// Acts on the login that the flight is for, while it is under way for it.
+pub(super) fn with_login<T>(
+    session: &Weak<Inner>,
+    order: &Order,
+    act: impl FnOnce(&mut Login) -> T,
+) -> Result<T, Error> {
+    let inner = session.upgrade().ok_or_else(logged_out)?;
+    inner.change(|state| {
+        let login = state.login.as_mut().filter(|login| login.epoch == order.epoch).ok_or_else(logged_out)?;
+        if !login.is_flown_by(order.flight) {
+            return Err(Error::new(ErrorKind::RenewalLost, "the renewal was given up before it had ended"));
+        }
+        Ok(act(login))
+    })
 }

@@ -9,20 +9,55 @@ use std::{error::Error as _, sync::Weak};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    inner::Inner,
-    state::{Fate, Login, Order, Rung, logged_out},
+    inner::{Inner, with_login},
+    state::{Brought, Fate, Known, Login, Order, Rung, logged_out},
+    visit::{self, Entered, Visit},
 };
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, TokenVerdict},
     events, metrics,
+    store::Record,
     token::TokenSet,
 };
 
-/// Climbs until there are tokens, no rung is left, or the time is over.
-pub(super) async fn climb(session: &Weak<Inner>, order: &mut Order, limit: Instant) -> Result<TokenSet, Error> {
+/// What a climb came to.
+enum Climbed {
+    Tokens(TokenSet),
+    /// Another process was first.
+    Found(Box<Record>),
+}
+
+/// Climbs until there are tokens, no rung is left, or the time is over; by way of the store, if the session has one.
+pub(super) async fn climb(session: &Weak<Inner>, order: &mut Order, mut limit: Instant) -> Result<Brought, Error> {
+    let Some(shelf) = order.shelf.clone() else {
+        return match rungs(session, order, limit, None).await? {
+            Climbed::Tokens(tokens) => Ok(Brought::Tokens(tokens)),
+            Climbed::Found(record) => Ok(Brought::Found(record)),
+        };
+    };
+    let mut visit = match visit::enter(session, order, &shelf, &mut limit).await? {
+        Entered::Found(record) => return Ok(Brought::Found(record)),
+        Entered::Visit(visit) => visit,
+    };
+    match rungs(session, order, limit, Some(&visit)).await {
+        Ok(Climbed::Tokens(tokens)) => visit.keep(session, order, tokens).await,
+        Ok(Climbed::Found(record)) => Ok(Brought::Found(record)),
+        Err(error) => {
+            visit.release(session, order, &error).await;
+            Err(error)
+        }
+    }
+}
+
+async fn rungs(
+    session: &Weak<Inner>,
+    order: &mut Order,
+    limit: Instant,
+    visit: Option<&Visit>,
+) -> Result<Climbed, Error> {
     let (rung, passed_over);
     (rung, passed_over, order.found, order.spent) = with_login(session, order, |login| {
-        let rung = login.rung(Instant::now());
+        let rung = visit.and_then(Visit::only).map_or_else(|| login.rung(Instant::now()), Ok);
         let passed_over = login.rare().doubts.last().filter(|_| matches!(rung, Ok(Rung::Grant))).cloned();
         (rung, passed_over, login.generation(), login.refresh_token_mark())
     })?;
@@ -30,14 +65,22 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &mut Order, limit: Insta
     match (rung?, &order.endpoint) {
         (Rung::Refresh, Some(endpoint)) => {
             // When it is its turn.
-            let token = || with_login(session, order, |login| login.refresh_token.clone())?.ok_or_else(logged_out);
+            let token = || {
+                is_in_time(visit, limit)?;
+                with_login(session, order, |login| login.refresh_token.clone())?.ok_or_else(logged_out)
+            };
             match in_time(limit, endpoint.refresh(&order.context(None), token)).await {
                 Ok(tokens) => {
                     // Where the login has ended meanwhile, the landing decides what becomes of them.
                     let _ = with_login(session, order, Login::reached);
-                    return Ok(tokens);
+                    return Ok(Climbed::Tokens(tokens));
                 }
-                Err(error) => refused = Some(descend(session, order, error)?),
+                Err(error) => {
+                    if let Some(record) = second_look(session, order, visit, &error).await {
+                        return Ok(Climbed::Found(record));
+                    }
+                    refused = Some(descend(session, order, error)?);
+                }
             }
         }
         _ => {
@@ -49,7 +92,20 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &mut Order, limit: Insta
     if order.endpoint.is_some() {
         order.spent = None;
     }
-    fetch(session, order, limit, refused).await
+    fetch(session, order, limit, refused, visit).await
+}
+
+/// A refusal is believed only if no other process has brought something better meanwhile: that may be its cause.
+async fn second_look(
+    session: &Weak<Inner>,
+    order: &Order,
+    visit: Option<&Visit>,
+    error: &Error,
+) -> Option<Box<Record>> {
+    match error.verdict(order.session.id) {
+        TokenVerdict::Refused(_) => visit?.look(session, order).await,
+        _ => None,
+    }
 }
 
 /// Notes a refresh that failed; gives the error back where the next rung is to be tried.
@@ -87,15 +143,26 @@ async fn fetch(
     order: &Order,
     limit: Instant,
     refused: Option<Error>,
-) -> Result<TokenSet, Error> {
+    visit: Option<&Visit>,
+) -> Result<Climbed, Error> {
+    is_in_time(visit, limit)?;
     let id = order.session.id;
     let (grant, own) = with_login(session, order, |login| {
         let now = Instant::now();
         login.rare().refusals.check(now).inspect(|()| login.rare_mut().refusals.sent(now))?;
-        Ok((login.grant.clone(), login.refresh_token.clone().filter(|_| order.endpoint.is_none())))
+        // One that stands in a store that cannot be reached is never spent.
+        let without_store = visit.and_then(Visit::only).is_some();
+        let is_spendable = !without_store || login.known().is_none_or(Known::is_free);
+        let own = login.refresh_token.clone().filter(|_| order.endpoint.is_none() && is_spendable);
+        Ok((login.grant.clone(), own))
     })??;
     let answer = in_time(limit, grant.fetch(order.context(own))).await;
     let mut answer = answer.map_err(|error| error.of_session(id));
+    if let Err(error) = &answer
+        && let Some(record) = second_look(session, order, visit, error).await
+    {
+        return Ok(Climbed::Found(record));
+    }
     // A grant that had nothing left to send: what the server said of the refresh token is the cause.
     if let (Err(error), Some(cause)) = (&answer, refused)
         && (error.kind(), error.status()) == (ErrorKind::Refused, None)
@@ -122,22 +189,20 @@ async fn fetch(
         events::credentials_refused(order.session, error);
         metrics::credentials_refused();
     }
-    answer
+    answer.map(Climbed::Tokens)
 }
 
 /// What is under way at the flight's limit counts as broken: it may have arrived.
 async fn in_time(limit: Instant, answer: impl Future<Output = Result<TokenSet, Error>>) -> Result<TokenSet, Error> {
-    let over = |_| Err(Error::new(ErrorKind::TimedOut, "the renewal did not end within its limit"));
-    timeout_at(limit, answer).await.unwrap_or_else(over)
+    timeout_at(limit, answer).await.unwrap_or_else(|_| Err(over()))
 }
 
-fn with_login<T>(session: &Weak<Inner>, order: &Order, act: impl FnOnce(&mut Login) -> T) -> Result<T, Error> {
-    let inner = session.upgrade().ok_or_else(logged_out)?;
-    inner.change(|state| {
-        let login = state.login.as_mut().filter(|login| login.epoch == order.epoch).ok_or_else(logged_out)?;
-        if !login.is_flown_by(order.flight) {
-            return Err(Error::new(ErrorKind::RenewalLost, "the renewal was given up before it had ended"));
-        }
-        Ok(act(login))
-    })
+/// Nothing is sent after the end of a claim: another process may have renewed by then. It comes to that where this one was
+/// stopped for a while.
+fn is_in_time(visit: Option<&Visit>, limit: Instant) -> Result<(), Error> {
+    if visit.is_none() || Instant::now() < limit { Ok(()) } else { Err(over().not_sent()) }
+}
+
+fn over() -> Error {
+    Error::new(ErrorKind::TimedOut, "the renewal did not end within its limit")
 }

@@ -21,7 +21,7 @@ use tracing::Instrument;
 use super::{
     inner::Inner,
     ladder, refresh_ahead, revocation,
-    state::{FOREVER, Flight, Login, Mutex, Order, Parting, Waiters, logged_out, lost},
+    state::{Brought, FOREVER, Flight, Login, Mutex, Order, Parting, Shelf, Waiters, logged_out, lost},
 };
 use crate::{
     error::Error,
@@ -29,7 +29,6 @@ use crate::{
     grant::SharedGrant,
     identity::{Generation, RENEWED, SessionName},
     metrics,
-    token::TokenSet,
 };
 
 /// A flight that is in the state and not yet under way: it is launched once the lock is released, since a runtime that
@@ -40,6 +39,20 @@ pub(super) struct Launch {
     landing: Guard,
     limit: Instant,
     reason: &'static str,
+    shelf: Option<Arc<Shelf>>,
+    looks: bool,
+}
+
+/// What a flight is to the login.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Needed,
+    /// It counts as a re-issue.
+    Counted,
+    /// The present token is still good.
+    Ahead,
+    /// It only looks into the store.
+    Look,
 }
 
 struct Guard {
@@ -56,7 +69,8 @@ pub(super) fn prepare(
     session: &Arc<Inner>,
     login: &Login,
     claims: Option<&str>,
-    ahead: bool,
+    shelf: Option<Arc<Shelf>>,
+    kind: Kind,
     reason: &'static str,
 ) -> (Flight, Launch) {
     let limit = Instant::now() + session.settings.flight_limit.min(FOREVER);
@@ -65,7 +79,9 @@ pub(super) fn prepare(
         limit,
         waiters: Waiters::default(),
         claims: claims.map(Into::into),
-        ahead,
+        ahead: kind == Kind::Ahead,
+        looks: kind == Kind::Look,
+        counted: kind == Kind::Counted,
         parting: login.rare().given_up.clone().unwrap_or_default(),
     };
     let landing = Guard {
@@ -77,12 +93,12 @@ pub(super) fn prepare(
         parting: flight.parting.clone(),
     };
     let (grant, claims) = (login.grant.clone(), flight.claims.clone());
-    (flight, Launch { grant, claims, landing, limit, reason })
+    (flight, Launch { grant, claims, landing, limit, reason, shelf, looks: kind == Kind::Look })
 }
 
 impl Launch {
     pub(super) fn start(self, runtime: &Handle) {
-        let Self { grant, claims, landing, limit, reason } = self;
+        let Self { grant, claims, landing, limit, reason, shelf, looks } = self;
         let Some(session) = landing.session.upgrade() else { return };
         let name = landing.name;
         let span = events::renewal(name, reason, grant.credential());
@@ -97,9 +113,13 @@ impl Launch {
             claims,
             endpoint,
             waiters: landing.waiters.clone(),
+            shelf,
+            looks,
+            parting: landing.parting.clone(),
         };
         let task = session.track();
-        let renewal = metrics::Renewal::started(reason);
+        // One that only looks into the store renews nothing.
+        let renewal = (!looks).then(|| metrics::Renewal::started(reason));
         drop(session);
         // Detached: invariant 3. Nobody's cancellation reaches it.
         runtime.spawn(
@@ -119,47 +139,50 @@ impl Guard {
     /// Puts the answer into the state, then wakes the waiters.
     async fn land(
         self,
-        answer: Result<TokenSet, Error>,
+        answer: Result<Brought, Error>,
         order: Order,
         reason: &'static str,
-        renewal: metrics::Renewal,
+        renewal: Option<metrics::Renewal>,
     ) {
         let mut late = None;
+        let found = matches!(answer, Ok(Brought::Found(_)));
         let landing = match self.session.upgrade() {
             Some(session) => {
                 let now = Instant::now();
-                let lifetime = answer.as_ref().ok().and_then(TokenSet::lifetime);
+                let lifetime = answer.as_ref().ok().and_then(Brought::lifetime);
                 let landing = session.change(|state| {
                     state.look_at_next_call();
                     let Some(login) = state.login.as_mut().filter(|login| login.epoch == order.epoch) else {
                         // Invariant 6: logged out, or logged in anew, while the flight was under way.
-                        late = answer.ok();
+                        late = answer.ok().and_then(Brought::into_tokens);
                         return Err(logged_out());
                     };
                     let in_time = login.is_flown_by(self.id);
                     let landing = login.land(now, answer, &order);
                     if in_time || landing.is_ok() {
-                        let refresher =
-                            login.next_renewal(now).and_then(|at| refresh_ahead::start(&session, order.epoch, at));
-                        login.rare_mut().refresher = refresher;
+                        refresh_ahead::restart(&session, login, now);
                         login.tidy(now);
                     }
                     landing
                 });
                 match &landing {
+                    Ok(generation) if found => events::token_adopted(self.name, *generation),
                     Ok(generation) => events::token_acquired(self.name, reason, *generation, lifetime),
+                    Err(_) if order.looks => {}
                     Err(error) => events::renewal_failed(self.name, error),
                 }
                 landing
             }
             // Dropped, logged out before or not.
             None => {
-                late = answer.ok();
+                late = answer.ok().and_then(Brought::into_tokens);
                 Err(logged_out())
             }
         };
         // From here on the session is not held: what is left to do must not keep a login that followed.
-        renewal.landed(&landing);
+        if let Some(renewal) = renewal {
+            renewal.landed(&landing, found);
+        }
         if let Some(wake_up) = self.waiters.land(landing) {
             wake_up.in_batches().await;
         }

@@ -12,26 +12,35 @@
 
 mod ask;
 mod builder;
+mod holding;
 mod inner;
 mod ladder;
 mod launch;
+mod look;
 mod need;
+mod news;
+mod pending;
+mod reach;
+mod record;
 mod refresh_ahead;
+mod removal;
+mod resume;
 mod revocation;
 mod runtime;
 mod state;
 mod token;
+mod visit;
 mod waiting;
 mod watch;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use tokio::sync::watch::Receiver;
+use tokio::{sync::watch::Receiver, time::Instant};
 
 pub(crate) use self::{
     ask::Authorization,
     need::{Answer, Need},
-    state::{Errand, Errands, Route},
+    state::{Errand, Errands, Limits, Route, Shelf},
     waiting::Waiting,
 };
 pub use self::{
@@ -48,6 +57,7 @@ use crate::{
     events,
     grant::Grant,
     identity::{Generation, SessionId, SessionName},
+    store::Record,
 };
 
 /// One owner of credentials: a user's login, or a service's own identity.
@@ -117,12 +127,28 @@ impl Session {
     /// Nothing is sent yet: the next call fetches the token. To check the credentials at once, call
     /// [`token`](Session::token). If a renewal of the old login is under way, its result is thrown away, and calls that wait
     /// for it fail with [`ErrorKind::LoggedOut`](crate::ErrorKind::LoggedOut).
+    ///
+    /// With a [store](SessionBuilder::store), this login takes the place of what stands there as soon as it has tokens.
     pub fn login(&self, grant: impl Grant) {
+        self.begin(grant, true, None);
+    }
+
+    /// `fresh`: what stands in the store is not for this login.
+    fn begin(&self, grant: impl Grant, fresh: bool, record: Option<&Record>) {
         // Made, and the older one dropped, without the lock: a grant is the user's code.
         let (grant, refresh_token) = grant.boxed().into_parts();
-        let login = Login::new(grant, refresh_token, &self.inner.settings);
+        let mut login = Login::new(grant, refresh_token, &self.inner.settings);
+        let shelf = self.inner.read(|state| state.shelf().cloned());
+        login.begin(shelf.as_deref(), fresh, record, Instant::now());
         events::logged_in(self.inner.name(), login.credential);
-        let _older = self.inner.change(|state| state.login.replace(login));
+        let now = Instant::now();
+        let _older = self.inner.change(|state| {
+            state.look_at_next_call();
+            if login.held.is_some() {
+                refresh_ahead::restart(&self.inner, &mut login, now);
+            }
+            state.login.replace(login)
+        });
     }
 
     /// The status at this moment. [`Status`] says when to send the user to the login page.

@@ -13,15 +13,23 @@ use super::{
     Session,
     inner::Inner,
     need::{Answer, Need},
-    state::Refresher,
+    state::{Login, Refresher},
 };
 use crate::{error::ErrorKind, identity::Generation};
 
 /// After a failure that says nothing of a next attempt.
 const PAUSE: Duration = Duration::from_secs(60);
 
+/// Starts the login's timer anew, for the token that it holds now.
+pub(super) fn restart(session: &Arc<Inner>, login: &mut Login, now: Instant) {
+    let refresher = login.next_renewal(now).and_then(|at| start(session, login.epoch, at));
+    if refresher.is_some() || login.rare.is_some() {
+        login.rare_mut().refresher = refresher;
+    }
+}
+
 /// Renews the login's token at this time, and keeps trying while it fails.
-pub(super) fn start(session: &Arc<Inner>, epoch: Generation, at: Instant) -> Option<Refresher> {
+fn start(session: &Arc<Inner>, epoch: Generation, at: Instant) -> Option<Refresher> {
     let runtime = Handle::try_current().ok()?;
     Some(Refresher::new(runtime.spawn(refresh(Arc::downgrade(session), epoch, at)).abort_handle()))
 }

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use super::{
     Session,
     inner::Inner,
+    removal::Removal,
     state::{Errand, Login, Parting},
     waiting::Waiting,
     watch::Task,
@@ -44,7 +45,9 @@ pub(crate) struct Revocation {
     session: SessionName,
     task: Task,
     errand: Option<Errand>,
-    endpoint: TokenEndpoint,
+    /// First of all the record goes: no other process is to go on with it.
+    removal: Option<Removal>,
+    endpoint: Option<TokenEndpoint>,
     tokens: Revocable,
 }
 
@@ -75,7 +78,17 @@ impl Session {
 
     /// Logs out; `errand` is held until nothing is left to do for it.
     pub(crate) fn start_logout(&self, errand: Option<Errand>) -> Logout {
-        let Some(revocation) = self.end(errand) else { return Logout::done(Ok(())) };
+        self.start(self.end(errand))
+    }
+
+    /// Ends a login that is too old: its record goes as well, and nothing is revoked.
+    pub(crate) fn start_removal(&self, errand: Errand) -> Logout {
+        let revocation = self.end_with(Parting { revoke: false, errand: Some(errand) });
+        self.start(revocation.filter(|revocation| revocation.removal.is_some()).map(Revocation::without_revoking))
+    }
+
+    fn start(&self, revocation: Option<Revocation>) -> Logout {
+        let Some(revocation) = revocation else { return Logout::done(Ok(())) };
         match self.inner.runtime() {
             Ok(runtime) => Logout::under_way(runtime.spawn(revocation.run())),
             Err(error) => Logout::done(revocation.fail(error)),
@@ -84,9 +97,20 @@ impl Session {
 
     /// Forgets everything at once, and tells what there is to revoke.
     pub(crate) fn end(&self, errand: Option<Errand>) -> Option<Revocation> {
-        let login = self.leave(Parting { revoke: true, errand: errand.clone() })?;
-        let (endpoint, tokens) = login.revocable()?;
-        Some(Revocation { session: self.inner.name(), task: self.inner.track(), errand, endpoint, tokens })
+        self.end_with(Parting { revoke: true, errand })
+    }
+
+    fn end_with(&self, parting: Parting) -> Option<Revocation> {
+        let errand = parting.errand.clone();
+        let login = self.leave(parting)?;
+        let removal = self.inner.read(|state| state.shelf().cloned()).and_then(|shelf| Removal::new(shelf, &login));
+        let (endpoint, tokens) = login.revocable();
+        let is_something =
+            removal.is_some() || (endpoint.is_some() && (tokens.refresh.is_some() || tokens.access.is_some()));
+        is_something.then(|| {
+            let (session, task) = (self.inner.name(), self.inner.track());
+            Revocation { session, task, errand, removal, endpoint, tokens }
+        })
     }
 
     /// Forgets everything, and revokes nothing.
@@ -107,11 +131,30 @@ impl Session {
 }
 
 impl Revocation {
+    fn without_revoking(self) -> Self {
+        Self { endpoint: None, ..self }
+    }
+
     pub(crate) async fn run(self) -> Result<(), Error> {
-        let Self { session, task: _task, errand: _errand, endpoint, tokens } = self;
-        let result = revoke(&endpoint, tokens.refresh.as_ref(), tokens.access.as_ref()).await;
-        events::revoked(session, &result);
-        result
+        let Self { session, task, errand, removal, endpoint, mut tokens } = self;
+        let mut removed = Ok(());
+        if let Some(removal) = removal {
+            match removal.run(session).await {
+                // Another process may have renewed them.
+                Ok(Some(record)) => {
+                    tokens.refresh = record.refresh_token().cloned().or(tokens.refresh);
+                    tokens.access = record.access_token().cloned().or(tokens.access);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    removed = Err(error);
+                    tokio::spawn(removal.go_on(session, (task, errand.clone())));
+                }
+            }
+        }
+        let Some(endpoint) = endpoint else { return removed };
+        let revoked = revoke_all(session, &endpoint, tokens.refresh.as_ref(), tokens.access.as_ref()).await;
+        removed.and(revoked)
     }
 
     /// Where there is no runtime to run it on.
@@ -143,9 +186,23 @@ pub(super) async fn revoke_late(session: &Weak<Inner>, name: SessionName, endpoi
         })
     });
     if !is_held_again {
-        let result = revoke(endpoint, tokens.refresh_token(), Some(tokens.access_token())).await;
-        events::revoked(name, &result);
+        let _ = revoke_all(name, endpoint, tokens.refresh_token(), Some(tokens.access_token())).await;
     }
+}
+
+/// Revokes what there is, and tells of it.
+pub(super) async fn revoke_all(
+    session: SessionName,
+    endpoint: &TokenEndpoint,
+    refresh: Option<&SecretString>,
+    access: Option<&SecretString>,
+) -> Result<(), Error> {
+    if refresh.is_none() && access.is_none() {
+        return Ok(());
+    }
+    let result = revoke(endpoint, refresh, access).await;
+    events::revoked(session, &result);
+    result
 }
 
 /// Both are attempted; the first failure that counts is reported.
@@ -178,11 +235,10 @@ struct Revocable {
 }
 
 impl Login {
-    fn revocable(&self) -> Option<(TokenEndpoint, Revocable)> {
-        let endpoint = self.grant.endpoint().filter(|endpoint| endpoint.revokes())?;
+    fn revocable(&self) -> (Option<TokenEndpoint>, Revocable) {
+        let endpoint = self.grant.endpoint().filter(|endpoint| endpoint.revokes());
         let access = self.token_set().map(|tokens| tokens.access_token().clone());
-        let tokens = Revocable { refresh: self.refresh_token.clone(), access };
-        (tokens.refresh.is_some() || tokens.access.is_some()).then(|| (endpoint.clone(), tokens))
+        (endpoint.cloned(), Revocable { refresh: self.refresh_token.clone(), access })
     }
 }
 

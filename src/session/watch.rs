@@ -18,7 +18,7 @@ impl Inner {
     pub(super) fn subscribe(&self) -> watch::Receiver<Status> {
         self.change(|state| {
             let status = state.status();
-            state.watchers().status.get_or_insert_with(|| watch::Sender::new(status)).subscribe()
+            state.aside().status.get_or_insert_with(|| watch::Sender::new(status)).subscribe()
         })
     }
 
@@ -33,7 +33,7 @@ impl Inner {
     }
 
     pub(super) fn subscribers(&self) -> Option<watch::Sender<Status>> {
-        self.read(|state| state.watchers.as_ref()?.status.clone())
+        self.read(|state| state.aside.as_ref()?.status.clone())
     }
 
     /// Counts a task that begins; it has ended when what is returned is dropped.
@@ -47,7 +47,7 @@ impl Inner {
         let idle = self.change(|state| {
             (state.running > 0).then(|| {
                 let (sender, receiver) = oneshot::channel();
-                let waiting = &mut state.watchers().idle;
+                let waiting = &mut state.aside().idle;
                 waiting.retain(|sender| !sender.is_closed());
                 waiting.push(sender);
                 receiver
@@ -65,8 +65,8 @@ impl Drop for Task {
         let Some(session) = self.session.upgrade() else { return };
         let waiting = session.change(|state| {
             state.running -= 1;
-            let watchers = state.watchers.as_mut().filter(|_| state.running == 0);
-            watchers.map_or_else(Vec::new, |watchers| std::mem::take(&mut watchers.idle))
+            let aside = state.aside.as_mut().filter(|_| state.running == 0);
+            aside.map_or_else(Vec::new, |aside| std::mem::take(&mut aside.idle))
         });
         for sender in waiting {
             let _ = sender.send(());

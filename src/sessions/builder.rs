@@ -5,7 +5,12 @@ use std::{fmt, hash::Hash, sync::Arc, time::Duration};
 use super::{
     Sessions,
     eviction::Eviction,
-    settings::{Settings, WithoutKey},
+    settings::{Settings, Stored, WithoutKey},
+};
+use crate::{
+    grant::Grant,
+    session::SessionBuilder,
+    store::{StoreKey, TokenStore},
 };
 
 /// Builds [`Sessions`] with settings of its own.
@@ -76,6 +81,45 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> SessionsBuilder<K> {
     /// the next eviction. A panic in it is caught.
     pub fn on_eviction(mut self, notice: impl Fn(&K, Eviction) + Send + Sync + 'static) -> Self {
         self.settings.notice = Some(Arc::new(notice));
+        self
+    }
+
+    /// Keeps the sessions in this store as well: a key that this process does not know is looked up there, once for all who ask.
+    /// So logins outlive the process, and other replicas find them. [`manual::store`](crate::manual::store) says more.
+    ///
+    /// - `name` names the record of a key: `|key| StoreKey::new(key.0)`.
+    /// - `resume` builds the session of a key whose record was found. Without a password it is most often
+    ///   `|_| Session::builder(RefreshTokenGrant::stored(endpoint.clone()))`.
+    ///
+    /// A session that [`insert`](Sessions::insert) or [`get_or_login`](Sessions::get_or_login) puts in place is saved; one that has
+    /// a store of its own keeps that. The [idle time](Self::idle_timeout) and the [lifetime](Self::max_lifetime) are the record's,
+    /// for all processes together. A session that is evicted for want of room stays in the store; one that has reached its lifetime
+    /// is removed from there.
+    ///
+    /// ```
+    /// use tower_reauth::{RefreshTokenGrant, Session, Sessions, StoreKey, TokenEndpoint, TokenStore};
+    ///
+    /// #[derive(Clone, PartialEq, Eq, Hash)]
+    /// struct LoginKey([u8; 16]);
+    ///
+    /// fn sessions(store: impl TokenStore, endpoint: TokenEndpoint) -> Sessions<LoginKey> {
+    ///     Sessions::builder()
+    ///         .store(
+    ///             store,
+    ///             |key: &LoginKey| StoreKey::new(key.0),
+    ///             move |_key| Session::builder(RefreshTokenGrant::stored(endpoint.clone())),
+    ///         )
+    ///         .build()
+    /// }
+    /// ```
+    pub fn store<G: Grant>(
+        mut self,
+        store: impl TokenStore,
+        name: impl Fn(&K) -> StoreKey + Send + Sync + 'static,
+        resume: impl Fn(&K) -> SessionBuilder<G> + Send + Sync + 'static,
+    ) -> Self {
+        let resume = move |key: &K, shelf| resume(key).resume(shelf);
+        self.settings.stored = Some(Stored { store: Arc::new(store), name: Box::new(name), resume: Box::new(resume) });
         self
     }
 

@@ -109,6 +109,12 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
             let outcome = timeout(LIMIT, login)
                 .await
                 .unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "the login did not end within its limit")));
+            if let Ok(session) = &outcome
+                && under_way.sessions.keep(&under_way.key, session)
+            {
+                // Before anybody is handed it.
+                session.save_or_later().await;
+            }
             // Everybody may have left: the session is in its place all the same.
             let _ = sender.send(under_way.end(outcome));
         }));

@@ -11,6 +11,8 @@ mod eviction;
 mod login;
 mod logins;
 mod logout;
+mod lookup;
+mod lookups;
 mod settings;
 mod shards;
 mod shared;
@@ -118,17 +120,28 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     /// clone is dropped. If a login of [`get_or_login`](Sessions::get_or_login) is under way for the key, its session is not
     /// used.
     pub fn insert(&self, key: K, session: Session) -> Option<Session> {
-        let older = self.shared.logins.overtake(&key, || self.shared.shards.insert(key.clone(), session));
+        let kept = self.shared.keep(&key, &session).then(|| session.clone());
+        let looked_up = || self.shared.lookups.take(&key);
+        let (older, _looked_up) =
+            self.shared.logins.overtake(&key, || (self.shared.shards.insert(key.clone(), session), looked_up()));
         self.shared.inserted(&key);
+        if let Some((session, runtime)) = kept.and_then(|session| Some((session.clone(), session.runtime().ok()?))) {
+            let errand = self.shared.shards.errands().begin();
+            runtime.spawn(async move {
+                let _errand = errand;
+                session.save_or_later().await;
+            });
+        }
         older
     }
 
-    /// The session of a key. This counts as a use of the session.
+    /// The session of a key, if this process knows it: [`look_up`](Sessions::look_up) asks the store as well. This counts as a use of
+    /// the session.
     pub fn get(&self, key: &K) -> Option<Session> {
         self.shared.find(key)
     }
 
-    /// The session of a key. If there is none, `login` makes one. Concurrent callers for one key share one login and its
+    /// The session of a key. If there is none, in the [store](SessionsBuilder::store) neither, `login` makes one. Concurrent callers for one key share one login and its
     /// result.
     ///
     /// `login` runs on a task of its own to its end, even if all callers leave: a password or an authorization code may be on
@@ -152,13 +165,14 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     where
         F: Future<Output = Result<Session, Error>> + Send + 'static,
     {
-        match self.shared.find(&key) {
-            Some(session) => Ok(session),
-            None => self.log_in(key, login).await,
+        match self.look_up(&key).await {
+            Ok(Some(session)) => Ok(session),
+            // A store that fails keeps nobody from logging in.
+            Ok(None) | Err(_) => self.log_in(key, login).await,
         }
     }
 
-    /// Ends the session of a key, see [`Session::logout`]. If the key has no session, there is nothing to do.
+    /// Ends the session of a key, see [`Session::logout`]. If the key has no session, in the store neither, there is nothing to do.
     ///
     /// # Errors
     /// As [`Session::logout`].
@@ -166,12 +180,20 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     /// # Cancel safety
     /// As [`Session::logout`]: the session has ended when this function returns. The revocation runs on a task of its own.
     pub fn logout(&self, key: &K) -> Logout {
-        let errand = self.shared.shards.errands().begin();
-        let session = self.shared.logins.overtake(key, || self.shared.shards.remove(key));
-        session.map_or_else(|| Logout::done(Ok(())), |session| session.start_logout(Some(errand)))
+        let errand = self.shared.leaving(vec![key.clone()], self.shared.shards.errands().begin());
+        let session = self.shared.logins.overtake(key, || {
+            let looked_up = self.shared.lookups.take(key);
+            self.shared.shards.remove(key).or(looked_up)
+        });
+        // One that only the store knows is ended there.
+        let stored = || self.shared.settings.place(key).map(|(stored, shelf)| (stored.resume)(key, shelf));
+        match session.or_else(stored) {
+            Some(session) => session.start_logout(Some(errand)),
+            None => Logout::done(Ok(())),
+        }
     }
 
-    /// Ends all sessions. When this function returns, before the future is polled, none of them has a token. The tokens are
+    /// Ends all sessions of this process; those that only a store knows stay there. When this function returns, before the future is polled, none of them has a token. The tokens are
     /// then revoked, 16 sessions at a time.
     ///
     /// # Errors
@@ -181,8 +203,14 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     /// # Cancel safety
     /// The revocations run on a task of their own.
     pub fn logout_all(&self) -> LogoutAll {
-        let errand = self.shared.shards.errands().begin();
-        LogoutAll::start(self.shared.logins.overtake_all(|| self.shared.shards.drain()), errand)
+        let ended = self.shared.logins.overtake_all(|| {
+            let mut ended = self.shared.lookups.drain();
+            ended.extend(self.shared.shards.drain());
+            ended
+        });
+        let (keys, sessions): (Vec<_>, _) = ended.into_iter().unzip();
+        let errand = self.shared.leaving(keys, self.shared.shards.errands().begin());
+        LogoutAll::start(sessions, errand)
     }
 
     /// Waits until no login, no renewal and no revocation is under way, for `deadline` at most. Returns whether that was
@@ -240,7 +268,10 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Choose for Sessions<K> {
                 )),
             };
         };
-        let session = self.shared.find(key);
+        let session = match self.shared.find(key) {
+            Some(session) => Some(session),
+            None => self.shared.look_up(key)?,
+        };
         session.map(Choice::Among).ok_or_else(|| Error::new(ErrorKind::LoggedOut, "there is no session for this key"))
     }
 }

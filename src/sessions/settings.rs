@@ -3,6 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::eviction::Eviction;
+use crate::{
+    session::{Limits, Session, Shelf},
+    store::{SharedStore, StoreKey},
+};
 
 const CAPACITY: usize = 100_000;
 const IDLE: Duration = Duration::from_secs(30 * 60);
@@ -26,6 +30,25 @@ pub(super) struct Settings<K> {
     pub(super) without_key: WithoutKey,
     pub(super) revoke_evicted: bool,
     pub(super) notice: Option<Notice<K>>,
+    pub(super) stored: Option<Stored<K>>,
+}
+
+/// The store that the sessions are kept in.
+pub(super) struct Stored<K> {
+    pub(super) store: SharedStore,
+    pub(super) name: Box<dyn Fn(&K) -> StoreKey + Send + Sync>,
+    pub(super) resume: Box<Resume<K>>,
+}
+
+type Resume<K> = dyn Fn(&K, Shelf) -> Session + Send + Sync;
+
+impl<K> Settings<K> {
+    /// The place of a key, and what the sessions are kept in.
+    pub(super) fn place(&self, key: &K) -> Option<(&Stored<K>, Shelf)> {
+        let stored = self.stored.as_ref()?;
+        let limits = Limits { idle: self.idle, lifetime: self.lifetime };
+        Some((stored, Shelf::among(stored.store.clone(), (stored.name)(key), limits)))
+    }
 }
 
 type Notice<K> = Arc<dyn Fn(&K, Eviction) + Send + Sync>;
@@ -39,6 +62,7 @@ impl<K> Default for Settings<K> {
             without_key: WithoutKey::default(),
             revoke_evicted: false,
             notice: None,
+            stored: None,
         }
     }
 }

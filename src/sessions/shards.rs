@@ -23,6 +23,8 @@ use super::eviction::Eviction;
 use crate::session::{Errand, Errands, Session};
 
 const SHARDS: usize = 64;
+/// Of the time before the shards were set up, so much can be counted.
+const LONGEST_PAST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 pub(super) struct Shards<K> {
     shards: Box<[Mutex<Shard<K>>]>,
@@ -31,6 +33,8 @@ pub(super) struct Shards<K> {
     errands: Errands,
     making_room: Mutex<()>,
     began: Instant,
+    // What the count begins with, so that a session from a store may be older than the shards.
+    first: Time,
     idle: Time,
     lifetime: Time,
 }
@@ -69,6 +73,7 @@ impl<K: Eq + Hash + Clone> Shards<K> {
             errands: Errands::default(),
             making_room: Mutex::default(),
             began: Instant::now(),
+            first: nanoseconds(lifetime.min(LONGEST_PAST)),
             idle: nanoseconds(idle),
             lifetime: nanoseconds(lifetime),
         }
@@ -111,11 +116,17 @@ impl<K: Eq + Hash + Clone> Shards<K> {
 
     /// Puts a session in its place, and gives back the one that stood there.
     pub(super) fn insert(&self, key: K, session: Session) -> Option<Session> {
+        self.insert_aged(key, session, Duration::ZERO)
+    }
+
+    /// As `insert`, for a session that began so long ago.
+    pub(super) fn insert_aged(&self, key: K, session: Session, age: Duration) -> Option<Session> {
         let now = self.now();
+        let opened = now.saturating_sub(nanoseconds(age));
         session.found_by(self.hasher.hash_one(&key));
         let older = self.with(&key.clone(), |shard| {
-            shard.opened = shard.opened.min(now);
-            let older = shard.entries.insert(key, Entry { session, opened: now, used: now });
+            shard.opened = shard.opened.min(opened);
+            let older = shard.entries.insert(key, Entry { session, opened, used: now });
             if older.is_none() {
                 self.count.fetch_add(1, Ordering::Relaxed);
             }
@@ -183,14 +194,14 @@ impl<K: Eq + Hash + Clone> Shards<K> {
     }
 
     /// All sessions, which leave their shards.
-    pub(super) fn drain(&self) -> Vec<Session> {
+    pub(super) fn drain(&self) -> Vec<(K, Session)> {
         let mut all = Vec::new();
         for shard in &self.shards {
             let mut shard = lock(shard);
             let taken = std::mem::replace(&mut shard.entries, LruCache::new_unbounded());
             self.count.fetch_sub(taken.len(), Ordering::Relaxed);
             drop(shard);
-            all.extend(taken.into_iter().map(|(_, entry)| entry.session));
+            all.extend(taken.into_iter().map(|(key, entry)| (key, entry.session)));
         }
         all
     }
@@ -220,7 +231,7 @@ impl<K: Eq + Hash + Clone> Shards<K> {
     }
 
     pub(super) fn now(&self) -> Time {
-        nanoseconds(self.began.elapsed())
+        nanoseconds(self.began.elapsed()).saturating_add(self.first)
     }
 
     fn end(&self, entry: &Entry, now: Time) -> Option<Eviction> {

@@ -2,12 +2,13 @@
 
 use std::{hash::Hash, sync::Arc};
 
-use super::{logins::Logins, settings::Settings, shards::Shards, sweeper::Sweeper};
+use super::{logins::Logins, lookups::Lookups, settings::Settings, shards::Shards, sweeper::Sweeper};
 use crate::session::Session;
 
 pub(super) struct Shared<K> {
     pub(super) shards: Shards<K>,
     pub(super) logins: Logins<K>,
+    pub(super) lookups: Lookups<K>,
     pub(super) sweeper: Sweeper,
     pub(super) settings: Settings<K>,
 }
@@ -15,11 +16,10 @@ pub(super) struct Shared<K> {
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
     pub(super) fn new(settings: Settings<K>) -> Self {
         let shards = Shards::new(settings.idle, settings.lifetime);
-        Self { shards, logins: Logins::default(), sweeper: Sweeper::default(), settings }
+        Self { shards, logins: Logins::default(), lookups: Lookups::default(), sweeper: Sweeper::default(), settings }
     }
 
-    /// The one place where a key becomes a session. A store that replicas share would be asked here, for a key that this
-    /// process does not know or has evicted.
+    /// The session of a key that this process knows.
     pub(super) fn find(self: &Arc<Self>, key: &K) -> Option<Session> {
         let now = self.shards.now();
         self.see_to_sweeper(now);

@@ -13,6 +13,7 @@ use std::{
 use tokio::runtime::Handle;
 
 use super::{
+    eviction::Eviction,
     shards::{Evicted, Time, nanoseconds},
     shared::Shared,
 };
@@ -55,6 +56,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
         if self.settings.revoke_evicted {
             // Carried through by itself; whether the server was told is said in an event.
             drop(session.start_logout(Some(errand)));
+        } else if cause == Eviction::Lifetime {
+            // The record's life is over as well.
+            drop(session.start_removal(errand));
         } else {
             session.forget_with(Some(errand));
         }

@@ -10,6 +10,11 @@ mod connections;
 mod endurance;
 mod gateways;
 mod peer;
+#[cfg(unix)]
+#[path = "../process_support/mod.rs"]
+mod process_support;
+#[cfg(unix)]
+mod processes;
 mod proxy;
 mod refusals;
 mod servers;

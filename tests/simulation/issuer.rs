@@ -289,11 +289,11 @@ pub(crate) async fn wait(milliseconds: u64) {
     }
 }
 
-fn number(token: &str) -> usize {
+pub(crate) fn number(token: &str) -> usize {
     token.get(1..).and_then(|number| number.parse().ok()).expect("a token of this issuer")
 }
 
-fn json(status: u16, body: String) -> Response<Full<Bytes>> {
+pub(crate) fn json(status: u16, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = status.try_into().expect("a valid status");
     response

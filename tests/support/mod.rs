@@ -35,6 +35,7 @@ mod answer;
 mod book;
 mod gate;
 mod issuer;
+mod memory_store;
 mod resource;
 mod trace;
 mod world;
@@ -49,6 +50,7 @@ pub use self::{
     book::{Regime, TokenRequest},
     gate::Gate,
     issuer::{CLIENT_ID, CLIENT_SECRET, Issuer, PASSWORD, REVOCATION_URI, TOKEN_URI, USERNAME},
+    memory_store::{Fails, MemoryStore, Step},
     resource::{Resource, Seen},
     trace::Trace,
     world::{Kind, World, for_every_credential, never_hangs},

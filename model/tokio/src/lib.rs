@@ -13,6 +13,8 @@ pub mod runtime;
 pub mod task;
 pub mod time;
 
+pub use task::spawn;
+
 /// A value that a task has while it is polled.
 #[macro_export]
 macro_rules! task_local {
@@ -28,7 +30,7 @@ macro_rules! task_local {
 }
 
 pub mod sync {
-    pub use real::sync::{Semaphore, SemaphorePermit, oneshot};
+    pub use real::sync::{Mutex, Semaphore, SemaphorePermit, oneshot};
 
     pub mod watch {
         pub use real::sync::watch::{Receiver, Ref};

@@ -9,6 +9,8 @@ use std::{
 
 pub use shuttle::future::yield_now;
 
+use crate::runtime::Handle;
+
 /// Of a task, or of one that was never let in.
 #[derive(Debug)]
 pub struct JoinHandle<T>(pub(crate) Option<shuttle::future::JoinHandle<T>>);
@@ -42,6 +44,14 @@ impl<T: Clone + 'static> LocalKey<T> {
 
 #[derive(Debug)]
 pub struct AccessError;
+
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    Handle.spawn(future)
+}
 
 /// Some: the model's code runs on tasks.
 pub fn try_id() -> Option<()> {

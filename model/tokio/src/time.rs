@@ -1,4 +1,4 @@
-//! A clock that stands still until a model moves it.
+//! A clock that stands still until a model moves it, or lets it [`pass`].
 
 use std::{
     cell::{Cell, RefCell},
@@ -9,6 +9,9 @@ use std::{
 };
 
 pub use std::time::Duration;
+use std::time::SystemTime;
+
+use shuttle::future::yield_now;
 
 /// Far enough from zero for any subtraction.
 const START: Duration = Duration::from_secs(1 << 32);
@@ -17,13 +20,22 @@ const START: Duration = Duration::from_secs(1 << 32);
 thread_local! {
     static NOW: Cell<Duration> = const { Cell::new(START) };
     static SLEEPERS: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
+    // When those who sleep between two attempts go on, and who lets the time pass for them.
+    static NAPS: RefCell<Vec<Duration>> = const { RefCell::new(Vec::new()) };
+    static PASSING: RefCell<Option<Waker>> = const { RefCell::new(None) };
 }
+
+/// No longer do those sleep who try something again.
+const LONGEST_NAP: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant(Duration);
 
 #[derive(Debug)]
-pub struct Sleep(Instant);
+pub struct Sleep {
+    at: Instant,
+    is_nap: bool,
+}
 
 #[derive(Debug)]
 pub struct Elapsed;
@@ -32,6 +44,8 @@ pub struct Elapsed;
 pub fn reset() {
     NOW.set(START);
     SLEEPERS.take();
+    NAPS.take();
+    PASSING.take();
 }
 
 /// Moves the clock, and wakes whoever slept so long.
@@ -40,12 +54,33 @@ pub fn advance(time: Duration) {
     SLEEPERS.take().into_iter().for_each(Waker::wake);
 }
 
+/// Moves the clock to the end of the next nap, again and again: the longer times are a model's to move, so that a lost wake-up
+/// stays a deadlock. It is for a task that runs only when nobody else can.
+pub async fn pass() {
+    loop {
+        std::future::poll_fn(|cx| {
+            PASSING.set(Some(cx.waker().clone()));
+            if NAPS.with_borrow(Vec::is_empty) { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        yield_now().await;
+        let next = NAPS.with_borrow(|naps| naps.iter().min().copied()).unwrap_or_default();
+        advance(next.saturating_sub(NOW.get()));
+        NAPS.with_borrow_mut(|naps| naps.retain(|nap| *nap > NOW.get()));
+    }
+}
+
+/// The time of day, which goes on with the clock.
+pub fn date() -> SystemTime {
+    SystemTime::UNIX_EPOCH + NOW.get()
+}
+
 pub fn sleep(time: Duration) -> Sleep {
-    sleep_until(Instant::now() + time)
+    Sleep { at: Instant::now() + time, is_nap: time <= LONGEST_NAP }
 }
 
 pub fn sleep_until(at: Instant) -> Sleep {
-    Sleep(at)
+    Sleep { at, is_nap: false }
 }
 
 pub async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
@@ -65,8 +100,12 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if Instant::now() >= self.0 {
+        if Instant::now() >= self.at {
             return Poll::Ready(());
+        }
+        if self.is_nap {
+            NAPS.with_borrow_mut(|naps| naps.push(self.at.0));
+            PASSING.take().into_iter().for_each(Waker::wake);
         }
         SLEEPERS.with_borrow_mut(|sleepers| sleepers.push(cx.waker().clone()));
         Poll::Pending

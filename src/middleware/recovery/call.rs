@@ -217,7 +217,7 @@ where
     pub(super) fn request(&mut self) -> Result<Request<B>, End<R>> {
         let config = &self.shared.config;
         // Invariant 6: the last look at the session before anything is sent.
-        let Authorization { header, generation, .. } = match self.session.authorization_of(self.epoch) {
+        let Authorization { header, generation, adopted, .. } = match self.session.authorization_of(self.epoch) {
             Ok(authorization) => authorization,
             Err(error) => return Err(self.end(error)),
         };
@@ -235,6 +235,11 @@ where
             return Err(self.end(Error::new(ErrorKind::NotReplayable, "the request's body cannot be had again")));
         };
         self.parked = None;
+        if adopted && self.response.is_some() && self.free_replay {
+            // Others have renewed it: if it is dead as well, there is a renewal to come.
+            self.free_replay = false;
+            self.replays = self.replays.saturating_sub(1);
+        }
         if let Some(response) = self.response.take() {
             events::replayed(self.session.name(), generation, self.replays);
             // One whose connection is free stays until the replay is answered, if there is room for it.

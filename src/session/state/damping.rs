@@ -83,9 +83,15 @@ impl Damping {
         own < share && causes.chunk_by(|one, other| one == other).map(had).sum::<usize>() < limit
     }
 
+    /// Takes the last re-issue back: there was none.
+    pub(crate) fn take_back(&mut self) {
+        self.reissues.pop_back();
+    }
+
     /// Notes a re-issue.
     pub(crate) fn count(&mut self, now: Instant, limit: Option<usize>, cause: Cause) {
         if limit.is_none() {
+            // `take_back` finds nothing then, too: no re-issue was counted.
             return;
         }
         let forgotten = self.reissues.partition_point(|(at, _)| *at + PER <= now);

@@ -1,15 +1,20 @@
 //! The one renewal under way, as a login knows it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::{errand::Errand, status::logged_out, sync::Mutex, waiters::Waiters};
+use super::{errand::Errand, shelf::Shelf, status::logged_out, sync::Mutex, waiters::Waiters};
 use crate::{
     context::GrantContext,
     endpoint::TokenEndpoint,
     identity::{Generation, SessionName},
+    store::Record,
+    token::TokenSet,
 };
 
 /// Beyond its limit, a flight that is alive has time to say so itself.
@@ -25,6 +30,10 @@ pub(crate) struct Flight {
     pub(crate) claims: Option<Box<str>>,
     /// Started ahead of time: the present token is still good.
     pub(crate) ahead: bool,
+    /// Started only to look into the store, where a token request is held back.
+    pub(crate) looks: bool,
+    /// Whether it counts as a re-issue.
+    pub(crate) counted: bool,
     pub(crate) parting: Arc<Mutex<Parting>>,
 }
 
@@ -40,6 +49,24 @@ pub(crate) struct Order {
     pub(crate) claims: Option<Box<str>>,
     pub(crate) endpoint: Option<TokenEndpoint>,
     pub(crate) waiters: Waiters,
+    /// Where the session's record stands, if it has one.
+    pub(crate) shelf: Option<Arc<Shelf>>,
+    /// It only looks there.
+    pub(crate) looks: bool,
+    pub(crate) parting: Arc<Mutex<Parting>>,
+}
+
+/// What a flight brings.
+pub(crate) enum Brought {
+    Tokens(TokenSet),
+    /// The same, and they were saved as this, or will be.
+    Saved {
+        tokens: TokenSet,
+        record: Box<Record>,
+        unsaved: bool,
+    },
+    /// Tokens that another process fetched.
+    Found(Box<Record>),
 }
 
 /// What a login that ends leaves to the flight that is under way for it, and to those that were given up.
@@ -49,6 +76,23 @@ pub(crate) struct Parting {
     pub(crate) revoke: bool,
     /// Held until the flight has ended.
     pub(crate) errand: Option<Errand>,
+}
+
+impl Brought {
+    pub(crate) fn lifetime(&self) -> Option<Duration> {
+        match self {
+            Self::Tokens(tokens) | Self::Saved { tokens, .. } => tokens.lifetime(),
+            Self::Found(_) => None,
+        }
+    }
+
+    /// What nobody else has.
+    pub(crate) fn into_tokens(self) -> Option<TokenSet> {
+        match self {
+            Self::Tokens(tokens) | Self::Saved { tokens, .. } => Some(tokens),
+            Self::Found(_) => None,
+        }
+    }
 }
 
 impl Flight {
@@ -70,6 +114,16 @@ impl Flight {
 }
 
 impl Order {
+    /// The session's name for its own claims.
+    pub(crate) fn claimant(&self) -> u64 {
+        self.shelf.as_ref().map_or(0, |shelf| shelf.claimant)
+    }
+
+    /// What the login left to the flight, if it has ended.
+    pub(crate) fn parting(&self) -> Parting {
+        self.parting.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// What a token request of the flight is told. Nobody wants it any more when the waiters have been told how it ended.
     pub(crate) fn context(&self, refresh_token: Option<SecretString>) -> GrantContext {
         let waiters = self.waiters.clone();

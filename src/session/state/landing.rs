@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use tokio::time::Instant;
 
 use super::{
-    flight::{Order, Parting},
+    flight::{Brought, Order, Parting},
     login::Login,
     waiters::{Landing, WakeUp},
 };
@@ -13,7 +13,6 @@ use crate::{
     error::{Error, ErrorKind},
     events,
     identity::{Generation, SessionName},
-    token::TokenSet,
 };
 
 /// A flight that was given up: whoever did it tells of it once the lock is released.
@@ -41,6 +40,13 @@ impl Login {
         self.flight().is_some_and(|flight| flight.id == id)
     }
 
+    /// The flight under way has this limit from now on.
+    pub(crate) fn flies_until(&mut self, limit: Instant) {
+        if let Some(flight) = &mut self.rare_mut().flight {
+            flight.limit = limit;
+        }
+    }
+
     /// What the login, which ends, leaves to its flights.
     pub(crate) fn part(&self, parting: Parting) {
         let given_up = self.rare().given_up.as_ref();
@@ -50,28 +56,56 @@ impl Login {
     }
 
     /// Takes in what a flight brings.
-    pub(crate) fn land(&mut self, now: Instant, answer: Result<TokenSet, Error>, order: &Order) -> Landing {
+    pub(crate) fn land(&mut self, now: Instant, answer: Result<Brought, Error>, order: &Order) -> Landing {
         if self.is_flown_by(order.flight) {
-            self.rare_mut().flight = None;
+            let counted = self.rare_mut().flight.take().is_some_and(|flight| flight.counted);
             return match answer {
-                Ok(tokens) => Ok(self.keep(now, tokens, order.claims.clone())),
+                Ok(Brought::Found(record)) => {
+                    if counted {
+                        self.rare_mut().damping.take_back();
+                    }
+                    Ok(self.adopt(now, &record, order.claimant())?.unwrap_or_else(|| self.generation()))
+                }
+                Ok(brought) => Ok(self.take_in(now, brought, order)),
+                // Nothing was asked for.
+                Err(error) if order.looks => Err(error),
                 Err(error) => {
+                    if counted && error.kind() == ErrorKind::Store {
+                        self.rare_mut().damping.take_back();
+                    }
                     let error = error.of_session(order.session.id);
                     self.failed(now, &error);
                     Err(error)
                 }
             };
         }
-        let tokens = answer?;
+        let brought = answer?;
         if !self.takes_late(order) {
             return Err(lost("the answer came after the renewal had been given up"));
+        }
+        if let Brought::Found(record) = brought {
+            return Ok(self.adopt(now, &record, order.claimant())?.unwrap_or_else(|| self.generation()));
         }
         if order.spent.is_some() {
             self.reached();
         } else {
             self.worked();
         }
-        Ok(self.keep(now, tokens, order.claims.clone()))
+        Ok(self.take_in(now, brought, order))
+    }
+
+    fn take_in(&mut self, now: Instant, brought: Brought, order: &Order) -> Generation {
+        let tokens = match brought {
+            Brought::Tokens(tokens) => tokens,
+            Brought::Saved { tokens, record, unsaved } => {
+                if let Some(known) = self.known_mut() {
+                    known.brings(&record, unsaved);
+                }
+                tokens
+            }
+            Brought::Found(_) => return self.generation(),
+        };
+        self.keep(now, tokens, order.claims.clone())
     }
 
     /// Whether what a flight that was given up brings in may be kept.

@@ -1,11 +1,13 @@
 //! What a session knows, behind its lock: the lower storey. Nothing here asks, sends or spawns a renewal.
 
+mod aside;
 mod consequence;
 mod cool_down;
 mod damping;
 mod doubt;
 mod errand;
 mod flight;
+mod known;
 mod landing;
 mod login;
 mod rare;
@@ -15,28 +17,34 @@ mod route;
 mod rung;
 mod schedule;
 mod settings;
+mod shelf;
 mod status;
+mod stored;
 mod sync;
 mod waiters;
-mod watchers;
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-use self::watchers::Watchers;
+use self::aside::Aside;
 pub(super) use self::{
     damping::{Cause, Turn},
     doubt::Fate,
-    flight::{FOREVER, Flight, Order, Parting},
+    flight::{Brought, FOREVER, Flight, Order, Parting},
+    known::{Found, Known, claim, foreign},
     landing::lost,
     login::{Held, Login},
     refresher::Refresher,
     rung::Rung,
     settings::{OwnRuntime, Settings},
+    shelf::Pending,
     status::logged_out,
     sync::{AtomicU64, Mutex, RwLock},
     waiters::{Landing, Place, Waiters},
@@ -44,6 +52,7 @@ pub(super) use self::{
 pub(crate) use self::{
     errand::{Errand, Errands},
     route::Route,
+    shelf::{Limits, Shelf},
 };
 pub use self::{settings::RenewAhead, status::Status};
 use crate::{clock, identity::Generation};
@@ -55,7 +64,7 @@ const EACH_CALL: u32 = u32::MAX;
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) login: Option<Login>,
-    pub(crate) watchers: Option<Box<Watchers>>,
+    pub(crate) aside: Option<Box<Aside>>,
     /// How many tasks the session has set free.
     pub(crate) running: u32,
     /// How many seconds before the renewal of the token that is held somebody has to look whether the machine slept.
@@ -100,7 +109,12 @@ impl State {
         self.login.as_ref().map_or(Generation::NONE, Login::generation)
     }
 
-    pub(crate) fn watchers(&mut self) -> &mut Watchers {
-        self.watchers.get_or_insert_default()
+    /// Where the session's record stands, if it has a store.
+    pub(crate) fn shelf(&self) -> Option<&Arc<Shelf>> {
+        self.aside.as_ref()?.shelf.as_ref()
+    }
+
+    pub(crate) fn aside(&mut self) -> &mut Aside {
+        self.aside.get_or_insert_default()
     }
 }

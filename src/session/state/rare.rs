@@ -11,6 +11,7 @@ use super::{
     damping::Damping,
     doubt::Doubts,
     flight::{Flight, Parting},
+    known::Known,
     refresher::Refresher,
     refusal::Refusals,
     schedule::Backoff,
@@ -32,6 +33,8 @@ pub(crate) struct Rare {
     /// The token that people were told is damped.
     pub(crate) damped: Generation,
     pub(crate) cool_downs: CoolDowns,
+    /// Of a session with a store.
+    pub(crate) known: Option<Box<Known>>,
 }
 
 impl Rare {
@@ -47,6 +50,7 @@ impl Rare {
             damping: Damping::NONE,
             damped: Generation::NONE,
             cool_downs: CoolDowns::NONE,
+            known: None,
         }
     }
 
@@ -60,11 +64,22 @@ impl Rare {
             && self.refusals.is_over()
             && self.damping.is_over(now)
             && self.cool_downs.is_over(now)
+            && self.known.is_none()
     }
 
     /// Until when a service may use its copy of the token without asking. While an origin is on trial or cools down, what
-    /// it lets through has to be told here; and whoever comes by when all is forgotten finds this box to drop.
+    /// it lets through has to be told here; and whoever comes by when all is forgotten finds this box to drop, or looks for
+    /// news in the store.
     pub(crate) fn ask_again_at(&self, now: Instant) -> Option<Instant> {
-        if self.cool_downs.is_empty() { self.damping.over_at() } else { Some(now) }
+        if !self.cool_downs.is_empty() {
+            return Some(now);
+        }
+        let look_at = self.known.as_ref().and_then(|known| known.look_at());
+        self.damping.over_at().into_iter().chain(look_at).min()
+    }
+
+    /// Whether the store is to be looked at for news.
+    pub(crate) fn look_is_due(&self, now: Instant) -> bool {
+        self.known.as_ref().and_then(|known| known.look_at()).is_some_and(|at| at <= now)
     }
 }

@@ -8,7 +8,10 @@
 //! 5. Something of the user's own is sent at most 10 times in 15 min.
 //! 6. All of this is about the time since the last success. What never left this machine is no send.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    time::{Duration, SystemTime},
+};
 
 use tokio::time::Instant;
 
@@ -16,6 +19,7 @@ use super::consequence::{AfterGrant, after_grant};
 use crate::{
     credential::Credential,
     error::{Error, ErrorKind, TokenVerdict},
+    store::{REMEMBERED, Refused, Trials, milliseconds},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -45,6 +49,7 @@ pub(crate) struct Refusals {
     pages: u32,
     confirmed: usize,
     probe: Duration,
+    refused_at: Option<Instant>,
     state: State,
 }
 
@@ -74,6 +79,7 @@ impl Refusals {
             pages: 0,
             confirmed: 0,
             probe: Duration::ZERO,
+            refused_at: None,
             state: State::Open,
         }
     }
@@ -129,6 +135,50 @@ impl Refusals {
         *self = Self::new(self.credential, true);
     }
 
+    /// What other processes are to know.
+    pub(crate) fn trials(&self, now: Instant, wall: SystemTime) -> Trials {
+        let at = |at: Instant| wall.checked_sub(now.saturating_duration_since(at)).unwrap_or(wall);
+        let sends =
+            self.sends.iter().filter(|sent| **sent + REMEMBERED > now).map(|sent| milliseconds(at(*sent))).collect();
+        let refused = match &self.state {
+            State::Final { error } | State::NotBefore { error, refused: true, .. } => Some(Refused {
+                at: milliseconds(self.refused_at.map_or(wall, at)),
+                code: error.oauth_code().map(Into::into),
+            }),
+            _ => None,
+        };
+        Trials { worked: self.worked, sends, refused }
+    }
+
+    /// Takes over what other processes have learned: their sends count, and a refusal holds the credential back here, too.
+    pub(crate) fn absorb(&mut self, trials: &Trials, now: Instant, wall: SystemTime) {
+        self.worked |= trials.worked;
+        let at = |time: SystemTime| now.checked_sub(wall.duration_since(time).unwrap_or_default());
+        let is_counted = matches!(self.credential, Credential::Password | Credential::Custom);
+        // Ours stand there, too, but for those that could not be saved.
+        let own = self.sends.iter().filter(|sent| **sent + WINDOW > now).count();
+        if is_counted && !trials.sends.is_empty() && trials.sends.len() >= own {
+            self.sends = trials.sends.iter().filter_map(|sent| at(*sent)).collect();
+            self.sent = self.sent.max(self.sends.len().try_into().unwrap_or(u32::MAX));
+        }
+        let is_held_back = match &self.state {
+            State::Open => false,
+            State::NotBefore { at, .. } => *at > now,
+            State::Final { .. } => true,
+        };
+        let Some(refused) = trials.refused.as_ref().filter(|_| !is_held_back) else { return };
+        let since = wall.duration_since(refused.at).unwrap_or_default();
+        if let Some(left) = REMEMBERED.checked_sub(since).filter(|left| !left.is_zero()) {
+            let why = "the server refused the credentials to another process a moment ago: they are not sent again now";
+            let mut error = Error::new(ErrorKind::Refused, why);
+            if let Some(code) = &refused.code {
+                error = error.with_oauth_code(code);
+            }
+            self.refused_at = now.checked_sub(since);
+            self.state = State::NotBefore { at: now + left, error, refused: true };
+        }
+    }
+
     /// Notes that a refresh succeeded: the server takes the client and its requests.
     pub(crate) fn reached(&mut self) {
         if !self.probe.is_zero() {
@@ -147,6 +197,7 @@ impl Refusals {
         credential: Credential,
         confirmations: Option<&[Duration]>,
     ) -> bool {
+        self.refused_at = Some(now);
         let (mut refused, mut at) = (false, now);
         match after_grant(verdict, credential, self.worked) {
             AfterGrant::BackOff => {}

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{
     consequence::after_refresh,
     doubt::{Doubts, Fate},
+    known::Known,
     login::Login,
 };
 use crate::{
@@ -33,12 +34,32 @@ impl Login {
         let refresh = || rare.doubts.check(now).map(|()| Rung::Refresh);
         if !self.can_refresh() {
             grant()
+        } else if self.has_next_rung() && self.known().is_some_and(Known::is_doubtful) {
+            // A process that died may have spent the refresh token, and the server may end the login for a second one.
+            grant().or_else(|held_back| refresh().map_err(|_| held_back))
         } else if !self.has_next_rung() || !rare.doubts.yields(now) {
             refresh()
         } else if rare.doubts.is_worth_a_try() {
             grant().or_else(|held_back| refresh().map_err(|_| held_back))
         } else {
             grant()
+        }
+    }
+
+    /// Why no token may be asked for now.
+    pub(crate) fn held_back(&self, now: Instant) -> Option<Error> {
+        self.rung(now).err().or_else(|| self.rare().backoff.check(now).err())
+    }
+
+    /// Where a flight begins without the store; `None` where only the store could say whether the refresh token may be spent.
+    /// `free`: it does not stand there.
+    pub(crate) fn rung_without_store(&self, now: Instant, free: bool) -> Result<Option<Rung>, Error> {
+        match self.rung(now)? {
+            Rung::Refresh if free => Ok(Some(Rung::Refresh)),
+            Rung::Refresh if !self.has_next_rung() => Ok(None),
+            // Nothing at all, unless the store has it.
+            Rung::Grant if !self.has_own_credential() => Ok(None),
+            _ => self.rare().refusals.check(now).map(|()| Some(Rung::Grant)),
         }
     }
 
@@ -91,7 +112,7 @@ impl Login {
         self.credential != Credential::RefreshToken && !self.rare().refusals.is_final()
     }
 
-    fn forget_refresh_token(&mut self) {
+    pub(crate) fn forget_refresh_token(&mut self) {
         self.refresh_token = None;
         if let Some(rare) = &mut self.rare {
             rare.doubts = Doubts::NONE;

@@ -1,0 +1,120 @@
+//! Tokens that outlive the process, and logins that several processes share.
+//!
+//! Without a store nothing is written anywhere. With one, a session keeps its tokens in a place of your choice: a folder, a
+//! database, a keychain. A password, a client secret, a key or an assertion is never kept there.
+//!
+//! # Which one
+//! | you have | use |
+//! | --- | --- |
+//! | a command line or a desktop program, perhaps several of them at once | `FileStore` (feature `file`): [`SessionBuilder::store`](crate::SessionBuilder::store) |
+//! | a place of your own that one process uses, such as a keychain or a row of your database | [`store_fn`](crate::store_fn): two closures |
+//! | a place of your own that several processes share | [`TokenStore`](crate::TokenStore), checked by `testing::check_store` (feature `testing`) |
+//! | a server with many users | [`SessionsBuilder::store`](crate::SessionsBuilder::store) over any of these |
+//! | a program that saves at its end, and nowhere else | [`Session::record`](crate::Session::record). Mind what it says of refresh tokens |
+//!
+//! # A program that starts again
+#![cfg_attr(feature = "file", doc = "```")]
+#![cfg_attr(not(feature = "file"), doc = "```ignore")]
+//! use tower_reauth::{FileStore, RefreshTokenGrant, Session, TokenEndpoint};
+//!
+//! # fn with(folder: &std::path::Path, endpoint: TokenEndpoint) -> Result<(), tower_reauth::Error> {
+//! let store = FileStore::open(folder)?;
+//! let session = Session::builder(RefreshTokenGrant::stored(endpoint)).store(store, "alice").build();
+//! # Ok(()) }
+//! ```
+//!
+//! The first call looks into the store. If the access token there is still good, the call goes out with it, and the token endpoint
+//! is not asked. If there is nothing, the session is [`Refused`](crate::Status::Refused): the user has to log in.
+//!
+//! A **login** is done with whatever you use for it, the `oauth2` crate for example. Its result is a [`Record`](crate::Record),
+//! with the feature `oauth2` by `Record::from_oauth2(&response)?`:
+//!
+//! ```
+//! # use tower_reauth::{Error, RefreshTokenGrant, Session, TokenEndpoint, TokenSet, TokenStore};
+//! # async fn with(store: impl TokenStore, endpoint: TokenEndpoint, tokens: TokenSet) -> Result<(), Error> {
+//! let grant = RefreshTokenGrant::stored(endpoint);
+//! let session = Session::builder(grant).store(store, "alice").record(tokens)?.build();
+//! session.save().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! With a grant that has a credential of its own, a password or a client secret, the store saves token requests: the session
+//! goes on with the tokens that it finds, and falls back on its grant as always.
+//!
+//! # What is kept
+//! One [`Record`](crate::Record) for each key: the access token and its end, the refresh token in force, the scope, `id_token` and
+//! the like; when the login began and was used last; whose it is, as a salted hash; a version; and what became of the login's own
+//! credential, so that its limits hold for all processes together. [`Record::to_json`](crate::Record::to_json) has the format.
+//!
+//! A record of **another owner** is never used and never written over: of another token endpoint, client or user, or of
+//! another [`owner`](crate::SessionBuilder::owner). Calls that need a token fail with [`ErrorKind::Store`](crate::ErrorKind::Store), and
+//! nothing is sent. What cannot be read, since it is cut off, of a newer release or encrypted with another key, is not written
+//! over either; a grant with a credential of its own goes on without the store then.
+//! [`Session::login`](crate::Session::login) takes the place of another owner's record; what cannot be read, remove by hand.
+//!
+//! # A renewal with a store
+//! 1. *Look.* If another process has renewed the token meanwhile, it is adopted, and nothing is sent.
+//! 2. *Lease.* One process at a time may send token requests, if the store knows leases.
+//! 3. *Look again*: the holder before may have brought a token.
+//! 4. *Claim.* The record says until when this token request may be under way. Whoever finds another process's claim waits until it
+//!    is over.
+//! 5. *Spend*: the token request, by refresh token or grant.
+//! 6. *Save*, before anybody is handed the new token. A save compares the version, so a late one never replaces a newer record.
+//! 7. *Tell*: the calls that wait go on.
+//!
+//! All of this is one wait of the [call's own clock](crate::SessionBuilder::waiting_time).
+//!
+//! A process looks for news even if it needs none: every 30 s while there are calls, and with a call, once a second at most, while
+//! it has no good token. So a logout in another process is noticed within 30 s. With a token from another process the request is
+//! sent again as if that process's renewal had been its own. It does not count as a renewal.
+//!
+//! # When a process is killed
+//! | killed | the next process finds | and |
+//! | --- | --- | --- |
+//! | before the claim | the record as it was; the lease is free | renews |
+//! | after the claim, before the token request is sent | the claim | waits until the claim is over, then renews. With a grant of its own it uses that: the refresh token may be spent |
+//! | while the token request is under way | the claim, and a refresh token that the server may have replaced | as above. If the refresh token was spent, only the grant helps. Without one the session is `Refused` |
+//! | after the answer, before the save | the same | the same: nobody knows the new refresh token |
+//! | in the middle of the save | the record before it or the new one, never half of one | as in the row above or below |
+//! | after the save | the new record | goes on with it |
+//!
+//! A claim lasts as long as the renewal may take: see [`renewal_limit`](crate::SessionBuilder::renewal_limit), 120 s by default. A
+//! command line that should not wait so long after a crash sets a shorter one, with a
+//! [`TokenEndpoint::timeout`](crate::TokenEndpoint::timeout) that is shorter still.
+//!
+//! Processes on several machines need clocks that agree within a minute, or a store that knows leases: a claim is a time of day.
+//!
+//! A process that was *stopped* (SIGSTOP, a debugger, a sleeping laptop) keeps its lease. The others pass it over once its claim is
+//! over, and after 10 s if it has none. When it goes on, its save finds the newer version, and it adopts that.
+//!
+//! # When the store fails
+//! | what | then |
+//! | --- | --- |
+//! | it cannot be read, or does not answer within 2 s | Calls go on with the token that is there. A renewal uses the session's own grant. A refresh token that stands in the store is never spent without it: calls fail with [`ErrorKind::Store`](crate::ErrorKind::Store), or get their rejection |
+//! | it cannot be written before a renewal | the same: the claim is a write |
+//! | it cannot be written after the answer | The tokens are handed out 2 s later at most. The lease is kept, and the save is tried again, every 5 s at most, until it succeeds or something newer stands there. [`Session::shutdown`](crate::Session::shutdown) waits for that |
+//! | it works again | the next call, a second later at most, renews |
+//! | it has lost something | a record without a mark of a logout is written again |
+//! | the clock of a machine is wrong | A token of another process that seems to have expired is tried before it is renewed. A claim never lasts longer than it was said to take |
+//!
+//! The events `token store failed` and `token store works` tell of it, once each.
+//!
+//! # Logout
+//! [`logout`](crate::Session::logout) puts a mark in the place of the record, then revokes the newest tokens that stood there. The
+//! mark holds no secrets. It keeps every process from bringing the login back: one that saves a late answer finds the mark, and
+//! revokes that answer. If the mark cannot be written, the future says so, and it is tried again until it is.
+//!
+//! A *later login* under the same key ends the sessions of the one before, in all processes. If the application gave both the same
+//! [`owner`](crate::SessionBuilder::owner), they go on with the new login instead.
+//!
+//! [`forget`](crate::Session::forget), and dropping the last handle, leave the record alone: the next process goes on with it.
+//!
+//! # Many users
+//! With [`SessionsBuilder::store`](crate::SessionsBuilder::store), a key that this process does not know is looked up in the store,
+//! once for all requests that ask. [`look_up`](crate::Sessions::look_up) does it without a request. Eviction for want of room drops a
+//! session from memory alone, and the next request brings it back.
+//!
+//! # At rest
+//! Whoever can read a record can use the login. `FileStore` keeps others out by the permissions of its folder, and encrypts its
+//! files if you give it a key. Where the key comes from is up to you: the example `cli` takes it from the desktop's keychain, or
+//! from an environment variable. [`store_fn`](crate::store_fn) leaves encryption to your closures.

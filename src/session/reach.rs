@@ -1,0 +1,57 @@
+//! Reaching for a session's record: bounded in time, and told where it fails.
+
+use std::{future::Future, time::Duration};
+
+use tokio::time::timeout;
+
+use super::state::Shelf;
+use crate::{
+    error::Error,
+    events,
+    identity::SessionName,
+    store::{Leased, Record, Saved, Version},
+};
+
+/// Nothing waits longer for a store.
+const LIMIT: Duration = Duration::from_secs(2);
+
+impl Shelf {
+    pub(super) async fn load(&self, session: SessionName) -> Result<Option<Record>, Error> {
+        self.within_limit(session, "loading the record", self.store.load(&self.key)).await
+    }
+
+    pub(super) async fn save(
+        &self,
+        session: SessionName,
+        record: &Record,
+        seen: Option<Version>,
+    ) -> Result<Saved, Error> {
+        self.within_limit(session, "saving the record", self.store.save(&self.key, record, seen)).await
+    }
+
+    pub(super) async fn lease(&self, session: SessionName) -> Result<Leased, Error> {
+        self.within_limit(session, "asking for the lease", self.store.lease(&self.key)).await
+    }
+
+    pub(super) async fn changed(&self, session: SessionName, seen: Option<Version>) -> Result<bool, Error> {
+        self.within_limit(session, "looking for news", self.store.changed(&self.key, seen)).await
+    }
+
+    async fn within_limit<T>(
+        &self,
+        session: SessionName,
+        step: &'static str,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let slow = |_| Err(Error::store("the store did not answer within 2 s"));
+        let answer = timeout(LIMIT, answer).await.unwrap_or_else(slow);
+        let answer = answer.map_err(|error| Error::store(format!("{step} failed")).with_source(error));
+        let is_news = self.fails(answer.is_err());
+        match &answer {
+            Err(error) => events::store_failed(session, error, is_news),
+            Ok(_) if is_news => events::store_works_again(session),
+            Ok(_) => {}
+        }
+        answer
+    }
+}

@@ -1,0 +1,106 @@
+//! A session's record, for programs that keep it themselves or want it saved now.
+
+use tokio::time::Instant;
+
+use super::{Session, state::logged_out, waiting::Waiting};
+use crate::{
+    error::{Error, ErrorKind},
+    store::{Record, Saved},
+};
+
+/// Whoever is overtaken so often gives up.
+const ROUNDS: u32 = 8;
+
+impl Session {
+    /// What is needed to go on with this login later, or in another process; `None` where there is no login, or nothing but the
+    /// session's own credentials. It holds no password.
+    ///
+    /// [`SessionBuilder::record`](crate::SessionBuilder::record) goes on from it. **Save it again whenever the token changes**: many
+    /// servers give a new refresh token with each refresh, and an old one that comes again ends the whole login. A
+    /// [store](crate::SessionBuilder::store) does that by itself, before the new token is used.
+    ///
+    /// ```
+    /// use secrecy::ExposeSecret;
+    /// use tower_reauth::{Record, Session, TokenSet, grant_fn};
+    ///
+    /// # fn grant() -> impl tower_reauth::Grant {
+    /// #     grant_fn(|_| async { Ok(TokenSet::new("a-token")?.with_lifetime(std::time::Duration::from_secs(3600))) })
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower_reauth::Error> {
+    /// let session = Session::new(grant());
+    /// session.token().await?;
+    /// let text = session.record().expect("there is a token").to_json();
+    ///
+    /// // In another process:
+    /// let session = Session::builder(grant()).record(Record::from_json(text.expose_secret())?)?.build();
+    /// assert_eq!(session.token().await?.token_set().access_token().expose_secret(), "a-token");
+    /// # Ok(()) }
+    /// ```
+    pub fn record(&self) -> Option<Record> {
+        let now = Instant::now();
+        crate::clock::look(now);
+        self.inner.read(|state| {
+            let login = state.login.as_ref()?;
+            let record = login.record(now);
+            (record.access_token().is_some() || record.refresh_token().is_some()).then_some(record)
+        })
+    }
+
+    /// Saves what the session holds in its [store](crate::SessionBuilder::store), unless it stands there already. A session saves
+    /// each new token set by itself: this is for the end of a login that was done elsewhere, and for the end of a program.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`] if the store failed, or there is none. [`ErrorKind::LoggedOut`] if there is no login any more.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, or on one without timers.
+    ///
+    /// # Cancel safety
+    /// What was begun may be saved or not. Nothing else is lost.
+    pub async fn save(&self) -> Result<(), Error> {
+        let name = self.inner.name();
+        for _ in 0..ROUNDS {
+            // A renewal that is under way saves what it brings.
+            let landing = self.inner.read(|state| {
+                let flight = state.login.as_ref()?.flight()?;
+                Some(Waiting::new(flight, &self.inner, self.inner.settings.flight_limit))
+            });
+            if let Some(landing) = landing {
+                let _ = landing.await;
+            }
+            let shelf = self.inner.read(|state| state.shelf().cloned());
+            let shelf = shelf.ok_or_else(|| Error::new(ErrorKind::Store, "the session has no store"))?;
+            let epoch = self.epoch()?;
+            let found = shelf.load(name).await?;
+            let now = Instant::now();
+            let to_save = self.inner.change(|state| {
+                let login = state.login.as_mut().filter(|login| login.epoch == epoch).ok_or_else(logged_out)?;
+                if login.known().is_some_and(|known| known.is_fresh()) {
+                    login.note(found.as_ref(), shelf.claimant, now);
+                }
+                let known = login.known().ok_or_else(logged_out)?;
+                let is_there = found.as_ref().map(Record::version) == known.version() && !known.unsaved;
+                let (seen, record) = (known.seen(), login.record(now));
+                let is_empty = record.access_token().is_none() && record.refresh_token().is_none();
+                Ok::<_, Error>((!is_there && !is_empty).then_some((record, seen)))
+            })?;
+            let Some((record, seen)) = to_save else { return Ok(()) };
+            match shelf.save(name, &record, seen).await? {
+                Saved::Saved => {
+                    // Its lease goes with it, without the lock.
+                    let _done =
+                        shelf.pending(|pending| pending.take_if(|pending| pending.record.version <= record.version));
+                    self.inner.change(|state| {
+                        let login = state.login.as_mut().filter(|login| login.epoch == epoch);
+                        if let Some(known) = login.and_then(|login| login.known_mut()) {
+                            known.brings(&record, false);
+                        }
+                    });
+                    return Ok(());
+                }
+                Saved::Overtaken(newer) => self.inner.take_in(&shelf, epoch, &newer),
+            }
+        }
+        Err(Error::store("other processes saved something newer again and again"))
+    }
+}

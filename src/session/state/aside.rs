@@ -1,0 +1,15 @@
+//! What few sessions have: subscribers of their status, somebody who waits for their tasks to end, a place in a store.
+
+use std::sync::Arc;
+
+use tokio::sync::{oneshot, watch};
+
+use super::{shelf::Shelf, status::Status};
+
+/// Made when it is first needed: sessions are held by the million.
+#[derive(Default)]
+pub(crate) struct Aside {
+    pub(crate) shelf: Option<Arc<Shelf>>,
+    pub(crate) status: Option<watch::Sender<Status>>,
+    pub(crate) idle: Vec<oneshot::Sender<()>>,
+}

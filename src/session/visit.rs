@@ -1,0 +1,306 @@
+//! A flight's way through the store: look, lease, look again, claim, and after the answer save.
+//!
+//! 1. What others have saved is adopted before anything is sent.
+//! 2. A token request goes out only with the lease, where the store knows leases, and after a claim was written that says until
+//!    when the request may still arrive. Whoever finds another's claim waits until it is over, and looks again. That may take as
+//!    long as a renewal; the flight's own limit counts from its own claim.
+//! 3. A holder of the lease that claims nothing for a while, stopped perhaps, is passed over. What protects then is the version:
+//!    each save compares it.
+//! 4. New tokens are saved before anybody is handed them. Where that fails, they are handed out after two seconds, the lease is
+//!    held on to, and [`pending`](super::pending) goes on.
+//! 5. Where the store cannot be reached, a refresh token that stands in it is never spent.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+
+use super::{
+    holding::Holding,
+    inner::{Inner, with_login},
+    look::{Look, end, look},
+    pending,
+    state::{Brought, Found, Known, Order, Pending, Rung, Shelf, claim, logged_out},
+};
+use crate::{
+    clock,
+    error::{Error, ErrorKind, TokenVerdict},
+    events,
+    store::{Leased, Record, Saved, Trials, Version},
+    token::TokenSet,
+};
+
+/// A holder of the lease that claims nothing is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks at what others do.
+const POLL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
+/// Whoever is overtaken so often gives up for now.
+const ROUNDS: u32 = 16;
+
+/// What a flight holds of the store while its token request is under way.
+pub(super) struct Visit {
+    lease: Holding,
+    /// As it stands in the store, with the claim.
+    record: Record,
+    seen: Option<Version>,
+    /// Of a login that begins here, nothing stands in the store before it has tokens.
+    fresh: bool,
+    /// Without the store, this rung and no other.
+    only: Option<Rung>,
+}
+
+pub(super) enum Entered {
+    /// Another process was first.
+    Found(Box<Record>),
+    Visit(Box<Visit>),
+}
+
+/// Before anything is sent.
+pub(super) async fn enter(
+    session: &Weak<Inner>,
+    order: &mut Order,
+    shelf: &Arc<Shelf>,
+    limit: &mut Instant,
+) -> Result<Entered, Error> {
+    let name = order.session;
+    let (end, whole) = (*limit, limit.saturating_duration_since(Instant::now()));
+    let mut lease = Holding::of_pending(shelf);
+    let (mut asked, mut pause, mut patience) = (lease.is_held(), POLL.0, Instant::now() + PATIENCE);
+    let mut rounds = 0;
+    loop {
+        let claim_there = match look(session, order, shelf).await? {
+            Look::Found(record) => return Ok(Entered::Found(record)),
+            Look::Same(claim) => claim,
+            Look::Failed(error) => return without(session, order, lease, error),
+        };
+        match with_login(session, order, |login| login.held_back(Instant::now()))? {
+            // It was held back by the store alone, and that works again.
+            Some(error) if error.kind() == ErrorKind::Store => order.looks = false,
+            Some(error) => return Err(error),
+            None if order.looks => return Err(Error::store("there is nothing new in the store")),
+            None => {}
+        }
+        let foreign = claim_there.filter(|claim| claim.by != shelf.claimant);
+        let left = foreign.map_or(Duration::ZERO, |spending| spending.left(clock::date()));
+        if !left.is_zero() {
+            patience = Instant::now() + left.max(PATIENCE);
+        }
+        let mut taken = false;
+        if !asked && left.is_zero() {
+            match shelf.lease(name).await {
+                Ok(Leased::Held(held)) => {
+                    // What happened before is seen now.
+                    lease.take(held);
+                    asked = true;
+                    continue;
+                }
+                Ok(Leased::Unknown) => asked = true,
+                Ok(Leased::Taken) if Instant::now() >= patience => {
+                    events::lease_passed_over(name);
+                    asked = true;
+                }
+                Ok(Leased::Taken) => taken = true,
+                Err(error) => return without(session, order, lease, error),
+            }
+        }
+        if !taken && left.is_zero() {
+            // What it took to wait for others is not taken from the token request: that would be cut off, and its answer lost.
+            *limit = Instant::now() + whole;
+            let (record, seen, fresh, has_own) = with_login(session, order, |login| {
+                login.flies_until(*limit);
+                let fresh = login.known().is_none_or(|known| known.is_fresh() && known.version().is_none());
+                let seen = login.known().and_then(|known| known.seen());
+                (login.record(Instant::now()), seen, fresh, login.has_own_credential())
+            })?;
+            // A login that begins here must not end the one before it, until it has tokens. One that has nothing to send leaves no
+            // trace.
+            let is_empty = record.refresh_token().is_none() && !has_own;
+            if (fresh && seen.is_some()) || is_empty {
+                return Ok(Visit { lease, record, seen, fresh, only: None }.into());
+            }
+            let spending = Some(claim(shelf.claimant, whole));
+            let record = Record { spending, ..record };
+            match shelf.save(name, &record, seen).await {
+                Ok(Saved::Saved) => {
+                    // What waited to be saved stands there now.
+                    shelf.pending(|pending| pending.take_if(|pending| pending.record.version == record.version));
+                    let noted = with_login(session, order, |login| {
+                        if let Some(known) = login.known_mut() {
+                            known.is_now(&record);
+                            known.unsaved = false;
+                        }
+                    });
+                    let seen = Some(record.version);
+                    let mut visit = Visit { lease, record, seen, fresh: false, only: None };
+                    if let Err(error) = noted {
+                        visit.release(session, order, &error.clone().not_sent()).await;
+                        return Err(error);
+                    }
+                    return Ok(visit.into());
+                }
+                // Another one was first: what it wrote is looked at.
+                Ok(Saved::Overtaken(_)) => {}
+                Err(error) => return without(session, order, lease, error),
+            }
+            rounds += 1;
+        }
+        if Instant::now() + pause >= end || rounds >= ROUNDS {
+            return Err(Error::store("another process renews this token, and does not come to an end"));
+        }
+        sleep(if left.is_zero() { pause } else { pause.min(left) }).await;
+        pause = (pause * 2).min(POLL.1);
+    }
+}
+
+/// The store cannot be reached: what it may hold is not spent (DESIGN 10.9).
+fn without(session: &Weak<Inner>, order: &Order, lease: Holding, error: Error) -> Result<Entered, Error> {
+    if order.looks {
+        return Err(error);
+    }
+    let (record, seen, fresh, rung) = with_login(session, order, |login| {
+        let known = login.known();
+        let fresh = known.is_none_or(|known| known.is_fresh());
+        let free = known.is_none_or(Known::is_free);
+        let rung = login.rung_without_store(Instant::now(), free);
+        (login.record(Instant::now()), known.and_then(|known| known.seen()), fresh, rung)
+    })?;
+    let Some(rung) = rung? else { return Err(error) };
+    Ok(Visit { lease, record, seen, fresh, only: Some(rung) }.into())
+}
+
+impl Visit {
+    /// The rung to take where the store cannot be reached.
+    pub(super) fn only(&self) -> Option<Rung> {
+        self.only
+    }
+
+    /// A look before a refusal is believed.
+    pub(super) async fn look(&self, session: &Weak<Inner>, order: &Order) -> Option<Box<Record>> {
+        match look(session, order, self.lease.shelf()).await {
+            Ok(Look::Found(record)) => Some(record),
+            _ => None,
+        }
+    }
+
+    /// Saves the tokens before anybody is handed them.
+    pub(super) async fn keep(
+        &mut self,
+        session: &Weak<Inner>,
+        order: &Order,
+        tokens: TokenSet,
+    ) -> Result<Brought, Error> {
+        // Invariant 6: what comes after a logout is not for the store. The landing revokes it.
+        if order.parting().revoke {
+            return Ok(Brought::Tokens(tokens));
+        }
+        let wall = clock::date();
+        let mut record = self.record.clone().with_tokens(tokens.clone(), wall);
+        record.version = if self.fresh { record.version } else { record.version.next() };
+        record.spending = None;
+        record.trials = Trials { worked: record.trials.worked || order.spent.is_none(), ..Trials::default() };
+        let mut rounds = 0;
+        let saved = loop {
+            rounds += 1;
+            match self.lease.shelf().save(order.session, &record, self.seen).await {
+                // The login before this one went on: this one takes its place all the same.
+                Ok(Saved::Overtaken(older)) if self.fresh && rounds < ROUNDS => {
+                    let epoch = record.version.epoch().max(older.version.epoch().saturating_add(1));
+                    (record.version, self.seen) = (Version::first(epoch), Some(older.version));
+                }
+                saved => break saved,
+            }
+        };
+        // Nor does what was saved in the meantime bring the login back.
+        if order.parting().revoke {
+            self.mark(session, order, record.version).await;
+            return Ok(Brought::Tokens(tokens));
+        }
+        match saved {
+            Ok(Saved::Saved) => {
+                self.lease.shelf().pending(|pending| pending.take());
+                Ok(Brought::Saved { tokens, record: Box::new(record), unsaved: false })
+            }
+            Ok(Saved::Overtaken(newer)) => {
+                self.lease.shelf().pending(|pending| pending.take());
+                self.overtaken(session, order, tokens, newer).await
+            }
+            Err(_) => {
+                let (lease, endpoint) = (self.lease.give(), order.endpoint.clone());
+                // What takes an older one's place compares by its own version; what has not seen the store yet takes nobody's.
+                let is_own = self.fresh || self.seen.is_some_and(|seen| seen.epoch() == record.version.epoch());
+                let seen = if is_own { Some(record.version) } else { self.seen };
+                let pending = Pending { record: record.clone(), seen, endpoint, lease };
+                pending::save_later(session, order.session, order.epoch, self.lease.shelf(), pending);
+                Ok(Brought::Saved { tokens, record: Box::new(record), unsaved: true })
+            }
+        }
+    }
+
+    async fn overtaken(
+        &self,
+        session: &Weak<Inner>,
+        order: &Order,
+        tokens: TokenSet,
+        newer: Box<Record>,
+    ) -> Result<Brought, Error> {
+        let judged = with_login(session, order, |login| {
+            login.known().map_or(Found::Same, |known| known.judge(Some(&newer), login.has_own_credential()))
+        });
+        if newer.is_logged_out() || order.parting().revoke {
+            // Logged out: nobody else has this pair, and it is nobody's; whether the session is still there or not.
+            pending::revoke(order.session, order.endpoint.as_ref(), &tokens).await;
+        }
+        match judged? {
+            Found::News(record) => Ok(Brought::Found(record)),
+            Found::Ended => Err(end(session, order)),
+            Found::Foreign(error) => Err(error),
+            Found::Same | Found::Nobody => Err(logged_out()),
+        }
+    }
+
+    /// Puts the mark of a logout over what this flight saved.
+    async fn mark(&self, session: &Weak<Inner>, order: &Order, version: Version) {
+        let record = Record::mark(version.next(), clock::date());
+        let seen = Some(record.version);
+        if self.lease.shelf().save(order.session, &record, seen).await.is_err() {
+            let pending = Pending { record, seen, endpoint: None, lease: None };
+            pending::save_later(session, order.session, order.epoch, self.lease.shelf(), pending);
+        }
+    }
+
+    /// Takes the claim back, and leaves word of what the server said.
+    pub(super) async fn release(&mut self, session: &Weak<Inner>, order: &Order, error: &Error) {
+        let wall = clock::date();
+        if let Some(spending) = self.record.spending {
+            if order.parting().revoke {
+                return self.mark(session, order, self.record.version).await;
+            }
+            let left = with_login(session, order, |login| {
+                let doubtful = login.known().map(Known::is_doubtful);
+                (login.record(Instant::now()), doubtful)
+            });
+            let doubtful = left.as_ref().is_ok_and(|(_, doubtful)| *doubtful == Some(true));
+            if let Ok((record, Some(_))) = left {
+                self.record.trials = record.trials;
+                self.record.refresh_token = record.refresh_token;
+            }
+            self.record.spending = Some(match error.verdict(order.session.id) {
+                TokenVerdict::Broken { .. } if error.status().is_none() => spending,
+                TokenVerdict::Broken { .. } => spending.over(wall),
+                // What another process began is as uncertain as before.
+                _ if doubtful => spending.over(wall),
+                _ => spending.void(),
+            });
+            // Where it fails the claim ends by itself.
+            let _ = self.lease.shelf().save(order.session, &self.record, self.seen).await;
+        }
+    }
+}
+
+impl From<Visit> for Entered {
+    fn from(visit: Visit) -> Self {
+        Self::Visit(Box::new(visit))
+    }
+}

@@ -1,0 +1,89 @@
+//! Keys of 32 bytes.
+
+use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
+use secrecy::{ExposeSecret, SecretBox};
+use zeroize::Zeroizing;
+
+use crate::error::{Error, ErrorKind};
+
+pub(super) const LENGTH: usize = 32;
+
+/// A key of 32 random bytes for a [`FileStore`](crate::FileStore). It is wiped when it is dropped, and `Debug` does not show it.
+///
+/// ```
+/// use tower_reauth::StoreSecret;
+///
+/// // From a keyring, which holds bytes:
+/// let bytes = [7; 32];
+/// let secret = StoreSecret::from(bytes);
+/// // From an environment variable; `openssl rand -base64 32` makes one:
+/// let secret = StoreSecret::from_base64("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")?;
+/// assert_eq!(format!("{secret:?}").find("MDEy"), None);
+/// # Ok::<(), tower_reauth::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct StoreSecret(SecretBox<[u8; LENGTH]>);
+
+impl StoreSecret {
+    /// The key of a base64 text, in either alphabet, with or without padding. White space around it does not count.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`]: the text is not base64, or not of 32 bytes.
+    pub fn from_base64(text: &str) -> Result<Self, Error> {
+        let text = text.trim().trim_end_matches('=');
+        let bytes = if text.contains(['-', '_']) {
+            Base64UrlUnpadded::decode_vec(text)
+        } else {
+            Base64Unpadded::decode_vec(text)
+        };
+        let bytes = Zeroizing::new(bytes.map_err(|_| wrong("the key of a token store is not base64".to_owned()))?);
+        let length = bytes.len();
+        let bytes = bytes.as_slice().try_into();
+        bytes.map(|bytes: &[u8; LENGTH]| Self(SecretBox::new(Box::new(*bytes)))).map_err(|_| {
+            wrong(format!(
+                "the key of a token store has {length} bytes, not {LENGTH}: `openssl rand -base64 32` makes one"
+            ))
+        })
+    }
+
+    pub(super) fn expose(&self) -> &[u8; LENGTH] {
+        self.0.expose_secret()
+    }
+}
+
+impl From<[u8; LENGTH]> for StoreSecret {
+    fn from(bytes: [u8; LENGTH]) -> Self {
+        Self(SecretBox::new(Box::new(bytes)))
+    }
+}
+
+fn wrong(what: String) -> Error {
+    Error::new(ErrorKind::Invalid, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_in_either_alphabet() {
+        let bytes = [0xfb; LENGTH];
+        for text in [
+            "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/s=",
+            "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/s",
+            " -_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s=\n",
+        ] {
+            assert_eq!(StoreSecret::from_base64(text).unwrap().expose(), &bytes);
+        }
+    }
+
+    #[test]
+    fn wrong_keys_are_refused_and_not_shown() {
+        for text in ["", "hunter2hunter2", "hunter2!hunter2!", "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7"] {
+            let error = StoreSecret::from_base64(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            let said = format!("{error} {error:?}");
+            assert!(text.is_empty() || !said.contains(text), "{said}");
+        }
+    }
+}

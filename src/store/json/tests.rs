@@ -1,0 +1,255 @@
+//! Tests of the JSON form.
+
+use std::ops::RangeInclusive;
+
+use proptest::{collection, option, prelude::*};
+
+use super::*;
+use crate::error::ErrorKind;
+
+/// Written by the first release. These texts never change; a new member gets a text of its own.
+const FULL: &str = concat!(
+    r#"{"format":1,"epoch":1700000000123,"number":7,"random":"00000000000000ff","#,
+    r#""owner":"AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8AAQIDBAUGBwgJCgsMDQ4P","named":true,"#,
+    r#""created":1700000000.123,"used":1700000001.5,"#,
+    r#""access_tokens":[{"token":"access-s3cret","issued_at":1700000000.25,"expires_at":1700003600.75}],"#,
+    r#""refresh_token":"refresh-s3cret","scope":"openid \"a\"","#,
+    r#""extra":{"id_token":"extra-s3cret","mac":"extra-s3cret"},"#,
+    r#""spending":{"by":"fedcba9876543210","since":1700000000.0,"until":1700000060.0},"#,
+    r#""trials":{"worked":true,"sends":[1700000000.0,1700000000.125],"refused":{"at":1700000002.0,"code":"invalid_grant"}}}"#,
+);
+const BARE: &str = concat!(
+    r#"{"format":1,"epoch":0,"number":0,"random":"0000000000000000","created":0.0,"used":0.0,"#,
+    r#""access_tokens":[{"token":"access-s3cret","issued_at":0.0}]}"#,
+);
+const MARK: &str = concat!(
+    r#"{"format":1,"epoch":18446744073709551615,"number":18446744073709551615,"random":"ffffffffffffffff","#,
+    r#""created":1700000000.0,"used":1700000000.0,"logged_out":true}"#,
+);
+
+fn at(milliseconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(milliseconds)
+}
+
+fn text(record: &Record) -> String {
+    record.to_json().expose_secret().to_owned()
+}
+
+/// The error of a text that is no record. It tells nothing of the text.
+fn error(text: &str) -> String {
+    let error = Record::from_json(text).expect_err(text);
+    assert_eq!(error.kind(), ErrorKind::Store);
+    let shown = format!("{error} {error:?}");
+    assert!(!shown.contains("s3cret"), "{shown}");
+    error.to_string()
+}
+
+#[test]
+fn what_the_first_release_wrote_is_read() {
+    let record = Record::from_json(FULL).unwrap();
+    assert_eq!(record.version(), Version::from_parts(1_700_000_000_123, 7, 0xff));
+    let owner = record.owner.as_ref().unwrap();
+    let bytes: Vec<u8> = (0..16).collect();
+    assert_eq!((&owner.salt[..], &owner.hash[..16], &owner.hash[16..]), (&*bytes, &*bytes, &*bytes));
+    assert!(owner.named);
+    assert_eq!((record.created(), record.last_used()), (at(1_700_000_000_123), at(1_700_000_001_500)));
+    assert!(!record.is_logged_out());
+    assert_eq!(record.access_token().unwrap().expose_secret(), "access-s3cret");
+    assert_eq!(record.access.as_ref().unwrap().issued_at, at(1_700_000_000_250));
+    assert_eq!(record.expires_at(), Some(at(1_700_003_600_750)));
+    assert_eq!(record.refresh_token().unwrap().expose_secret(), "refresh-s3cret");
+    assert_eq!(record.scope(), Some("openid \"a\""));
+    for name in ["id_token", "mac"] {
+        assert_eq!(record.extra(name).unwrap().expose_secret(), "extra-s3cret");
+    }
+    assert_eq!(record.details.names().count(), 2);
+    let by = 0xfedc_ba98_7654_3210;
+    assert_eq!(record.spending, Some(Spending { by, since: at(1_700_000_000_000), until: at(1_700_000_060_000) }));
+    let sends = vec![at(1_700_000_000_000), at(1_700_000_000_125)];
+    let refused = Some(Refused { at: at(1_700_000_002_000), code: Some("invalid_grant".into()) });
+    assert_eq!(record.trials, Trials { worked: true, sends, refused });
+
+    let mark = Record::from_json(MARK).unwrap();
+    assert!(mark.is_logged_out() && mark.access_token().is_none() && mark.refresh_token().is_none());
+    assert_eq!(mark.version(), Version::from_parts(u64::MAX, u64::MAX, u64::MAX));
+
+    let bare = Record::from_json(BARE).unwrap();
+    assert_eq!((bare.expires_at(), bare.scope(), bare.spending), (None, None, None));
+    assert!(bare.owner.is_none() && bare.refresh_token().is_none() && bare.trials.is_empty());
+}
+
+#[test]
+fn what_is_written_is_what_the_first_release_wrote() {
+    for fixture in [FULL, BARE, MARK] {
+        assert_eq!(text(&Record::from_json(fixture).unwrap()), fixture);
+    }
+}
+
+#[test]
+fn text_that_is_cut_off_anywhere_is_an_error() {
+    for fixture in [FULL, BARE, MARK] {
+        for end in 0..fixture.len() {
+            assert!(error(&fixture[..end]).contains("cut off"));
+        }
+    }
+}
+
+#[test]
+fn member_of_another_type_is_an_error_that_names_it() {
+    for (good, bad, name) in [
+        (r#""epoch":1700000000123"#, r#""epoch":"s3cret""#, "`epoch`"),
+        (r#""epoch":1700000000123"#, r#""epoch":-1"#, "`epoch`"),
+        (r#""epoch":1700000000123,"#, "", "`epoch`"),
+        (r#""number":7"#, r#""number":18446744073709551616"#, "`number`"),
+        (r#""number":7"#, r#""number":null"#, "`number`"),
+        (r#""00000000000000ff""#, r#""s3cret""#, "`random`"),
+        (r#""00000000000000ff""#, "255", "`random`"),
+        ("\"AAECAw", "\"s3cret!", "`owner`"),
+        ("\"AAECAw", "\"AAEC", "`owner`"),
+        (r#""named":true"#, r#""named":1"#, "`named`"),
+        ("1700000000.123", "-1", "`created`"),
+        ("1700000000.123", "1e300", "`created`"),
+        ("1700000000.123", "1e19", "`created`"),
+        (r#""created":1700000000.123,"#, "", "`created`"),
+        ("1700000001.5", r#""s3cret""#, "`used`"),
+        (r#"[{"token":"access-s3cret""#, r#"["s3cret",{"token":"access-s3cret""#, "`access_tokens`"),
+        (r#"{"token":"access-s3cret","#, "{", "`access_tokens`"),
+        (r#""access-s3cret""#, "{}", "`token`"),
+        ("1700003600.75", "[]", "`expires_at`"),
+        (r#""refresh-s3cret""#, r#"["s3cret"]"#, "`refresh_token`"),
+        (r#""openid \"a\"""#, "3", "`scope`"),
+        (r#""id_token":"extra-s3cret""#, r#""s3cret":7"#, "`extra`"),
+        (r#""fedcba9876543210""#, r#""s3cret""#, "`by`"),
+        (r#""until":1700000060.0"#, r#""later":0"#, "`spending`"),
+        ("[1700000000.0,", "[-7,", "`trials`"),
+        (r#""code":"invalid_grant""#, r#""code":{}"#, "`code`"),
+        (r#""at":1700000002.0"#, r#""ta":1700000002.0"#, "`trials`"),
+    ] {
+        let changed = FULL.replacen(good, bad, 1);
+        assert_ne!(changed, FULL, "{good}");
+        let error = error(&changed);
+        assert!(error.contains(name), "{bad}: {error}");
+    }
+}
+
+#[test]
+fn format_that_is_not_known_is_an_error_that_says_so() {
+    assert!(error(&FULL.replacen(r#""format":1"#, r#""format":2"#, 1)).contains("its format is 2"));
+    for format in ["", r#""format":null,"#, r#""format":"s3cret","#, r#""format":1.5,"#] {
+        assert!(error(&FULL.replacen(r#""format":1,"#, format, 1)).contains("no `format`"), "{format}");
+    }
+}
+
+#[test]
+fn members_that_are_not_known_are_passed_over() {
+    let more = FULL
+        .replace(r#"{"format":1"#, r#"{"later":{"a":[null,"s3cret"]},"format":1"#)
+        .replace(r#"{"token":"#, r#"{"resource":"https://a.example","token":"#)
+        .replace("}],", r#"},{"token":"of another resource"}],"#)
+        .replace(r#"{"by":"#, r#"{"later":1,"by":"#)
+        .replace(r#"{"worked":"#, r#"{"later":1,"worked":"#);
+    assert_eq!(text(&Record::from_json(&more).unwrap()), FULL);
+    let spaced = FULL.replace(',', " ,\r\n\t");
+    assert_eq!(text(&Record::from_json(&spaced).unwrap()), FULL);
+    // What a mark holds beside is not taken back to life.
+    let mark = FULL.replace(r#""created""#, r#""logged_out":true,"created""#);
+    let mark = Record::from_json(&mark).unwrap();
+    assert!(mark.is_logged_out() && !text(&mark).contains("s3cret"));
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let shown = format!("{:?}", Record::from_json(FULL).unwrap());
+    assert!(shown.contains("[redacted]") && shown.contains("id_token") && !shown.contains("s3cret"), "{shown}");
+}
+
+/// To the millisecond, until the year 9999.
+fn times() -> impl Strategy<Value = SystemTime> {
+    const ALL: RangeInclusive<u64> = 0..=253_402_300_799_999;
+    prop_oneof![ALL, 1_700_000_000_000..=1_800_000_000_000_u64].prop_map(at)
+}
+
+fn secrets() -> impl Strategy<Value = SecretString> {
+    any::<String>().prop_map(Into::into)
+}
+
+fn boxed() -> impl Strategy<Value = Box<str>> {
+    any::<String>().prop_map(Into::into)
+}
+
+prop_compose! {
+    fn records()(
+        version in any::<[u64; 3]>(),
+        owner in option::of(any::<([u8; SALT], [u8; HASH], bool)>()),
+        (created, used) in (times(), times()),
+        access in option::of((secrets(), times(), option::of(times()))),
+        refresh_token in option::of(secrets()),
+        scope in option::of(boxed()),
+        extra in collection::btree_map(boxed(), secrets(), 0..40),
+        spending in option::of((any::<u64>(), times(), times())),
+        (worked, sends) in (any::<bool>(), collection::vec(times(), 0..100)),
+        refused in option::of((times(), option::of(boxed()))),
+    ) -> Record {
+        Record {
+            version: Version::from_parts(version[0], version[1], version[2]),
+            owner: owner.map(|(salt, hash, named)| Owner { salt, hash, named }),
+            created,
+            used,
+            logged_out: false,
+            access: access.map(|(token, issued_at, expires_at)| Access { token, issued_at, expires_at }),
+            refresh_token,
+            details: Details::new(scope, extra),
+            spending: spending.map(|(by, since, until)| Spending { by, since, until }),
+            trials: Trials { worked, sends, refused: refused.map(|(at, code)| Refused { at, code }) },
+        }
+    }
+}
+
+fn extras(record: &Record) -> Vec<(String, String)> {
+    record.details.extras().map(|(name, value)| (name.to_owned(), value.expose_secret().to_owned())).collect()
+}
+
+fn exposed(secret: Option<&SecretString>) -> Option<&str> {
+    secret.map(ExposeSecret::expose_secret)
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back(record in records()) {
+        let again = Record::from_json(&text(&record)).unwrap();
+        prop_assert_eq!(again.version, record.version);
+        prop_assert!(again.owner == record.owner);
+        prop_assert_eq!((again.created, again.used), (record.created, record.used));
+        prop_assert_eq!(exposed(again.access_token()), exposed(record.access_token()));
+        let times = |record: &Record| record.access.as_ref().map(|access| (access.issued_at, access.expires_at));
+        prop_assert_eq!(times(&again), times(&record));
+        prop_assert_eq!(exposed(again.refresh_token()), exposed(record.refresh_token()));
+        prop_assert_eq!(again.scope(), record.scope());
+        prop_assert_eq!(extras(&again), extras(&record));
+        prop_assert_eq!(again.spending, record.spending);
+        prop_assert_eq!(again.trials, record.trials);
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in any::<String>(), start in 0..FULL.len(), length in 0..40_usize) {
+        let _ = Record::from_json(&text);
+        // A good text with something else in its midst.
+        let end = (start + length).min(FULL.len());
+        let _ = Record::from_json(&format!("{}{text}{}", &FULL[..start], &FULL[end..]));
+    }
+
+    #[test]
+    fn mark_keeps_its_version_and_its_time(version in any::<[u64; 3]>(), now in times()) {
+        let version = Version::from_parts(version[0], version[1], version[2]);
+        let again = Record::from_json(&text(&Record::mark(version, now))).unwrap();
+        prop_assert!(again.is_logged_out());
+        prop_assert_eq!((again.version, again.created), (version, now));
+    }
+}
+
+/// A buffer that grows leaves a copy behind that nobody wipes: see the assertion in `to_json`.
+#[test]
+fn buffer_is_large_enough_for_many_small_members() {
+    let extra = (0..2000).map(|number| (format!("{number:x}").into(), "".into())).collect();
+    text(&Record { details: Details::new(None, extra), ..Record::nothing(UNIX_EPOCH) });
+}

@@ -1,0 +1,276 @@
+//! What a store keeps of a session.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use secrecy::SecretString;
+
+use super::{owner::Owner, trials::Trials, version::Version};
+use crate::{
+    clock,
+    error::Error,
+    token::{Details, TokenSet},
+};
+
+/// Before its end a token counts as expired; in the last tenth, if its life is short.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// Clocks that work together differ by less.
+const CLOCK_SKEW: Duration = Duration::from_secs(60);
+
+/// What is needed to go on with a login later, or in another process: the access token with its end, the refresh token, the
+/// scope, `id_token` and the like. It never holds a password, a client secret, a key or an assertion.
+///
+/// [`Session::record`](crate::Session::record) makes one, and
+/// [`SessionBuilder::record`](crate::SessionBuilder::record) goes on from it. A [`TokenStore`](crate::TokenStore) does both by
+/// itself. [`Record::new`] makes one of tokens that came from elsewhere.
+///
+/// Its secrets are wiped when the last clone is dropped. `Debug` does not show them; [`to_json`](Record::to_json) does.
+///
+/// ```
+/// use std::time::Duration;
+/// use secrecy::ExposeSecret;
+/// use tower_reauth::{Record, TokenSet};
+///
+/// let tokens = TokenSet::new("mF_9.B5f-4.1JqM")?
+///     .with_lifetime(Duration::from_secs(3600))
+///     .with_refresh_token("tGzv3JOkF0XG5Qx2TlKWIA");
+/// let record = Record::new(tokens);
+/// let text = record.to_json();
+/// let again = Record::from_json(text.expose_secret())?;
+/// assert_eq!(again.refresh_token().unwrap().expose_secret(), "tGzv3JOkF0XG5Qx2TlKWIA");
+/// assert_eq!(again.expires_at(), record.expires_at());
+/// # Ok::<(), tower_reauth::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Record {
+    pub(crate) version: Version,
+    pub(crate) owner: Option<Owner>,
+    pub(crate) created: SystemTime,
+    pub(crate) used: SystemTime,
+    pub(crate) logged_out: bool,
+    pub(crate) access: Option<Access>,
+    pub(crate) refresh_token: Option<SecretString>,
+    pub(crate) details: Details,
+    pub(crate) spending: Option<Spending>,
+    pub(crate) trials: Trials,
+}
+
+/// An access token, on the wall clock.
+#[derive(Clone)]
+pub(crate) struct Access {
+    pub(crate) token: SecretString,
+    pub(crate) issued_at: SystemTime,
+    pub(crate) expires_at: Option<SystemTime>,
+}
+
+/// Somebody's token request is under way for this record, or was: until then it may still arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spending {
+    pub(crate) by: u64,
+    pub(crate) since: SystemTime,
+    pub(crate) until: SystemTime,
+}
+
+impl Record {
+    /// A record of tokens that came from elsewhere: a login with the authorization code or the device flow, or another program's
+    /// store.
+    ///
+    /// A lifetime counts from when the tokens were asked for if a [`TokenEndpoint`](crate::TokenEndpoint) brought them, else from
+    /// now; see [`TokenSet::expires_at`].
+    pub fn new(tokens: TokenSet) -> Self {
+        let now = clock::date();
+        Self::nothing(now).with_tokens(tokens, now)
+    }
+
+    /// A record that holds no tokens yet, or not any more.
+    pub(crate) fn nothing(now: SystemTime) -> Self {
+        let now = milliseconds(now);
+        Self {
+            version: Version::from_parts(0, 0, 0),
+            owner: None,
+            created: now,
+            used: now,
+            logged_out: false,
+            access: None,
+            refresh_token: None,
+            details: Details::default(),
+            spending: None,
+            trials: Trials::default(),
+        }
+    }
+
+    /// What other processes find after a logout.
+    pub(crate) fn mark(version: Version, now: SystemTime) -> Self {
+        Self { version, logged_out: true, ..Self::nothing(now) }
+    }
+
+    /// With the tokens of an answer. Without a refresh token in it the old one stays good (RFC 6749 §6).
+    pub(crate) fn with_tokens(mut self, tokens: TokenSet, now: SystemTime) -> Self {
+        let now = milliseconds(now);
+        let expires_at = tokens.expires_at().map(milliseconds);
+        let issued_at = expires_at.zip(tokens.lifetime()).and_then(|(end, lifetime)| end.checked_sub(lifetime));
+        let (token, issued_at) = (tokens.access_token().clone(), issued_at.unwrap_or(now));
+        self.access = Some(Access { token, issued_at, expires_at });
+        let (refresh_token, details) = tokens.into_parts();
+        self.refresh_token = refresh_token.or(self.refresh_token);
+        self.details = details;
+        self.used = now;
+        self
+    }
+
+    /// With another end of the access token.
+    pub(crate) fn ending_at(mut self, end: Option<SystemTime>) -> Self {
+        if let Some(access) = &mut self.access {
+            access.expires_at = end.map(milliseconds);
+        }
+        self
+    }
+
+    /// The access token, if there is one.
+    pub fn access_token(&self) -> Option<&SecretString> {
+        self.access.as_ref().map(|access| &access.token)
+    }
+
+    /// When the access token ends, on the wall clock; `None` where that is not known.
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.access.as_ref()?.expires_at
+    }
+
+    /// The refresh token in force, if there is one.
+    pub fn refresh_token(&self) -> Option<&SecretString> {
+        self.refresh_token.as_ref()
+    }
+
+    /// The scope that was granted, where the server said so.
+    pub fn scope(&self) -> Option<&str> {
+        self.details.scope()
+    }
+
+    /// Another member of the token response, such as `id_token`.
+    pub fn extra(&self, name: &str) -> Option<&SecretString> {
+        self.details.extra(name)
+    }
+
+    /// When the login began.
+    pub fn created(&self) -> SystemTime {
+        self.created
+    }
+
+    /// When it was used last, as far as the store was told: that is late by up to a quarter of the
+    /// [idle time](crate::SessionsBuilder::idle_timeout).
+    pub fn last_used(&self) -> SystemTime {
+        self.used
+    }
+
+    /// Tells this state of the login from others, and which is newer.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Whether this only says that the login has ended. Such a record holds no secrets.
+    pub fn is_logged_out(&self) -> bool {
+        self.logged_out
+    }
+
+    /// The rule of every store: whether this record may be written over `current`. `seen` is the version that whoever saves has
+    /// seen last, `now` the store's own clock.
+    ///
+    /// 1. A login that was ended comes back by a later login alone.
+    /// 2. Nothing is written over what is newer than `seen`.
+    /// 3. A token request of another process that is under way is left standing, unless this record brings new tokens.
+    pub fn may_replace(&self, current: &Self, seen: Option<Version>, now: SystemTime) -> bool {
+        if current.logged_out {
+            return self.version.epoch() > current.version.epoch()
+                || (self.logged_out && self.version.epoch() == current.version.epoch());
+        }
+        if seen.is_none_or(|seen| current.version > seen) {
+            return false;
+        }
+        let own = self.spending.map(|own| own.by);
+        let foreign = current.spending.filter(|spending| Some(spending.by) != own && !spending.left(now).is_zero());
+        foreign.is_none() || self.logged_out || (self.version > current.version && self.access.is_some())
+    }
+
+    /// Whether the access token has come to its end, if the clocks agree.
+    pub(crate) fn is_expired(&self, wall: SystemTime) -> bool {
+        self.expires_at().is_some_and(|end| end <= wall)
+    }
+
+    /// Whether it counts as expired, as a session counts.
+    pub(crate) fn is_stale(&self, wall: SystemTime) -> bool {
+        let Some(access) = &self.access else { return true };
+        access.expires_at.is_some_and(|end| {
+            let lifetime = end.duration_since(access.issued_at).unwrap_or_default();
+            end.checked_sub(MARGIN.min(lifetime / 10)).is_none_or(|stale| stale <= wall)
+        })
+    }
+
+    /// The tokens as they were before they were kept; `None` without an access token. One that seems to have expired has no known
+    /// lifetime any more.
+    pub(crate) fn token_set(&self, wall: SystemTime) -> Result<Option<TokenSet>, Error> {
+        let Some(access) = &self.access else { return Ok(None) };
+        let mut tokens = TokenSet::new(access.token.clone())?.with_details(self.details.clone());
+        if let Some(end) = access.expires_at.filter(|_| !self.is_expired(wall)) {
+            tokens = tokens.between(access.issued_at, end, wall);
+        }
+        if let Some(refresh_token) = &self.refresh_token {
+            tokens = tokens.with_refresh_token(refresh_token.clone());
+        }
+        Ok(Some(tokens))
+    }
+}
+
+impl Spending {
+    /// The same claim, taken back: nothing is under way.
+    pub(crate) fn void(self) -> Self {
+        Self { until: self.since, ..self }
+    }
+
+    pub(crate) fn is_void(self) -> bool {
+        self.until <= self.since
+    }
+
+    /// The same claim, over now: the answer came, and did not say what became of the refresh token.
+    pub(crate) fn over(self, now: SystemTime) -> Self {
+        Self { until: now.max(self.since + Duration::from_millis(1)), ..self }
+    }
+
+    /// For how long the token request may still arrive. However wrong the clocks are, hardly longer than it was said to take: one
+    /// that is to begin later was written by a clock that has been set back since.
+    pub(crate) fn left(self, now: SystemTime) -> Duration {
+        if self.since.duration_since(now).is_ok_and(|ahead| ahead > CLOCK_SKEW) {
+            return Duration::ZERO;
+        }
+        let whole = self.until.duration_since(self.since).unwrap_or_default();
+        self.until.duration_since(now).unwrap_or_default().min(whole)
+    }
+}
+
+/// To the millisecond, as a record is written: what is read back is the same.
+pub(crate) fn milliseconds(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl From<TokenSet> for Record {
+    fn from(tokens: TokenSet) -> Self {
+        Self::new(tokens)
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("version", &self.version)
+            .field("logged_out", &self.logged_out)
+            .field("access_token", &self.access.as_ref().map(|_| "[redacted]"))
+            .field("expires_at", &self.expires_at())
+            .field("refresh_token", &self.refresh_token.as_ref().map(|_| "[redacted]"))
+            .field("scope", &self.scope())
+            .field("extra", &self.details.names().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}

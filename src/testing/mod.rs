@@ -1,0 +1,37 @@
+//! Checks for implementations of this crate's traits (feature `testing`).
+//!
+//! 1. [`check_store`] tells whether a [`TokenStore`](crate::TokenStore) keeps the rules that sessions count on.
+//! 2. A check goes by the rules of the trait alone, so it takes a store of any kind: in memory, in files, over a network.
+//! 3. The first rule that is broken ends it, with a text that names the rule and what the store did instead.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! use std::{collections::HashMap, sync::{Arc, Mutex}, time::SystemTime};
+//! use tower_reauth::{Error, Record, Saved, StoreKey, TokenStore, Version, testing};
+//!
+//! #[derive(Clone, Default)]
+//! struct Memory(Arc<Mutex<HashMap<StoreKey, Record>>>);
+//!
+//! impl TokenStore for Memory {
+//!     async fn load(&self, key: &StoreKey) -> Result<Option<Record>, Error> {
+//!         Ok(self.0.lock().unwrap().get(key).cloned())
+//!     }
+//!
+//!     async fn save(&self, key: &StoreKey, record: &Record, _: Option<Version>) -> Result<Saved, Error> {
+//!         self.0.lock().unwrap().insert(key.clone(), record.clone());
+//!         Ok(Saved::Saved)
+//!     }
+//! }
+//!
+//! let store = Memory::default();
+//! let broken = testing::check_store(&store, &store.clone()).await.unwrap_err();
+//! assert_eq!(broken, "nothing is written over a record that was not seen: the save said `Saved`");
+//! # }
+//! ```
+//!
+//! It does not check what a store does when its place fails, and not that it answers within two seconds.
+
+mod stores;
+
+pub use self::stores::check_store;

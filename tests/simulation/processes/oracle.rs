@@ -1,0 +1,169 @@
+//! What is held against the library. It knows the script, the wire and the store, and nothing of what a process has in memory.
+//!
+//! 1. In a calm world every call succeeds, no refresh token comes twice, and a token is asked for only when the newest one is due
+//!    or was rejected.
+//! 2. A refresh token comes twice only if whoever sent it first was killed or stopped, or got no answer, or could not save it;
+//!    and never once the next one is saved, unless the store lost that.
+//! 3. What was logged out stays so until somebody logs in, and its tokens are used for 30 s of traffic at most.
+//! 4. A call ends within its waiting time and what its own answers take.
+//! 5. A call fails only if something happened shortly before, or if the store holds nothing that is alive.
+//! 6. No record takes the place of a newer one.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+use tower_reauth::{Error, ErrorKind, Record};
+
+use super::scene::{Over, Spend, State};
+use crate::issuer::number;
+
+const WAITING: Duration = Duration::from_secs(30);
+/// How long what happened may show: a claim, a pause and a call's wait.
+const SHOWS: Duration = Duration::from_secs(250);
+/// Between two looks at the store while there is traffic.
+const LOOKS: Duration = Duration::from_secs(30);
+/// What a look may take.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Gives the place of the spend, where a refresh token is sent.
+pub(crate) fn token_request(state: &mut State, by: usize, pair: Option<usize>) -> Option<usize> {
+    state.note(|| format!("life {by} asks with {pair:?}"));
+    state.count("token requests");
+    let now = Instant::now();
+    // Where clocks differ, the first token that a process finds may seem to have expired.
+    let first_of_skewed = state.lives[by].requests == 0 && state.plan.skews.iter().any(|hours| *hours != 0);
+    state.lives[by].requests += 1;
+    if state.plan.is_calm() && !first_of_skewed {
+        // What is under way is the newest one for whoever asks.
+        let newest = state.pairs.iter().rposition(|pair| pair.saved);
+        let called_for = newest.is_none_or(|newest| {
+            let newest = &state.pairs[newest];
+            // It ages from when it was asked for.
+            let slack = Duration::from_millis(state.plan.issuer_delay + 1);
+            let life = newest.expires - newest.issued;
+            newest.rejected || !newest.lives || now + slack >= newest.issued + life.mul_f64(0.7)
+        });
+        state.check(called_for, || format!("life {by} asks for a token that nothing calls for"));
+    }
+    let pair = pair?;
+    let family = state.pairs[pair].family;
+    let dead = !state.families[family].lives;
+    if let Some(first) = state.spends.iter().rfind(|spend| spend.pair == pair) {
+        let (other, at) = (first.by, first.at);
+        // Of a login that is dead it does no harm, and each process asks once more to make sure.
+        let excused = dead || is_excused(state, first);
+        state.check(excused, || format!("life {by} sends the refresh token of {pair} again, as life {other} did"));
+        let next = state.pairs.iter().skip(pair + 1).any(|pair| pair.family == family && pair.saved);
+        let before = now - Duration::from_secs(130).min(now - state.began);
+        let knew = next
+            && !dead
+            && !state.plan.losses
+            && !state.was_disturbed(by, before)
+            && state.place.failed.is_none_or(|failed| failed < before);
+        state.check(!knew, || format!("life {by} sends the refresh token of {pair} though the next one is saved"));
+        state.note(|| format!("it was sent {} ms ago", at.elapsed().as_millis()));
+    }
+    state.spends.push(Spend { pair, by, at: now, over: None });
+    Some(state.spends.len() - 1)
+}
+
+/// Whether a refresh token may come again after this.
+fn is_excused(state: &State, first: &Spend) -> bool {
+    let failed = state.place.failed.is_some_and(|at| at >= first.at);
+    state.was_disturbed(first.by, first.at) || first.over == Some(Over::Failed) || failed || state.plan.losses
+}
+
+/// A refresh token that was redeemed is sent once more, and its login dies of it.
+pub(crate) fn reused(state: &mut State, by: usize, pair: usize) {
+    state.count("reuse");
+    state.trouble(|| format!("life {by} used the refresh token of {pair} again"));
+}
+
+/// A record is about to be written.
+pub(crate) fn saved(state: &mut State, by: usize, record: &Record) {
+    let version = record.version();
+    let pair = record.access_token().map(number_of);
+    state.note(|| {
+        let (claims, mark) = (record.to_json().expose_secret().contains("spending"), record.is_logged_out());
+        // Without the epoch, which is a time of day.
+        format!("life {by} saves {}: {pair:?}, claim: {claims}, mark: {mark}", version.number())
+    });
+    if let Some(current) = state.place.record.as_deref().map(|text| Record::from_json(text).expect("a record")) {
+        let older = version < current.version();
+        state.check(!older, || format!("life {by} writes an older record over a newer one"));
+        let begins = version.epoch() > current.version().epoch();
+        let may = record.is_logged_out() || state.lives[by].logs_in;
+        state.check(may || !(begins || current.is_logged_out()), || format!("life {by} brings a login back"));
+        if begins {
+            state.login = Some(Instant::now());
+        }
+    }
+    if record.is_logged_out() {
+        let now = Instant::now();
+        state.place.marks.entry(version.epoch()).or_insert(now);
+        state.login = Some(now);
+        state.count("marks");
+    }
+    if let Some(pair) = pair {
+        state.pairs[pair].saved = true;
+        let family = state.pairs[pair].family;
+        state.families[family].epoch = Some(version.epoch());
+    }
+}
+
+/// A request reaches the API.
+pub(crate) fn sent(state: &mut State, by: usize, pair: usize) {
+    let now = Instant::now();
+    let epoch = state.families[state.pairs[pair].family].epoch;
+    let Some((epoch, marked)) = epoch.and_then(|epoch| Some((epoch, *state.place.marks.get(&epoch)?))) else { return };
+    // From here on a look finds the mark, and there is one half a minute later.
+    let seen = [Some(marked), state.place.failed, state.lives[by].stop].into_iter().flatten().max().unwrap_or(marked);
+    let looked = state.lives[by].looked.filter(|(other, at)| *other == epoch && *at >= seen + LOOKS);
+    match looked {
+        Some((_, at)) => state.check(now <= at + LOOK, || format!("life {by} calls with {pair}, which was logged out")),
+        None if now >= seen + LOOKS => state.lives[by].looked = Some((epoch, now)),
+        None => {}
+    }
+}
+
+/// The end of a call: its status or none, and what went wrong.
+pub(crate) fn ended(state: &mut State, by: usize, began: Instant, status: Option<u16>, error: Option<&Error>) {
+    let now = Instant::now();
+    let kind = error.map(Error::kind);
+    state.note(|| format!("a call of life {by} ends: {status:?} {kind:?}"));
+    state.count("calls");
+    state.count(status.map_or_else(|| "error".to_owned(), |status| status.to_string()));
+    let longest = WAITING + Duration::from_millis(8 * state.plan.resource_delay + 100);
+    let in_time = now <= began + longest || state.was_disturbed(by, began);
+    state.check(in_time, || format!("a call of life {by} took {:?}", now - began));
+    let Some(kind) = kind else {
+        state.check(status == Some(200), || format!("a call of life {by} ends with {status:?} and no cause"));
+        return;
+    };
+    state.count(format!("{kind:?}"));
+    let excused = match kind {
+        // Of somebody else's login or logout, or its own.
+        ErrorKind::LoggedOut => state.login.is_some(),
+        // The new token died as well, perhaps on its way, and the API is left alone for a minute.
+        ErrorKind::RejectedAgain | ErrorKind::CoolingDown if state.revoked.is_some_and(|at| at + SHOWS >= began) => {
+            true
+        }
+        _ => is_shown(state, began) || !is_stored_alive(state),
+    };
+    state.check(excused, || format!("a call of life {by} failed without a cause: {kind:?}"));
+}
+
+fn is_shown(state: &State, began: Instant) -> bool {
+    [state.trouble, state.login].into_iter().flatten().any(|at| at + SHOWS >= began)
+}
+
+/// Whether the store holds a refresh token that the issuer would take.
+pub(crate) fn is_stored_alive(state: &State) -> bool {
+    let record = state.place.record.as_deref().map(|text| Record::from_json(text).expect("a record"));
+    record.and_then(|record| record.refresh_token().map(number_of)).is_some_and(|pair| state.is_redeemable(pair))
+}
+
+fn number_of(token: &SecretString) -> usize {
+    number(token.expose_secret())
+}
