@@ -328,9 +328,9 @@ SEEDS = {
     "lease_is_given_back_before_the_save": [
         (
             "session/visit.rs",
-            "        let wall = clock::date();\n        let mut record = self.record.clone()",
+            "        // One that was refused in this flight is not kept for others.\n",
             "        if SEEDED {\n            drop(self.lease.give());\n        }\n"
-            "        let wall = clock::date();\n        let mut record = self.record.clone()",
+            "        // One that was refused in this flight is not kept for others.\n",
         )
     ],
     "lease_is_never_given_back": [

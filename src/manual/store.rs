@@ -24,7 +24,9 @@
 //! ```
 //!
 //! The first call looks into the store. If the access token there is still good, the call goes out with it, and the token endpoint
-//! is not asked. If there is nothing, the session is [`Refused`](crate::Status::Refused): the user has to log in.
+//! is not asked. If there is nothing, that call fails, and the session is [`Refused`](crate::Status::Refused): the user has to log in.
+//! After a logout it is [`LoggedOut`](crate::Status::LoggedOut). Before the first call it is [`Idle`](crate::Status::Idle): to know at
+//! the start, ask for the [`token`](crate::Session::token).
 //!
 //! A **login** is done with whatever you use for it, the `oauth2` crate for example. Its result is a [`Record`](crate::Record),
 //! with the feature `oauth2` by `Record::from_oauth2(&response)?`:
@@ -38,19 +40,23 @@
 //! # Ok(()) }
 //! ```
 //!
-//! With a grant that has a credential of its own, a password or a client secret, the store saves token requests: the session
-//! goes on with the tokens that it finds, and falls back on its grant as always.
+//! With a grant that has a credential of its own, a password or a client secret, fewer token requests are sent: the session goes on
+//! with the tokens that it finds, and falls back on its grant as always. After a logout in another process, or an earlier one, such a
+//! grant begins a new login.
 //!
 //! # What is kept
 //! One [`Record`](crate::Record) for each key: the access token and its end, the refresh token in force, the scope, `id_token` and
 //! the like; when the login began and was used last; whose it is, as a salted hash; a version; and what became of the login's own
 //! credential, so that its limits hold for all processes together. [`Record::to_json`](crate::Record::to_json) has the format.
 //!
-//! A record of **another owner** is never used and never written over: of another token endpoint, client or user, or of
-//! another [`owner`](crate::SessionBuilder::owner). Calls that need a token fail with [`ErrorKind::Store`](crate::ErrorKind::Store), and
+//! A record of **another owner** is never used, and no renewal writes over it: of another token endpoint or client, of another user
+//! or kind of grant as far as the grant knows, or of another [`owner`](crate::SessionBuilder::owner). Calls that need a token fail with [`ErrorKind::Store`](crate::ErrorKind::Store), and
 //! nothing is sent. What cannot be read, since it is cut off, of a newer release or encrypted with another key, is not written
 //! over either; a grant with a credential of its own goes on without the store then.
 //! [`Session::login`](crate::Session::login) takes the place of another owner's record; what cannot be read, remove by hand.
+//!
+//! A [`RefreshTokenGrant`](crate::RefreshTokenGrant) knows no user, and goes on with a login of any grant at the same endpoint and
+//! client. So give each user a key of their own, or name the [`owner`](crate::SessionBuilder::owner).
 //!
 //! # A renewal with a store
 //! 1. *Look.* If another process has renewed the token meanwhile, it is adopted, and nothing is sent.
@@ -64,8 +70,9 @@
 //!
 //! All of this is one wait of the [call's own clock](crate::SessionBuilder::waiting_time).
 //!
-//! A process looks for news even if it needs none: every 30 s while there are calls, and with a call, once a second at most, while
-//! it has no good token. So a logout in another process is noticed within 30 s. With a token from another process the request is
+//! While it has a good token, a session looks for news every 30 s, if there are calls. While it has none, it looks with a call, once a
+//! second at most. So a logout in another process is noticed within 30 s of calls; the first call after a longer silence may still
+//! go out with the old token. With a token from another process the request is
 //! sent again as if that process's renewal had been its own. It does not count as a renewal.
 //!
 //! # When a process is killed
@@ -79,13 +86,14 @@
 //! | after the save | the new record | goes on with it |
 //!
 //! A claim lasts as long as the renewal may take: see [`renewal_limit`](crate::SessionBuilder::renewal_limit), 120 s by default. A
-//! command line that should not wait so long after a crash sets a shorter one, with a
-//! [`TokenEndpoint::timeout`](crate::TokenEndpoint::timeout) that is shorter still.
+//! command line that should not wait so long after a crash sets a shorter one, if its server answers in that time. The claim also
+//! stands where nobody died, but the connection broke without an answer.
 //!
-//! Processes on several machines need clocks that agree within a minute, or a store that knows leases: a claim is a time of day.
+//! A claim is a time of day. Processes on several machines need clocks that agree within a fraction of that limit, or a store that
+//! knows leases.
 //!
-//! A process that was *stopped* (SIGSTOP, a debugger, a sleeping laptop) keeps its lease. The others pass it over once its claim is
-//! over, and after 10 s if it has none. When it goes on, its save finds the newer version, and it adopts that.
+//! A process that was *stopped* (SIGSTOP, a debugger) keeps its lease. The others pass it over 10 s after its claim is over, and
+//! after 10 s if it has none. When it goes on, its save finds the newer version, and it adopts that.
 //!
 //! # When the store fails
 //! | what | then |
@@ -94,8 +102,8 @@
 //! | it cannot be written before a renewal | the same: the claim is a write |
 //! | it cannot be written after the answer | The tokens are handed out 2 s later at most. The lease is kept, and the save is tried again, every 5 s at most, until it succeeds or something newer stands there. [`Session::shutdown`](crate::Session::shutdown) waits for that |
 //! | it works again | the next call, a second later at most, renews |
-//! | it has lost something | a record without a mark of a logout is written again |
-//! | the clock of a machine is wrong | A token of another process that seems to have expired is tried before it is renewed. A claim never lasts longer than it was said to take |
+//! | it has lost something | The record has vanished, or is older than what a process knows, and no logout is marked: that process writes it again |
+//! | the clock of a machine is wrong | A token that another process renews while this one runs, and that seems to have expired, is tried before it is renewed. A claim never lasts longer than it was said to take |
 //!
 //! The events `token store failed` and `token store works` tell of it, once each.
 //!
@@ -113,6 +121,15 @@
 //! With [`SessionsBuilder::store`](crate::SessionsBuilder::store), a key that this process does not know is looked up in the store,
 //! once for all requests that ask. [`look_up`](crate::Sessions::look_up) does it without a request. Eviction for want of room drops a
 //! session from memory alone, and the next request brings it back.
+//!
+//! # Questions
+//! - *I have corrected the password, and it is still refused.* For 15 min a refusal counts for all processes. `login` begins anew at
+//!   once.
+//! - *Our token endpoint has moved.* Its address is part of the owner, so the records of before are another owner's: the users log in
+//!   again.
+//! - *How is a record deleted?* A logout leaves a mark without secrets. `FileStore` removes marks after 90 days. Records of users who
+//!   never came back stay: remove what you know to be over in your own store, or log it out.
+//! - *`get_or_login`, while the store is down?* The user logs in. What cannot be saved is saved later.
 //!
 //! # At rest
 //! Whoever can read a record can use the login. `FileStore` keeps others out by the permissions of its folder, and encrypts its

@@ -74,13 +74,13 @@
 //! | the password, a client secret, a key on disk | a record has no place for them | `stored` |
 //! | another user of the machine reads the tokens | a folder of mode 0700 and files of 0600; others, and links, are refused | `file_store` |
 //! | a backup or a stolen disk | encryption with your key, bound to name and version of the record | `file_store` |
-//! | one user's record under another's key | a salted hash of token endpoint, client, user and [`owner`](crate::SessionBuilder::owner) is compared | `stored` |
+//! | one user's record under another's key | a salted hash of token endpoint, client, [`owner`](crate::SessionBuilder::owner) and, where the grant knows one, user is compared | `stored` |
 //! | a record is damaged or exchanged, to end a login or to have it written over | nothing is written over what cannot be read, and an error says so | `file_store` |
-//! | a process that was killed loses the login | saved before it is used; a claim while a token request is under way | `processes` |
+//! | a process that was killed loses the login | new tokens are saved before they are used; a claim while a token request is under way | `processes` |
 //! | a logout that another process undoes | a mark in place of the record | `stored` |
 //!
-//! Not defended: other programs of the same user, which can read what this one can; whoever can write the folder and knows the
-//! key; the older copies of a file that a disk or a backup keeps.
+//! Not defended: other programs of the same user, which can read what this one can; whoever can write the folder,
+//! who may put a login of his own there; the older copies of a file that a disk or a backup keeps.
 //!
 //! # Other tenants
 //! | threat | defence | test |

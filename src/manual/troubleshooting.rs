@@ -44,6 +44,8 @@
 //! # assert!(must_log_in_again(&Sessions::new(), &LoginKey(1)));
 //! ```
 //!
+//! With a [store](crate::manual::store) ask [`look_up`](crate::Sessions::look_up) instead of `get`, which knows this process alone.
+//!
 //! Check it after a call that did not work, or use [`Session::subscribe`](crate::Session::subscribe). After the login call
 //! [`Session::login`](crate::Session::login), or insert a new session. A service with
 //! [`ClientCredentialsGrant`](crate::ClientCredentialsGrant) has no user: `Refused` means that an operator must look at the

@@ -224,8 +224,12 @@ impl<G: Grant> SessionBuilder<G> {
     pub fn build(self) -> Session {
         let Self { grant, settings, store, owner, record } = self;
         let session = Session::with_settings(settings);
-        if let Some(Place { store, key }) = store {
-            session.inner.change(|state| state.aside().shelf = Some(Arc::new(Shelf::new(store, key, owner))));
+        match store {
+            Some(Place { store, key }) => {
+                session.inner.change(|state| state.aside().shelf = Some(Arc::new(Shelf::new(store, key, owner))));
+            }
+            None if owner.is_some() => session.inner.change(|state| state.aside().owner = owner),
+            None => {}
         }
         session.begin(grant, false, record.as_ref());
         session

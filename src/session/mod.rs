@@ -140,7 +140,10 @@ impl Session {
         let mut login = Login::new(grant, refresh_token, &self.inner.settings);
         let shelf = self.inner.read(|state| state.shelf().cloned());
         login.begin(shelf.as_deref(), fresh, record, Instant::now());
-        events::logged_in(self.inner.name(), login.credential);
+        // Whether there is one for a key that is looked up turns out later.
+        if !shelf.is_some_and(|shelf| shelf.resumed) {
+            events::logged_in(self.inner.name(), login.credential);
+        }
         let now = Instant::now();
         let _older = self.inner.change(|state| {
             state.look_at_next_call();

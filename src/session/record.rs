@@ -2,7 +2,11 @@
 
 use tokio::time::Instant;
 
-use super::{Session, state::logged_out, waiting::Waiting};
+use super::{
+    Session,
+    state::{Found, logged_out},
+    waiting::Waiting,
+};
 use crate::{
     error::{Error, ErrorKind},
     store::{Record, Saved},
@@ -75,16 +79,26 @@ impl Session {
             let now = Instant::now();
             let to_save = self.inner.change(|state| {
                 let login = state.login.as_mut().filter(|login| login.epoch == epoch).ok_or_else(logged_out)?;
-                if login.known().is_some_and(|known| known.is_fresh()) {
-                    login.note(found.as_ref(), shelf.claimant, now);
+                let known = login.known().ok_or_else(logged_out)?;
+                match known.judge(found.as_ref(), login.has_own_credential()) {
+                    Found::Same => login.note(found.as_ref(), shelf.claimant, now),
+                    Found::Foreign(error) => return Err(error),
+                    // Taken in below, and nothing is left to save.
+                    Found::News(_) | Found::Ended | Found::Nobody => return Ok(None),
                 }
                 let known = login.known().ok_or_else(logged_out)?;
-                let is_there = found.as_ref().map(Record::version) == known.version() && !known.unsaved;
+                let stands_there = found.as_ref().map(Record::version).filter(|_| !known.unsaved);
+                let is_there = stands_there.is_some() && stands_there == known.version();
                 let (seen, record) = (known.seen(), login.record(now));
                 let is_empty = record.access_token().is_none() && record.refresh_token().is_none();
                 Ok::<_, Error>((!is_there && !is_empty).then_some((record, seen)))
             })?;
-            let Some((record, seen)) = to_save else { return Ok(()) };
+            let Some((record, seen)) = to_save else {
+                if let Some(found) = found {
+                    self.inner.take_in(&shelf, epoch, &found);
+                }
+                return self.epoch().map(|_| ());
+            };
             match shelf.save(name, &record, seen).await? {
                 Saved::Saved => {
                     // Its lease goes with it, without the lock.

@@ -62,14 +62,17 @@ impl Session {
     }
 
     /// Gives a session without a store a place in this one: its login begins there.
-    pub(crate) fn keep_in(&self, shelf: Shelf) {
+    pub(crate) fn keep_in(&self, mut shelf: Shelf) {
+        let now = Instant::now();
         self.inner.change(|state| {
             if state.shelf().is_some() {
                 return;
             }
+            shelf.owner = state.aside().owner.take();
             if let Some(login) = &mut state.login {
                 let mut known = Known::new(login.grant.owner(shelf.owner.clone()), true);
                 known.unsaved = true;
+                known.looks(now);
                 login.rare_mut().known = Some(Box::new(known));
             }
             state.aside().shelf = Some(Arc::new(shelf));

@@ -61,9 +61,13 @@ impl Session {
     /// still brings a token, that is thrown away and revoked, even if the session is dropped meanwhile. The future does not wait
     /// for such a late token; [`shutdown`](Session::shutdown) does.
     ///
+    /// With a [store](crate::SessionBuilder::store), a mark takes the place of the record first, so that no other process goes on with
+    /// the login, and the newest tokens are revoked, whoever fetched them.
+    ///
     /// # Errors
     /// [`ErrorKind::NotRevoked`] if the server did not confirm, [`ErrorKind::NoRuntime`] if there was no runtime to ask it
-    /// from. The session is logged out all the same.
+    /// from, [`ErrorKind::Store`] if the record could not be marked: that is tried again for as long as the program runs, but not
+    /// without a runtime. The session is logged out all the same.
     ///
     /// # Cancel safety
     /// Safe: the revocation runs on a task of its own. If you drop the future, you do not learn its result.
@@ -138,7 +142,7 @@ impl Revocation {
     pub(crate) async fn run(self) -> Result<(), Error> {
         let Self { session, task, errand, removal, endpoint, mut tokens } = self;
         let mut removed = Ok(());
-        if let Some(removal) = removal {
+        if let Some(mut removal) = removal {
             match removal.run(session).await {
                 // Another process may have renewed them.
                 Ok(Some(record)) => {
@@ -148,7 +152,14 @@ impl Revocation {
                 Ok(None) => {}
                 Err(error) => {
                     removed = Err(error);
-                    tokio::spawn(removal.go_on(session, (task, errand.clone())));
+                    let (endpoint, errand) = (endpoint.clone(), errand.clone());
+                    tokio::spawn(async move {
+                        let _until_then = (task, errand);
+                        let found = removal.go_on(session).await;
+                        if let (Some(found), Some(endpoint)) = (found, endpoint) {
+                            let _ = revoke_all(session, &endpoint, found.refresh_token(), found.access_token()).await;
+                        }
+                    });
                 }
             }
         }

@@ -196,6 +196,10 @@ impl Visit {
             return Ok(Brought::Tokens(tokens));
         }
         let wall = clock::date();
+        // One that was refused in this flight is not kept for others.
+        if let Ok(left) = with_login(session, order, |login| login.refresh_token.clone()) {
+            self.record.refresh_token = left;
+        }
         let mut record = self.record.clone().with_tokens(tokens.clone(), wall);
         record.version = if self.fresh { record.version } else { record.version.next() };
         record.spending = None;

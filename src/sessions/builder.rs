@@ -68,7 +68,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> SessionsBuilder<K> {
         self
     }
 
-    /// Revokes the tokens of evicted sessions, in the background. Default: they are only forgotten, and stay valid at the
+    /// Revokes the tokens of evicted sessions, in the background; with a [store](Self::store), of those that have reached their
+    /// [lifetime](Self::max_lifetime), since others may be in use elsewhere. Default: they are only forgotten, and stay valid at the
     /// server until they expire. Somebody else may hold the same tokens: another device of the user, or another replica of this
     /// program.
     pub fn revoke_evicted(mut self) -> Self {

@@ -93,6 +93,10 @@ use crate::{
 /// [`revoke_evicted`](SessionsBuilder::revoke_evicted) is set. A session that is over its time is never used; one timer for
 /// all removes it within a minute. An idle session has no task, no timer and no connection.
 ///
+/// # Sessions that outlive the process
+/// With a [store](SessionsBuilder::store), a request whose key this process does not know is looked up there. To ask without a
+/// request, use [`look_up`](Sessions::look_up): [`get`](Sessions::get) knows this process alone.
+///
 /// # Load on the token endpoint
 /// Sessions of different users renew independently and concurrently.
 /// [`TokenEndpoint::concurrency`](crate::TokenEndpoint::concurrency) limits how many at a time. The endpoint's pause after a
@@ -197,19 +201,20 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     /// then revoked, 16 sessions at a time.
     ///
     /// # Errors
-    /// The first failure, after all have been attempted: [`ErrorKind::NotRevoked`], or [`ErrorKind::NoRuntime`] if there is
+    /// The first failure, after all have been attempted: [`ErrorKind::NotRevoked`], [`ErrorKind::Store`], or [`ErrorKind::NoRuntime`] if there is
     /// no runtime to ask the server from.
     ///
     /// # Cancel safety
     /// The revocations run on a task of their own.
     pub fn logout_all(&self) -> LogoutAll {
-        let ended = self.shared.logins.overtake_all(|| {
+        let errand = self.shared.shards.errands().begin();
+        let (sessions, errand) = self.shared.logins.overtake_all(|| {
             let mut ended = self.shared.lookups.drain();
             ended.extend(self.shared.shards.drain());
-            ended
+            let (keys, sessions): (Vec<_>, _) = ended.into_iter().unzip();
+            // Before anybody can look one of them up again.
+            (sessions, self.shared.leaving(keys, errand))
         });
-        let (keys, sessions): (Vec<_>, _) = ended.into_iter().unzip();
-        let errand = self.shared.leaving(keys, self.shared.shards.errands().begin());
         LogoutAll::start(sessions, errand)
     }
 

@@ -53,10 +53,12 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
     pub(super) fn let_go(&self, evicted: Evicted<K>) {
         let Evicted { key, session, cause, errand } = evicted;
         events::evicted(session.name(), cause);
-        if self.settings.revoke_evicted {
+        let is_over = cause == Eviction::Lifetime;
+        // What stands in a store as well may be in use elsewhere, until its lifetime is over.
+        if self.settings.revoke_evicted && (is_over || self.settings.stored.is_none()) {
             // Carried through by itself; whether the server was told is said in an event.
             drop(session.start_logout(Some(errand)));
-        } else if cause == Eviction::Lifetime {
+        } else if is_over {
             // The record's life is over as well.
             drop(session.start_removal(errand));
         } else {

@@ -122,9 +122,9 @@ pub trait TokenStore: Send + Sync + 'static {
         async { Ok(Leased::Unknown) }
     }
 
-    /// Whether something else than the record of this version may stand under the key. It should be cheap: it is asked every
-    /// 30 s while there is traffic, and while a session waits for another process. `None`: nothing was seen there. Default:
-    /// `true`, and the record is loaded.
+    /// Whether something else than what was loaded or saved here last may stand under the key, and that was of this version. It should
+    /// be cheap: it is asked every 30 s while there is traffic. `None`: nothing was seen there. Default: `true`, and the record is
+    /// loaded.
     ///
     /// # Errors
     /// The place cannot be reached.

@@ -154,7 +154,7 @@ impl Record {
         self.details.extra(name)
     }
 
-    /// When the login began.
+    /// When the login began; without a store, when this record was made.
     pub fn created(&self) -> SystemTime {
         self.created
     }

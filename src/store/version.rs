@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Tells one state of a record from every other one, and which of two is newer: that of a later login, then the one with the
+/// Tells one token set of a record from every other one, and which of two is newer: that of a later login, then the one with the
 /// higher number. Of two with the same number, which only a store that lost something holds, the random part decides, so that
 /// all processes choose the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

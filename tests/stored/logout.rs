@@ -1,7 +1,8 @@
 //! A logout here, a logout elsewhere, a later login.
 
+use secrecy::ExposeSecret;
 use tokio::time::advance;
-use tower_reauth::{ErrorKind, RefreshTokenGrant, Session, Status};
+use tower_reauth::{ErrorKind, Record, RefreshTokenGrant, Session, Status};
 
 use crate::{support::*, world::*};
 
@@ -124,4 +125,32 @@ async fn later_login_of_the_same_named_owner_is_taken_over_and_any_other_ends_th
         assert!(one.is(status), "{named} {second}: {:?}", one.session.status());
         assert!(two.is(Status::Active));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn removal_that_succeeds_later_revokes_what_stood_there() {
+    for fails in [Fails::Everything, Fails::Saves] {
+        let household = Household::new();
+        household.logged_in().await;
+        let token = household.issuer.last_refresh_token();
+        let process = household.process(household.stored());
+        household.store.fails(fails);
+        assert_eq!(process.session.logout().await.unwrap_err().kind(), ErrorKind::Store);
+        household.store.fails(Fails::Nothing);
+        assert!(process.session.shutdown(20 * SECOND).await);
+        assert!(household.store.record(KEY).unwrap().is_logged_out());
+        assert!(!household.issuer.is_redeemable(&token), "{fails:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn logout_ends_a_login_that_began_when_the_clock_was_ahead() {
+    let household = Household::new();
+    household.logged_in().await;
+    let text = household.store.record(KEY).unwrap().to_json().expose_secret().to_owned();
+    let epoch = household.store.record(KEY).unwrap().version().epoch();
+    let ahead = text.replace(&format!("\"epoch\":{epoch}"), &format!("\"epoch\":{}", epoch + 3_600_000));
+    household.store.put(KEY, Record::from_json(&ahead).unwrap());
+    household.process(household.stored()).session.logout().await.unwrap();
+    assert!(household.store.record(KEY).unwrap().is_logged_out());
 }

@@ -193,3 +193,70 @@ async fn store_that_is_down_fails_unknown_keys_with_a_clear_error_and_keeps_nobo
     assert!(sessions.shutdown(60 * SECOND).await);
     assert_eq!(get_as(&household, &replica(&household).build(), &Key("alice")).await.unwrap().status(), 200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn owner_that_the_application_names_holds_for_sessions_that_are_put_in_place() {
+    let household = Household::new();
+    let named = || {
+        let endpoint = household.issuer.endpoint();
+        let resume = move |key: &Key| Session::builder(RefreshTokenGrant::stored(endpoint.clone())).owner(key.0);
+        Sessions::<Key>::builder().store(household.store.clone(), |key: &Key| StoreKey::new(key.0), resume).build()
+    };
+    let sessions = named();
+    let grant = PasswordGrant::new(household.issuer.endpoint(), "alice", PASSWORD);
+    let alice = Session::builder(grant).owner("alice").build();
+    alice.token().await.unwrap();
+    sessions.insert(Key("alice"), alice);
+    assert!(sessions.shutdown(10 * SECOND).await);
+    assert_eq!(get_as(&household, &named(), &Key("alice")).await.unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn eviction_here_ends_no_login_that_is_in_use_elsewhere() {
+    let household = Household::new();
+    let (one, two) = (replica(&household).revoke_evicted().build(), replica(&household).build());
+    log_in(&household, &one, &Key("alice")).await;
+    for _ in 0..5 {
+        advance(10 * MINUTE).await;
+        assert_eq!(get_as(&household, &two, &Key("alice")).await.unwrap().status(), 200);
+        tokio::time::sleep(SECOND).await;
+    }
+    assert!(one.get(&Key("alice")).is_none());
+    assert!(one.shutdown(10 * SECOND).await);
+    assert_eq!(household.issuer.revocations().len(), 0);
+    assert_eq!(get_as(&household, &two, &Key("alice")).await.unwrap().status(), 200);
+    // At its end it is removed, and revoked where that was asked for.
+    for (sessions, revoked) in [(replica(&household).build(), 0), (replica(&household).revoke_evicted().build(), 2)] {
+        let key = Key(if revoked == 0 { "bob" } else { "carol" });
+        log_in(&household, &sessions, &key).await;
+        for _ in 0..12 * 6 {
+            advance(10 * MINUTE).await;
+            let _ = get_as(&household, &sessions, &key).await;
+            tokio::task::yield_now().await;
+        }
+        assert!(sessions.shutdown(10 * SECOND).await);
+        assert!(household.store.record(key.0).unwrap().is_logged_out());
+        assert_eq!(household.issuer.revocations().len(), revoked);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn session_that_was_put_in_place_while_the_store_was_down_still_looks_for_news() {
+    let household = Household::new();
+    let sessions = replica(&household).build();
+    let alice = session(&household, "alice");
+    alice.token().await.unwrap();
+    household.store.fails(Fails::Everything);
+    sessions.insert(Key("alice"), alice);
+    advance(10 * SECOND).await;
+    household.store.fails(Fails::Nothing);
+    assert!(sessions.shutdown(60 * SECOND).await);
+    replica(&household).build().logout(&Key("alice")).await.unwrap();
+    household.issuer.accept(&household.issuer.last_access_token());
+    for _ in 0..4 {
+        advance(16 * SECOND).await;
+        let _ = get_as(&household, &sessions, &Key("alice")).await;
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(get_as(&household, &sessions, &Key("alice")).await.unwrap_err().kind(), ErrorKind::LoggedOut);
+}

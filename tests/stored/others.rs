@@ -8,7 +8,7 @@ use std::sync::{
 use futures::future::join_all;
 use secrecy::ExposeSecret;
 use tokio::time::advance;
-use tower_reauth::{ErrorKind, Record, RenewAhead, Session, Status, TokenSet, grant_fn};
+use tower_reauth::{ClientCredentialsGrant, ErrorKind, Record, RenewAhead, Session, Status, TokenSet, grant_fn};
 
 use crate::{support::*, world::*};
 
@@ -195,4 +195,26 @@ async fn claim_of_a_clock_that_was_an_hour_ahead_holds_nobody_up_for_an_hour() {
         }
         assert!(statuses.contains(&200), "{ahead}: {statuses:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn client_secret_that_was_refused_is_tried_again_after_a_minute_as_without_a_store() {
+    let household = Household::new();
+    let process = household.process(ClientCredentialsGrant::new(household.issuer.endpoint()));
+    household.issuer.next(Answer::error(401, "invalid_client"));
+    assert!(process.get().await.is_err());
+    advance(61 * SECOND).await;
+    assert_eq!(process.status_of_a_call().await, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refresh_token_that_was_refused_is_not_left_to_others() {
+    let household = Household::new();
+    let process = household.process(household.password());
+    process.get().await.unwrap();
+    household.issuer.revoke_refresh_tokens();
+    household.issuer.revoke_all();
+    household.issuer.always_to("password", Answer::tokens().without_refresh_token().expires_in(3600));
+    assert_eq!(process.status_of_a_call().await, 200);
+    assert!(household.store.record(KEY).unwrap().refresh_token().is_none());
 }

@@ -101,3 +101,21 @@ async fn record_alone_goes_on_without_a_token_request_and_says_so_of_nothing_els
     let late = household.process_with(Session::builder(household.password()).record(record).unwrap().build());
     assert_eq!(late.session.status(), Status::Idle);
 }
+
+#[tokio::test(start_paused = true)]
+async fn refresh_token_that_nothing_was_done_with_yet_is_saved_when_that_is_asked_for() {
+    let household = Household::new();
+    let token = household.issuer.mint_refresh_token(USERNAME);
+    household.process(RefreshTokenGrant::new(household.issuer.endpoint(), &*token)).session.save().await.unwrap();
+    assert_eq!(household.store.record(KEY).unwrap().refresh_token().unwrap().expose_secret(), token);
+    let later = household.issuer.mint_refresh_token(USERNAME);
+    let process = household.process(household.stored());
+    process.session.login(RefreshTokenGrant::new(household.issuer.endpoint(), &*later));
+    process.session.save().await.unwrap();
+    assert_eq!(household.store.record(KEY).unwrap().refresh_token().unwrap().expose_secret(), later);
+
+    // One that goes on, and not one that begins, has nothing to say over another owner's record.
+    let stranger = Session::builder(household.stored()).store(household.store.clone(), KEY).owner("bob").build();
+    let error = stranger.save().await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Store && error.to_string().contains("another owner"), "{error}");
+}

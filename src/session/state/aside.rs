@@ -10,6 +10,8 @@ use super::{shelf::Shelf, status::Status};
 #[derive(Default)]
 pub(crate) struct Aside {
     pub(crate) shelf: Option<Arc<Shelf>>,
+    /// What the application calls the owner of a session that has no place in a store yet.
+    pub(crate) owner: Option<Box<str>>,
     pub(crate) status: Option<watch::Sender<Status>>,
     pub(crate) idle: Vec<oneshot::Sender<()>>,
 }

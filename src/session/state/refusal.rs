@@ -168,6 +168,11 @@ impl Refusals {
         };
         let Some(refused) = trials.refused.as_ref().filter(|_| !is_held_back) else { return };
         let since = wall.duration_since(refused.at).unwrap_or_default();
+        // Ours comes back from there, too.
+        let is_own = |own: Instant| now.saturating_duration_since(own).abs_diff(since) < SECOND;
+        if self.refused_at.is_some_and(is_own) {
+            return;
+        }
         if let Some(left) = REMEMBERED.checked_sub(since).filter(|left| !left.is_zero()) {
             let why = "the server refused the credentials to another process a moment ago: they are not sent again now";
             let mut error = Error::new(ErrorKind::Refused, why);
