@@ -309,7 +309,7 @@ SEEDS = {
             "session/visit.rs",
             "        let saved = loop {\n",
             """        if SEEDED {
-            let (shelf, name, saved, seen) = (self.lease.shelf.clone(), order.session, record.clone(), self.seen);
+            let (shelf, name, saved, seen) = (self.lease.shelf().clone(), order.session, record.clone(), self.seen);
             tokio::spawn(async move { drop(shelf.save(name, &saved, seen).await) });
             return Ok(Brought::Saved { tokens, record: Box::new(record), unsaved: false });
         }

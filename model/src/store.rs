@@ -100,7 +100,7 @@ impl TokenStore for Store {
         if let Some(current) = records.last()
             && !record.may_replace(current, seen, tokio::time::date())
         {
-            return Ok(Saved::Overtaken(current.clone()));
+            return Ok(Saved::Overtaken(Box::new(current.clone())));
         }
         if !faults.forgets.contains(&number) {
             records.push(record.clone());

@@ -40,7 +40,7 @@ prove! {
     processes_share_one_renewal: 2 callers 0 preemptions;
     processes_without_leases_share_one_renewal: 2 callers 0 preemptions;
     old_answers_cost_nothing:;
-    the_lease_protects_when_a_claim_is_lost: 2 callers 0 preemptions;
+    the_lease_protects_when_a_claim_is_lost:;
     what_cannot_be_saved_is_saved_later:;
     what_seems_to_be_unsaved_is_not_lost:;
     processes_share_one_login: 2 callers 0 preemptions;
