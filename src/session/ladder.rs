@@ -20,28 +20,18 @@ use crate::{
     token::TokenSet,
 };
 
-/// What a climb came to.
-enum Climbed {
-    Tokens(TokenSet),
-    /// Another process was first.
-    Found(Box<Record>),
-}
-
 /// Climbs until there are tokens, no rung is left, or the time is over; by way of the store, if the session has one.
 pub(super) async fn climb(session: &Weak<Inner>, order: &mut Order, mut limit: Instant) -> Result<Brought, Error> {
     let Some(shelf) = order.shelf.clone() else {
-        return match rungs(session, order, limit, None).await? {
-            Climbed::Tokens(tokens) => Ok(Brought::Tokens(tokens)),
-            Climbed::Found(record) => Ok(Brought::Found(record)),
-        };
+        return rungs(session, order, limit, None).await;
     };
     let mut visit = match visit::enter(session, order, &shelf, &mut limit).await? {
         Entered::Found(record) => return Ok(Brought::Found(record)),
         Entered::Visit(visit) => visit,
     };
     match rungs(session, order, limit, Some(&visit)).await {
-        Ok(Climbed::Tokens(tokens)) => visit.keep(session, order, tokens).await,
-        Ok(Climbed::Found(record)) => Ok(Brought::Found(record)),
+        Ok(Brought::Tokens(tokens)) => visit.keep(session, order, tokens).await,
+        Ok(found) => Ok(found),
         Err(error) => {
             visit.release(session, order, &error).await;
             Err(error)
@@ -54,7 +44,7 @@ async fn rungs(
     order: &mut Order,
     limit: Instant,
     visit: Option<&Visit>,
-) -> Result<Climbed, Error> {
+) -> Result<Brought, Error> {
     let (rung, passed_over);
     (rung, passed_over, order.found, order.spent) = with_login(session, order, |login| {
         let rung = visit.and_then(Visit::only).map_or_else(|| login.rung(Instant::now()), Ok);
@@ -73,11 +63,11 @@ async fn rungs(
                 Ok(tokens) => {
                     // Where the login has ended meanwhile, the landing decides what becomes of them.
                     let _ = with_login(session, order, Login::reached);
-                    return Ok(Climbed::Tokens(tokens));
+                    return Ok(Brought::Tokens(tokens));
                 }
                 Err(error) => {
                     if let Some(record) = second_look(session, order, visit, &error).await {
-                        return Ok(Climbed::Found(record));
+                        return Ok(Brought::Found(record));
                     }
                     refused = Some(descend(session, order, error)?);
                 }
@@ -144,7 +134,7 @@ async fn fetch(
     limit: Instant,
     refused: Option<Error>,
     visit: Option<&Visit>,
-) -> Result<Climbed, Error> {
+) -> Result<Brought, Error> {
     is_in_time(visit, limit)?;
     let id = order.session.id;
     let (grant, own) = with_login(session, order, |login| {
@@ -161,7 +151,7 @@ async fn fetch(
     if let Err(error) = &answer
         && let Some(record) = second_look(session, order, visit, error).await
     {
-        return Ok(Climbed::Found(record));
+        return Ok(Brought::Found(record));
     }
     // A grant that had nothing left to send: what the server said of the refresh token is the cause.
     if let (Err(error), Some(cause)) = (&answer, refused)
@@ -189,7 +179,7 @@ async fn fetch(
         events::credentials_refused(order.session, error);
         metrics::credentials_refused();
     }
-    answer.map(Climbed::Tokens)
+    answer.map(Brought::Tokens)
 }
 
 /// What is under way at the flight's limit counts as broken: it may have arrived.
