@@ -60,13 +60,12 @@ impl Login {
         if self.is_flown_by(order.flight) {
             let counted = self.rare_mut().flight.take().is_some_and(|flight| flight.counted);
             return match answer {
-                Ok(Brought::Found(record)) => {
-                    if counted {
+                Ok(brought) => {
+                    if counted && matches!(brought, Brought::Found(_)) {
                         self.rare_mut().damping.take_back();
                     }
-                    Ok(self.adopt(now, &record, order.claimant())?.unwrap_or_else(|| self.generation()))
+                    self.take_in(now, brought, order)
                 }
-                Ok(brought) => Ok(self.take_in(now, brought, order)),
                 // Nothing was asked for.
                 Err(error) if order.looks => Err(error),
                 Err(error) => {
@@ -83,18 +82,15 @@ impl Login {
         if !self.takes_late(order) {
             return Err(lost("the answer came after the renewal had been given up"));
         }
-        if let Brought::Found(record) = brought {
-            return Ok(self.adopt(now, &record, order.claimant())?.unwrap_or_else(|| self.generation()));
+        match brought {
+            Brought::Found(_) => {}
+            _ if order.spent.is_some() => self.reached(),
+            _ => self.worked(),
         }
-        if order.spent.is_some() {
-            self.reached();
-        } else {
-            self.worked();
-        }
-        Ok(self.take_in(now, brought, order))
+        self.take_in(now, brought, order)
     }
 
-    fn take_in(&mut self, now: Instant, brought: Brought, order: &Order) -> Generation {
+    fn take_in(&mut self, now: Instant, brought: Brought, order: &Order) -> Landing {
         let tokens = match brought {
             Brought::Tokens(tokens) => tokens,
             Brought::Saved { tokens, record, unsaved } => {
@@ -103,9 +99,11 @@ impl Login {
                 }
                 tokens
             }
-            Brought::Found(_) => return self.generation(),
+            Brought::Found(record) => {
+                return Ok(self.adopt(now, &record, order.claimant())?.unwrap_or_else(|| self.generation()));
+            }
         };
-        self.keep(now, tokens, order.claims.clone())
+        Ok(self.keep(now, tokens, order.claims.clone()))
     }
 
     /// Whether what a flight that was given up brings in may be kept.
