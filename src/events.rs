@@ -91,6 +91,12 @@ pub(crate) fn requests_paused(endpoint: Option<&Authority>, status: StatusCode, 
     debug!(target: TARGET, endpoint, status = status.as_u16(), retry_after_s, "token requests paused");
 }
 
+/// The server refused an assertion, and its clock is this many seconds ahead of ours.
+pub(crate) fn clock_differs(endpoint: Option<&Authority>, ahead_s: i64) {
+    let endpoint = endpoint.map_or("", Authority::as_str);
+    warn!(target: TARGET, endpoint, ahead_s, "server clock differs");
+}
+
 pub(crate) fn refresh_token_refused(name: SessionName, error: &Error) {
     let (session, key) = (name.id.0, name.key.map(display));
     let (status, code) = (code_of(error), error.oauth_code());

@@ -185,6 +185,7 @@
 // docs.rs shows which feature an item needs. It builds with a nightly compiler, and sets `docsrs`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod assertion;
 mod challenge;
 mod clock;
 mod context;
@@ -199,6 +200,7 @@ mod metrics;
 mod middleware;
 mod origin;
 mod replay;
+mod secret;
 mod session;
 mod sessions;
 mod store;
@@ -207,9 +209,12 @@ pub mod testing;
 mod timer;
 mod token;
 
+#[cfg(feature = "jwt-no-provider")]
+pub use self::assertion::{JwtAlgorithm, JwtKey, JwtKeySource};
 #[cfg(feature = "file")]
 pub use self::store::{FileStore, FileStoreBuilder, StoreSecret};
 pub use self::{
+    assertion::{Assertion, Signer},
     challenge::{BearerClassifier, Challenge, Classify, GrpcClassifier, Head, Seen, Verdict, Wso2Classifier},
     context::GrantContext,
     credential::Credential,
@@ -226,6 +231,7 @@ pub use self::{
     },
     origin::{Origin, Origins},
     replay::{KeptBody, Replay},
+    secret::SecretSource,
     session::{Logout, RenewAhead, Session, SessionBuilder, Status, Token},
     sessions::{Eviction, LogoutAll, SessionSource, Sessions, SessionsBuilder, WithoutKey},
     store::{Lease, Leased, Record, Saved, StoreFn, StoreKey, TokenStore, Version, store_fn},

@@ -13,6 +13,7 @@ mod revocation;
 #[cfg(test)]
 pub(crate) mod script;
 mod secret_buffer;
+mod server_clock;
 mod step;
 mod transport;
 mod verdict;
@@ -27,7 +28,7 @@ use tokio::sync::Semaphore;
 #[cfg(feature = "oauth2")]
 pub(crate) use self::response::tokens_of;
 pub(crate) use self::step::TokenKind;
-use self::{address::Address, hold::Hold, transport::Transport};
+use self::{address::Address, hold::Hold, server_clock::ServerClock, transport::Transport};
 pub use self::{client_auth::ClientAuth, transport::EndpointService};
 use crate::error::Error;
 
@@ -106,14 +107,18 @@ pub struct TokenEndpoint {
 struct Shared {
     transport: Transport,
     hold: Hold,
+    clock: ServerClock,
 }
 
 #[derive(Clone)]
 struct Settings {
     address: Address,
     revocation: Option<Address>,
+    issuer: Option<Box<str>>,
     client: Option<ClientAuth>,
     parameters: Vec<(Box<str>, SecretString)>,
+    /// Of a grant that repeats them with a refresh.
+    refresh_parameters: Vec<(Box<str>, SecretString)>,
     response_limit: usize,
     timeout: Duration,
     not_sent_when: Option<Arc<NotSentWhen>>,
@@ -155,15 +160,18 @@ impl TokenEndpoint {
         let settings = Settings {
             address: Address::new(uri.as_ref())?,
             revocation: None,
+            issuer: None,
             client: None,
             parameters: Vec::new(),
+            refresh_parameters: Vec::new(),
             response_limit: RESPONSE_LIMIT,
             timeout: TIMEOUT,
             not_sent_when: None,
             token_types: Vec::new(),
             turns: Arc::new(Semaphore::new(CONCURRENCY)),
         };
-        let shared = Shared { transport: Transport::new(service), hold: Hold::default() };
+        let shared =
+            Shared { transport: Transport::new(service), hold: Hold::default(), clock: ServerClock::default() };
         Ok(Self { shared: Arc::new(shared), settings: Arc::new(settings) })
     }
 
@@ -171,6 +179,13 @@ impl TokenEndpoint {
     #[must_use]
     pub fn client_auth(self, client: ClientAuth) -> Self {
         self.set(|settings| settings.client = Some(client))
+    }
+
+    /// The issuer identifier of the authorization server ([RFC 8414 §2](https://www.rfc-editor.org/rfc/rfc8414#section-2)). It is the
+    /// audience of [assertions](crate::Assertion), byte for byte, and nothing is fetched from it. Default: none.
+    #[must_use]
+    pub fn issuer(self, issuer: impl Into<Box<str>>) -> Self {
+        self.set(|settings| settings.issuer = Some(issuer.into()))
     }
 
     /// Adds a form parameter to every token request, refreshes included. Examples: `resource` (RFC 8707), `audience`.
@@ -250,6 +265,11 @@ impl TokenEndpoint {
         Ok(self.set(|settings| settings.revocation = Some(address)))
     }
 
+    /// Adds a form parameter to every refresh: what a grant asked for besides the scope (RFC 8707 §2.2).
+    pub(crate) fn refresh_parameter(self, name: impl Into<Box<str>>, value: impl Into<SecretString>) -> Self {
+        self.set(|settings| settings.refresh_parameters.push((name.into(), value.into())))
+    }
+
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(Arc::make_mut(&mut self.settings));
         self
@@ -258,12 +278,12 @@ impl TokenEndpoint {
 
 impl TokenEndpoint {
     /// What tells this server from others: the address, without its query.
-    pub(crate) fn issuer(&self) -> String {
+    pub(crate) fn server(&self) -> String {
         self.settings.address.to_string()
     }
 
     pub(crate) fn client_id(&self) -> Option<&str> {
-        self.settings.client.as_ref().map(ClientAuth::id)
+        self.settings.client.as_ref().and_then(ClientAuth::id)
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::{
 
 use super::{
     TokenEndpoint,
+    client_auth::{ClientAuth, Prepared},
     failure::{Told, failure, holds_everyone, retry_after},
     form::Form,
     hold::Turn,
@@ -23,9 +24,10 @@ use super::{
     transport::{AnswerBody, Deadline, read, read_start},
 };
 use crate::{
+    assertion::{Assertion, Server},
     clock,
     context::GrantContext,
-    error::{Error, ErrorKind, chain},
+    error::{Error, ErrorKind, TokenVerdict, chain},
     events,
     identity::SessionId,
     token::TokenSet,
@@ -85,9 +87,17 @@ impl TokenEndpoint {
         &self,
         context: &GrantContext,
         grant_type: &str,
-        parameters: impl FnOnce() -> Result<Parameters<'a>, Error>,
+        parameters: impl Fn() -> Result<Parameters<'a>, Error>,
     ) -> Result<TokenSet, Error> {
         self.exchange(Purpose::Token(Some(grant_type)), context, parameters).await
+    }
+
+    /// Signs an assertion for this server, by its clock.
+    ///
+    /// # Errors
+    /// Says that nothing was sent.
+    pub(crate) async fn sign(&self, assertion: &Assertion) -> Result<SecretString, Error> {
+        assertion.sign(self.as_server(&self.settings.address.uri().to_string())).await
     }
 
     /// Redeems a refresh token ([RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6)); no scope is sent,
@@ -101,19 +111,41 @@ impl TokenEndpoint {
     pub(crate) async fn refresh(
         &self,
         context: &GrantContext,
-        token: impl FnOnce() -> Result<SecretString, Error>,
+        token: impl Fn() -> Result<SecretString, Error>,
     ) -> Result<TokenSet, Error> {
         let parameters = || Ok(vec![("grant_type", "refresh_token".into()), ("refresh_token", token()?)]);
         self.exchange(Purpose::Refresh, context, parameters).await
     }
 
+    /// One token request; two where a signed client is refused, and the answer shows that it was dated by the wrong clock.
     async fn exchange<'a>(
         &self,
         purpose: Purpose<'_>,
         context: &GrantContext,
-        parameters: impl FnOnce() -> Result<Parameters<'a>, Error>,
+        parameters: impl Fn() -> Result<Parameters<'a>, Error>,
+    ) -> Result<TokenSet, Error> {
+        let is_signed = self.settings.client.as_ref().is_some_and(ClientAuth::is_signed);
+        let before = self.time_ahead();
+        let answer = self.exchange_once(purpose, context, &parameters).await;
+        match &answer {
+            Err(error) if is_signed && is_about_the_client(error) && self.time_ahead() != before => {
+                self.exchange_once(purpose, context, &parameters).await
+            }
+            _ => answer,
+        }
+    }
+
+    async fn exchange_once<'a>(
+        &self,
+        purpose: Purpose<'_>,
+        context: &GrantContext,
+        parameters: &impl Fn() -> Result<Parameters<'a>, Error>,
     ) -> Result<TokenSet, Error> {
         let step = Step::new(purpose, &self.settings.address);
+        // In a pause nothing is read or signed.
+        self.enter(&step)?;
+        // Before there is a place: what is read may come from a session that needs one as well.
+        let client = self.prepare(&step).await?;
         let _place = self.place(&step).await?;
         let turn = self.enter(&step)?;
         let mut asked = None;
@@ -125,9 +157,9 @@ impl TokenEndpoint {
             let now = Instant::now();
             clock::look(now);
             asked = Some(clock::with_sleep(now));
-            Ok(self.form(context, &parameters()?))
+            Ok(self.form(purpose, context, &parameters()?))
         };
-        let (parts, body, deadline) = self.post(&step, form, Some(context.session())).await?;
+        let (parts, body, deadline) = self.post(&step, client.as_ref(), form, Some(context.session())).await?;
         let pause = || {
             let wait = retry_after(&parts.headers);
             events::requests_paused(step.address().uri().authority(), parts.status, wait);
@@ -144,7 +176,36 @@ impl TokenEndpoint {
             _ if parts.status.is_server_error() || holds => {}
             _ => self.shared.hold.end(turn),
         }
+        if let Err(error) = &answer
+            && refuses(error)
+            && let Some(ahead) = self.shared.clock.learn(&parts.headers)
+        {
+            events::clock_differs(step.address().uri().authority(), ahead);
+        }
         answer.map(|tokens| tokens.asked_at(asked))
+    }
+
+    /// How many seconds the server's clock is thought to be ahead. It changes with a refusal: what was dated is then signed anew.
+    pub(crate) fn time_ahead(&self) -> i64 {
+        self.shared.clock.ahead()
+    }
+
+    /// What the client authenticates with, as it is now.
+    pub(super) async fn prepare(&self, step: &Step<'_>) -> Result<Option<Prepared<'_>>, Error> {
+        let Some(client) = &self.settings.client else { return Ok(None) };
+        let deadline = Deadline::after(step, self.settings.timeout)?;
+        let address = self.settings.address.uri().to_string();
+        match timeout_at(deadline.at, client.prepare(self.as_server(&address))).await {
+            Ok(prepared) => prepared.map(Some),
+            Err(_) => {
+                let why = "not sent, since the client's secret or signature could not be had in time";
+                Err(step.error(ErrorKind::Secret, why).not_sent())
+            }
+        }
+    }
+
+    fn as_server<'a>(&'a self, token_endpoint: &'a str) -> Server<'a> {
+        Server { issuer: self.settings.issuer.as_deref(), token_endpoint, now: self.shared.clock.now() }
     }
 
     async fn answer(
@@ -186,7 +247,7 @@ impl TokenEndpoint {
         })
     }
 
-    fn form(&self, context: &GrantContext, parameters: &[(&str, SecretString)]) -> Form {
+    fn form(&self, purpose: Purpose<'_>, context: &GrantContext, parameters: &[(&str, SecretString)]) -> Form {
         let named = |name: &str| parameters.iter().any(|(other, _)| *other == name);
         let mut form = Form::default();
         for (name, value) in parameters {
@@ -196,6 +257,14 @@ impl TokenEndpoint {
         if let Some(claims) = context.claims().filter(|_| !named("claims")) {
             form.append("claims", claims);
         }
+        let repeated = match purpose {
+            Purpose::Refresh => &self.settings.refresh_parameters[..],
+            _ => &[],
+        };
+        for (name, value) in repeated {
+            form.append(name, value.expose_secret());
+        }
+        let named = |name: &str| named(name) || repeated.iter().any(|(other, _)| **other == *name);
         for (name, value) in self.settings.parameters.iter().filter(|(name, _)| !named(name)) {
             form.append(name, value.expose_secret());
         }
@@ -206,13 +275,13 @@ impl TokenEndpoint {
     pub(super) async fn post(
         &self,
         step: &Step<'_>,
+        client: Option<&Prepared<'_>>,
         form: impl FnOnce() -> Result<Form, Error>,
         session: Option<SessionId>,
     ) -> Result<(Parts, AnswerBody, Deadline), Error> {
         let deadline = Deadline::after(step, self.settings.timeout)?;
         let request = || {
             let mut form = form()?;
-            let client = self.settings.client.as_ref();
             if let Some(client) = client {
                 client.extend(&mut form);
             }
@@ -221,7 +290,7 @@ impl TokenEndpoint {
                 .header(ACCEPT, HeaderValue::from_static("application/json"))
                 .body(form.into_bytes())
                 .map_err(|error| step.error(ErrorKind::Invalid, "the request cannot be built").with_source(error))?;
-            if let Some(value) = client.and_then(|client| client.authorization()) {
+            if let Some(value) = client.and_then(Prepared::authorization) {
                 request.headers_mut().insert(AUTHORIZATION, value);
             }
             if let Some(session) = session {
@@ -237,6 +306,16 @@ impl TokenEndpoint {
         let (parts, body) = response.into_parts();
         Ok((parts, body, deadline))
     }
+}
+
+/// Whether the server would not have what it was sent.
+fn refuses(error: &Error) -> bool {
+    matches!(error.known_verdict(), Some(TokenVerdict::Client | TokenVerdict::Refused(_)))
+}
+
+/// Whether a refusal says that the client was not believed.
+fn is_about_the_client(error: &Error) -> bool {
+    error.known_verdict() == Some(TokenVerdict::Client)
 }
 
 /// The error that an answer without a 2xx stands for.

@@ -61,8 +61,9 @@ impl TokenEndpoint {
             Ok(form)
         };
         // Waits as long as it takes: nobody would try again. Never closed.
+        let client = self.prepare(step).await?;
         let _place = self.settings.turns.acquire().await;
-        let (parts, body, deadline) = self.post(step, form, None).await?;
+        let (parts, body, deadline) = self.post(step, client.as_ref(), form, None).await?;
         let limit = self.settings.response_limit;
         if !parts.status.is_success() {
             return Err(refusal(step, &parts, body, limit, deadline).await);

@@ -31,6 +31,7 @@ fn code(kind: ErrorKind) -> Option<Code> {
         | ErrorKind::MalformedAnswer
         | ErrorKind::AnswerTooLarge
         | ErrorKind::RenewalLost
+        | ErrorKind::Secret
         | ErrorKind::Damped
         | ErrorKind::CoolingDown => Code::Unavailable,
         _ => Code::Unauthenticated,

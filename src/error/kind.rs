@@ -84,6 +84,9 @@ pub enum ErrorKind {
     /// owner's, of a newer version of this crate, encrypted with another key, or damaged. Nothing was sent, and nothing was
     /// written over it.
     Store,
+    /// A [secret that changes](crate::SecretSource), or a signature, could not be had: its file is missing, empty or half written, or
+    /// its closure failed. Nothing was sent.
+    Secret,
 }
 
 impl ErrorKind {
@@ -106,6 +109,7 @@ impl ErrorKind {
             Self::SelfLogin => "make the session in the login, and return it",
             Self::SelfAuthorization => "obtain tokens through a client without this layer",
             Self::Store => "check the token store",
+            Self::Secret => "check where the secret comes from: it is read again at the next attempt",
             Self::NotRevoked => "the tokens are forgotten here but live on at the server until they expire",
             _ => return None,
         })

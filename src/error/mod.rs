@@ -143,7 +143,8 @@ impl Error {
     pub(crate) fn verdict(&self, session: SessionId) -> TokenVerdict {
         use ErrorKind::{
             CoolingDown, Damped, Invalid, LoggedOut, Misconfigured, NoKey, NoRuntime, OwnAuthorization, Refused,
-            RenewalLost, SameToken, SelfAuthorization, Service, Store, TimedOut, Transport, Unavailable, WaitedTooLong,
+            RenewalLost, SameToken, Secret, SelfAuthorization, Service, Store, TimedOut, Transport, Unavailable,
+            WaitedTooLong,
         };
 
         let is_foreign = self.inner.session.is_some_and(|owner| owner != session);
@@ -162,7 +163,7 @@ impl Error {
             Misconfigured => TokenVerdict::NotAllowed,
             Unavailable if self.retry_after().is_some() => TokenVerdict::Wait { throttled: false },
             LoggedOut | NoKey | WaitedTooLong | RenewalLost | NoRuntime | Damped | CoolingDown | SameToken
-            | OwnAuthorization | SelfAuthorization | Invalid | Store => TokenVerdict::Unsent,
+            | OwnAuthorization | SelfAuthorization | Invalid | Store | Secret => TokenVerdict::Unsent,
             _ => TokenVerdict::Broken { page: false },
         }
     }

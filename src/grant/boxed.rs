@@ -166,7 +166,7 @@ impl SharedGrant {
     pub(crate) fn owner(&self, name: Option<Box<str>>) -> OwnerFacts {
         let endpoint = self.endpoint();
         OwnerFacts {
-            issuer: endpoint.map(|endpoint| endpoint.issuer().into()),
+            issuer: endpoint.map(|endpoint| endpoint.server().into()),
             client: endpoint.and_then(TokenEndpoint::client_id).map(Into::into),
             credential: Some(self.credential()),
             user: self.user().map(Into::into),

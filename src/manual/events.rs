@@ -23,6 +23,7 @@
 //! | `logged out elsewhere` | info (another process ended the login, or began a new one) | `session`, `key` |
 //! | `renewal failed` | warn; debug where the login ended meanwhile | `session`, `key`, `kind`, `status`, `error` |
 //! | `token requests paused` | debug | `endpoint` (host and port), `status`, `retry_after_s` (0: not said) |
+//! | `server clock differs` | warn (an assertion was refused; the next one is dated by the server's clock) | `endpoint`, `ahead_s` (seconds that it is ahead; negative: behind) |
 //! | `refresh token refused` | info (dropped) | `session`, `key`, `status`, `code`, `error` |
 //! | `refresh token passed over` | info (kept, and not sent while the grant is tried) | `session`, `key`, `status`, `code`, `error` |
 //! | `credentials refused` | warn | `session`, `key`, `kind`, `status`, `code`, `error` |

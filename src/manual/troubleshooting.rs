@@ -128,6 +128,7 @@
 //! | [`SelfLogin`](crate::ErrorKind::SelfLogin) | `get_or_login` | yes | no | no | make the session in the login, and return it |
 //! | [`Invalid`](crate::ErrorKind::Invalid) | while you build the client | yes | no | no | the message says what is wrong with the address |
 //! | [`NotRevoked`](crate::ErrorKind::NotRevoked) | logout | yes | no | no | [Logout does not revoke](#logout-does-not-revoke) |
+//! | [`Secret`](crate::ErrorKind::Secret) | both | no | no | after the pause | the file or the closure that a [`SecretSource`](crate::SecretSource) reads; the KMS that signs |
 //! | [`Store`](crate::ErrorKind::Store) | call, logout, `save`, `look_up` | no | no | yes | [The token store fails](#the-token-store-fails) |
 //!
 //! [`Error::find`](crate::Error::find) gets this crate's error out of other crates' errors.

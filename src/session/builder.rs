@@ -207,7 +207,7 @@ impl<G: Grant> SessionBuilder<G> {
         record.token_set(clock::date())?;
         let client = self.grant.endpoint();
         let facts = OwnerFacts {
-            issuer: client.map(|endpoint| endpoint.issuer().into()),
+            issuer: client.map(|endpoint| endpoint.server().into()),
             client: client.and_then(TokenEndpoint::client_id).map(Into::into),
             credential: Some(self.grant.credential()),
             user: self.grant.user().map(Into::into),

@@ -1,0 +1,140 @@
+//! Secrets that change while the program runs: from a file, or from a closure. They are read for each token request.
+//!
+//! 1. What is read is held for one token request, and wiped after it (invariant 9).
+//! 2. A secret that can't be read is no send: nothing left this machine. The session backs off, and reads it again (invariant 5).
+//! 3. An error names the file, and never what is in it.
+
+mod file;
+
+use std::{fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc};
+
+use secrecy::SecretString;
+
+use crate::error::Error;
+
+/// A secret that is fixed, or one that may change: a client secret, a key, an assertion, a subject token.
+///
+/// One that may change is read for each token request, so that a new value is used without a restart:
+///
+/// ```
+/// use secrecy::SecretString;
+/// use tower_reauth::{ClientAuth, Error, SecretSource};
+///
+/// # async fn ask_the_vault() -> Result<SecretString, Error> { Ok("secret".into()) }
+/// let fixed = ClientAuth::basic("billing", "consumer-secret");
+/// let from_file = ClientAuth::basic("billing", SecretSource::file("/run/secrets/billing"));
+/// let from_vault = ClientAuth::basic("billing", SecretSource::from_fn(|| ask_the_vault()));
+/// ```
+///
+/// # Files
+/// A file is opened by its name each time, so it may be replaced: by a rename, or by a symbolic link, as Kubernetes does with
+/// projected tokens, and a Vault or SPIFFE agent with its own. One line break at its end is not part of the secret.
+///
+/// A file that is missing, empty, larger than 64 KiB, not UTF-8, or that changes while it is read is an error of the kind
+/// [`ErrorKind::Secret`](crate::ErrorKind::Secret), and so is a token that was cut off. Nothing is sent then. The session backs off
+/// for a second or more, and reads the file again.
+#[derive(Clone)]
+pub struct SecretSource {
+    kind: Kind,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Fixed(SecretString),
+    File(Arc<PathBuf>),
+    Closure(Arc<Closure>),
+}
+
+type Read = Pin<Box<dyn Future<Output = Result<SecretString, Error>> + Send>>;
+type Closure = dyn Fn() -> Read + Send + Sync;
+
+impl SecretSource {
+    /// The content of a file, read for each token request.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self { kind: Kind::File(Arc::new(path.into())) }
+    }
+
+    /// What a closure returns, called for each token request. It is called by one renewal at a time, but by those of several
+    /// sessions if they share it. The renewal's [limit](crate::SessionBuilder::renewal_limit) holds for it as well.
+    ///
+    /// An error of the closure's counts as nothing sent. With [`Error::with_retry_after`] it is not called again before that.
+    pub fn from_fn<F>(read: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<SecretString, Error>> + Send + 'static,
+    {
+        Self { kind: Kind::Closure(Arc::new(move || Box::pin(read()))) }
+    }
+
+    /// The secret, where it never changes.
+    pub(crate) fn fixed(&self) -> Option<&SecretString> {
+        match &self.kind {
+            Kind::Fixed(secret) => Some(secret),
+            Kind::File(_) | Kind::Closure(_) => None,
+        }
+    }
+
+    /// Where it comes from, for a message.
+    #[cfg(feature = "jwt-no-provider")]
+    pub(crate) fn place(&self) -> String {
+        match &self.kind {
+            Kind::Fixed(_) => "memory".into(),
+            Kind::File(path) => format!("the file {}", path.display()),
+            Kind::Closure(_) => "the closure".into(),
+        }
+    }
+
+    /// The secret as it is now.
+    ///
+    /// # Errors
+    /// Says that nothing was sent.
+    pub(crate) async fn read(&self) -> Result<SecretString, Error> {
+        match &self.kind {
+            Kind::Fixed(secret) => Ok(secret.clone()),
+            Kind::File(path) => file::read(path).await,
+            Kind::Closure(read) => read().await.map_err(Error::not_sent),
+        }
+    }
+
+    /// As [`read`](SecretSource::read), for a token that is a JWT where it looks like one: one that was cut off is not sent.
+    pub(crate) async fn read_token(&self) -> Result<SecretString, Error> {
+        let token = self.read().await?;
+        match &self.kind {
+            Kind::File(path) => file::whole_token(path, token),
+            Kind::Fixed(_) | Kind::Closure(_) => Ok(token),
+        }
+    }
+}
+
+impl From<SecretString> for SecretSource {
+    fn from(secret: SecretString) -> Self {
+        Self { kind: Kind::Fixed(secret) }
+    }
+}
+
+impl From<&str> for SecretSource {
+    fn from(secret: &str) -> Self {
+        SecretString::from(secret).into()
+    }
+}
+
+impl From<String> for SecretSource {
+    fn from(secret: String) -> Self {
+        SecretString::from(secret).into()
+    }
+}
+
+impl From<Box<str>> for SecretSource {
+    fn from(secret: Box<str>) -> Self {
+        SecretString::from(secret).into()
+    }
+}
+
+impl fmt::Debug for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Fixed(_) => f.write_str("SecretSource([redacted])"),
+            Kind::File(path) => write!(f, "SecretSource({})", path.display()),
+            Kind::Closure(_) => f.write_str("SecretSource(closure)"),
+        }
+    }
+}
