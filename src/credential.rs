@@ -11,6 +11,8 @@ pub enum Credential {
     Client,
     /// A refresh token and nothing else.
     RefreshToken,
+    /// A token of somebody's that is exchanged for others, and never changes. A refusal is final for it.
+    Subject,
     /// Anything else. The default of a [`Grant`](crate::Grant), and what [`grant_fn`](crate::grant_fn) and
     /// [`grant_with`](crate::grant_with) have.
     Custom,

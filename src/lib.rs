@@ -221,8 +221,8 @@ pub use self::{
     endpoint::{ClientAuth, EndpointService, TokenEndpoint},
     error::{Error, ErrorKind},
     grant::{
-        BoxGrant, ClientCredentialsGrant, Grant, GrantFn, PasswordGrant, RefreshTokenGrant, Retain, grant_fn,
-        grant_with,
+        BoxGrant, ClientCredentialsGrant, Grant, GrantFn, JwtBearerGrant, PasswordGrant, RefreshTokenGrant, Retain,
+        SubjectKey, TokenExchangeGrant, TokenType, grant_fn, grant_with,
     },
     identity::Generation,
     middleware::{

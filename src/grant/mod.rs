@@ -3,8 +3,14 @@
 mod boxed;
 mod client_credentials;
 mod closure;
+mod jwt_bearer;
 mod password;
 mod refresh_token;
+mod subject;
+mod subject_key;
+mod token_exchange;
+mod token_type;
+mod wanted;
 
 use std::{future::Future, time::Duration};
 
@@ -15,8 +21,12 @@ pub use self::{
     boxed::BoxGrant,
     client_credentials::ClientCredentialsGrant,
     closure::{GrantFn, grant_fn, grant_with},
+    jwt_bearer::JwtBearerGrant,
     password::{PasswordGrant, Retain},
     refresh_token::RefreshTokenGrant,
+    subject_key::SubjectKey,
+    token_exchange::TokenExchangeGrant,
+    token_type::TokenType,
 };
 use crate::{context::GrantContext, credential::Credential, endpoint::TokenEndpoint, error::Error, token::TokenSet};
 

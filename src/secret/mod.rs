@@ -46,7 +46,8 @@ enum Kind {
 }
 
 type Read = Pin<Box<dyn Future<Output = Result<SecretString, Error>> + Send>>;
-type Closure = dyn Fn() -> Read + Send + Sync;
+/// Is told which value the server refused, if it is asked for another one.
+type Closure = dyn Fn(Option<&SecretString>) -> Read + Send + Sync;
 
 impl SecretSource {
     /// The content of a file, read for each token request.
@@ -62,7 +63,15 @@ impl SecretSource {
     where
         F: Future<Output = Result<SecretString, Error>> + Send + 'static,
     {
-        Self { kind: Kind::Closure(Arc::new(move || Box::pin(read()))) }
+        Self::renewable(move |_| read())
+    }
+
+    /// As [`from_fn`](SecretSource::from_fn); the closure is told which value the server refused, if it is asked for another one.
+    pub(crate) fn renewable<F>(read: impl Fn(Option<&SecretString>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<SecretString, Error>> + Send + 'static,
+    {
+        Self { kind: Kind::Closure(Arc::new(move |refused| Box::pin(read(refused)))) }
     }
 
     /// The secret, where it never changes.
@@ -91,11 +100,21 @@ impl SecretSource {
         match &self.kind {
             Kind::Fixed(secret) => Ok(secret.clone()),
             Kind::File(path) => file::read(path).await,
-            Kind::Closure(read) => read().await.map_err(Error::not_sent),
+            Kind::Closure(read) => read(None).await.map_err(Error::not_sent),
         }
     }
 
-    /// As [`read`](SecretSource::read), for a token that is a JWT where it looks like one: one that was cut off is not sent.
+    /// As [`read`](SecretSource::read), for a token: another one than the server refused, if there is one. A file that is to hold a JWT
+    /// and holds half of one is an error.
+    pub(crate) async fn read_again(&self, refused: Option<&SecretString>, is_jwt: bool) -> Result<SecretString, Error> {
+        match &self.kind {
+            Kind::Closure(read) => read(refused).await.map_err(Error::not_sent),
+            _ if is_jwt => self.read_token().await,
+            _ => self.read().await,
+        }
+    }
+
+    /// As [`read`](SecretSource::read), for a JWT: one that was cut off is not sent.
     pub(crate) async fn read_token(&self) -> Result<SecretString, Error> {
         let token = self.read().await?;
         match &self.kind {

@@ -12,6 +12,7 @@
 
 mod ask;
 mod builder;
+mod feed;
 mod holding;
 mod inner;
 mod ladder;

@@ -71,7 +71,7 @@ pub(crate) fn after_refresh(verdict: TokenVerdict, alone: bool) -> AfterRefresh 
 /// `worked`: the credential has brought a token in this login.
 pub(crate) fn after_grant(verdict: TokenVerdict, credential: Credential, worked: bool) -> AfterGrant {
     use AfterGrant::{BackOff, Broken, Confirm, Final, NotSent, Probe, Throttled};
-    use Credential::{Client, Custom, Password, RefreshToken};
+    use Credential::{Client, Custom, Password, RefreshToken, Subject};
     match (verdict, credential) {
         (TokenVerdict::Unsent, _) => NotSent,
         (TokenVerdict::Wait { throttled: true }, Password) => Throttled,
@@ -79,10 +79,12 @@ pub(crate) fn after_grant(verdict: TokenVerdict, credential: Credential, worked:
         (TokenVerdict::Client | TokenVerdict::NotAllowed | TokenVerdict::Nonce, _) => Probe,
         (TokenVerdict::Broken { page }, Password) => Broken { page },
         (TokenVerdict::Refused(Evidence::Address), Password) => Broken { page: false },
-        (TokenVerdict::Broken { .. }, Client | RefreshToken | Custom) => BackOff,
+        (TokenVerdict::Broken { .. }, Client | RefreshToken | Subject | Custom)
+        // Perhaps a router speaks.
+        | (TokenVerdict::Refused(Evidence::Address), Subject) => BackOff,
         // Secrets get rotated, and outages look alike.
         (TokenVerdict::Refused(_), Client) => Probe,
-        (TokenVerdict::Refused(_), RefreshToken) => Final,
+        (TokenVerdict::Refused(_), RefreshToken | Subject) => Final,
         (TokenVerdict::Refused(_), Password) if !worked => Final,
         (TokenVerdict::Refused(evidence), Password | Custom) => {
             Confirm { coded: matches!(evidence, Evidence::Known | Evidence::Code) }

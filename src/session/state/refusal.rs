@@ -99,7 +99,7 @@ impl Refusals {
         let most = match self.credential {
             Credential::Password if !self.worked => UNTRIED_IN_WINDOW,
             Credential::Password | Credential::Custom => SENDS_IN_WINDOW,
-            Credential::Client | Credential::RefreshToken => return Ok(()),
+            Credential::Client | Credential::RefreshToken | Credential::Subject => return Ok(()),
         };
         let first = self.sends.len().checked_sub(most).map(|index| self.sends[index] + WINDOW);
         // A flight that died said nothing of what it had sent.

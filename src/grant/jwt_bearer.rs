@@ -1,0 +1,212 @@
+//! The JWT bearer grant (RFC 7523 §2.1).
+
+use std::fmt;
+
+use secrecy::SecretString;
+
+use super::{Grant, subject::Subject, wanted::Wanted};
+use crate::{
+    assertion::Assertion,
+    context::GrantContext,
+    credential::Credential,
+    endpoint::TokenEndpoint,
+    error::{Error, TokenVerdict},
+    secret::SecretSource,
+    token::TokenSet,
+};
+
+const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// A JWT that says who somebody is, exchanged for tokens
+/// ([RFC 7523 §2.1](https://www.rfc-editor.org/rfc/rfc7523#section-2.1)).
+///
+/// The JWT comes from elsewhere ([`new`](JwtBearerGrant::new)): from a file that Kubernetes or an agent writes, from a closure, or
+/// from another session, so that one grant feeds another. Or this program signs it ([`signed`](JwtBearerGrant::signed)), as a service
+/// account does.
+///
+/// ```
+/// use tower_reauth::{JwtBearerGrant, SecretSource, Session, TokenEndpoint};
+///
+/// fn workload(endpoint: TokenEndpoint) -> Session {
+///     let identity = SecretSource::file("/var/run/secrets/tokens/identity");
+///     Session::new(JwtBearerGrant::new(endpoint, identity).scope("orders"))
+/// }
+///
+/// /// `company` holds an identity assertion for the API's authorization server.
+/// fn chained(company: &Session, endpoint: TokenEndpoint) -> Session {
+///     Session::new(JwtBearerGrant::new(endpoint, company))
+/// }
+/// ```
+///
+/// # Refusals
+/// A JWT that is fixed and refused is not sent again: the session is [`Refused`](crate::Status::Refused). One that changes is read
+/// once more, and another one is sent at once. The same one, and what this program signs itself, is tried again after 60 s doubling to
+/// 15 min, as a client's secret is.
+pub struct JwtBearerGrant {
+    base: TokenEndpoint,
+    /// The same with what is repeated at a refresh.
+    endpoint: TokenEndpoint,
+    assertion: From,
+    wanted: Wanted,
+}
+
+enum From {
+    Elsewhere(Subject),
+    Here(Box<Assertion>),
+}
+
+impl JwtBearerGrant {
+    /// Tokens for whom this JWT names, at this endpoint.
+    pub fn new(endpoint: TokenEndpoint, assertion: impl Into<SecretSource>) -> Self {
+        Self::of(endpoint, From::Elsewhere(Subject::new(assertion.into(), true)))
+    }
+
+    /// Tokens for whom the assertion names, which is signed anew for each request. Give it an [`issuer`](Assertion::issuer) and a
+    /// [`subject`](Assertion::subject).
+    ///
+    #[cfg_attr(feature = "jwt-no-provider", doc = "```no_run")]
+    #[cfg_attr(not(feature = "jwt-no-provider"), doc = "```ignore")]
+    /// use tower_reauth::{Assertion, JwtAlgorithm, JwtBearerGrant, JwtKey, TokenEndpoint};
+    ///
+    /// # fn with(endpoint: TokenEndpoint, pem: String) -> Result<(), tower_reauth::Error> {
+    /// // A service account of Google.
+    /// let account = "billing@project.iam.gserviceaccount.com";
+    /// let key = JwtKey::from_pem(JwtAlgorithm::RS256, pem)?.key_id("4711");
+    /// let assertion = Assertion::new(key)
+    ///     .issuer(account)
+    ///     .audience("https://oauth2.googleapis.com/token")
+    ///     .claim("scope", "https://www.googleapis.com/auth/pubsub");
+    /// let grant = JwtBearerGrant::signed(endpoint, assertion);
+    /// # Ok(()) }
+    /// ```
+    pub fn signed(endpoint: TokenEndpoint, assertion: impl Into<Assertion>) -> Self {
+        Self::of(endpoint, From::Here(Box::new(assertion.into())))
+    }
+
+    fn of(endpoint: TokenEndpoint, assertion: From) -> Self {
+        Self { base: endpoint.clone(), endpoint, assertion, wanted: Wanted::default() }
+    }
+
+    /// Asks for a scope: names with spaces between them. Default: none, and the server decides. A refresh does not repeat it.
+    #[must_use]
+    pub fn scope(self, scope: impl Into<Box<str>>) -> Self {
+        self.want(|wanted| wanted.scope = Some(scope.into()))
+    }
+
+    /// Names whom the tokens are for, by a name that the server knows. May be called more than once. A refresh repeats it.
+    #[must_use]
+    pub fn audience(self, audience: impl Into<Box<str>>) -> Self {
+        self.want(|wanted| wanted.audiences.push(audience.into()))
+    }
+
+    /// Names whom the tokens are for, by a URI ([RFC 8707](https://www.rfc-editor.org/rfc/rfc8707)). May be called more than once. A
+    /// refresh repeats it.
+    #[must_use]
+    pub fn resource(self, uri: impl Into<Box<str>>) -> Self {
+        self.want(|wanted| wanted.resources.push(uri.into()))
+    }
+
+    /// Adds a parameter of the server's own. A refresh does not repeat it; for one that it is to repeat use
+    /// [`TokenEndpoint::parameter`].
+    #[must_use]
+    pub fn parameter(self, name: impl Into<Box<str>>, value: impl Into<SecretString>) -> Self {
+        self.want(|wanted| wanted.parameters.push((name.into(), value.into())))
+    }
+
+    /// Repeats the scope with each refresh, for servers that otherwise grant another one.
+    #[must_use]
+    pub fn refresh_with_scope(self) -> Self {
+        self.want(|wanted| wanted.scope_again = true)
+    }
+
+    /// Does not repeat the audience with a refresh, for servers that refuse it there.
+    #[must_use]
+    pub fn refresh_without_audience(self) -> Self {
+        self.want(|wanted| wanted.audience_once = true)
+    }
+
+    /// Does not repeat the resource with a refresh, for servers that refuse it there.
+    #[must_use]
+    pub fn refresh_without_resource(self) -> Self {
+        self.want(|wanted| wanted.resource_once = true)
+    }
+
+    fn want(mut self, change: impl FnOnce(&mut Wanted)) -> Self {
+        change(&mut self.wanted);
+        self.endpoint = self.wanted.at(&self.base);
+        self
+    }
+
+    async fn send(
+        &self,
+        context: &GrantContext,
+        assertion: impl Fn() -> Result<SecretString, Error>,
+    ) -> Result<TokenSet, Error> {
+        let parameters = || {
+            let own = [("grant_type", GRANT_TYPE.into()), ("assertion", assertion()?)];
+            Ok(own.into_iter().chain(self.wanted.parameters()).collect())
+        };
+        self.endpoint.request_with(context, GRANT_TYPE, parameters).await
+    }
+
+    /// Signs and sends; once more where the refusal shows that it was dated by the wrong clock.
+    async fn send_signed(&self, context: &GrantContext, assertion: &Assertion) -> Result<TokenSet, Error> {
+        let ahead = self.endpoint.time_ahead();
+        let signed = self.endpoint.sign(assertion).await?;
+        let answer = self.send(context, || Ok(signed.clone())).await;
+        match &answer {
+            Err(error)
+                if matches!(error.known_verdict(), Some(TokenVerdict::Refused(_)))
+                    && self.endpoint.time_ahead() != ahead =>
+            {
+                let signed = self.endpoint.sign(assertion).await?;
+                self.send(context, || Ok(signed.clone())).await
+            }
+            _ => answer,
+        }
+    }
+}
+
+impl Grant for JwtBearerGrant {
+    async fn fetch(&self, context: GrantContext) -> Result<TokenSet, Error> {
+        match &self.assertion {
+            From::Elsewhere(subject) => {
+                let sent = subject.read(None).await?;
+                let answer = self.send(&context, || sent.token()).await;
+                match subject.another(sent, &answer).await {
+                    Some(other) => self.send(&context, || other.token()).await,
+                    None => answer,
+                }
+            }
+            From::Here(assertion) => self.send_signed(&context, assertion).await,
+        }
+    }
+
+    fn endpoint(&self) -> Option<&TokenEndpoint> {
+        Some(&self.endpoint)
+    }
+
+    fn credential(&self) -> Credential {
+        match &self.assertion {
+            From::Elsewhere(subject) => subject.credential(),
+            From::Here(_) => Credential::Client,
+        }
+    }
+
+    fn forget(&self) {
+        if let From::Elsewhere(subject) = &self.assertion {
+            subject.forget();
+        }
+    }
+}
+
+impl fmt::Debug for JwtBearerGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtBearerGrant")
+            .field("endpoint", &self.base)
+            .field("scope", &self.wanted.scope)
+            .field("audience", &self.wanted.audiences)
+            .field("resource", &self.wanted.resources)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,268 @@
+//! The token exchange grant (RFC 8693).
+
+use std::fmt;
+
+use secrecy::SecretString;
+
+use super::{
+    Grant,
+    subject::{Read, Subject},
+    subject_key::SubjectKey,
+    token_type::TokenType,
+    wanted::Wanted,
+};
+use crate::{
+    context::GrantContext,
+    credential::Credential,
+    endpoint::TokenEndpoint,
+    error::{Error, ErrorKind},
+    secret::SecretSource,
+    token::TokenSet,
+};
+
+const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// What a server calls the type of a token that opens nothing by itself (RFC 8693 §2.2.1).
+const NOT_APPLICABLE: &str = "N_A";
+
+/// A token of somebody's, exchanged for another one ([RFC 8693](https://www.rfc-editor.org/rfc/rfc8693)): for another audience, with
+/// less scope, of another kind.
+///
+/// The *subject token* says whom the new token is about. With it alone this program acts as that user (impersonation). With an
+/// [`actor_token`](TokenExchangeGrant::actor_token) the new token says also who acts (delegation).
+///
+/// ```
+/// use tower_reauth::{Session, TokenEndpoint, TokenExchangeGrant, TokenType};
+///
+/// /// A session that gets its tokens for what another one holds.
+/// fn downstream(upstream: &Session, endpoint: TokenEndpoint) -> Session {
+///     Session::new(TokenExchangeGrant::new(endpoint, upstream).audience("orders").scope("orders:read"))
+/// }
+///
+/// /// An identity assertion for another company's authorization server, to be sent by a `JwtBearerGrant`.
+/// fn identity(id_token: String, endpoint: TokenEndpoint) -> Session {
+///     let grant = TokenExchangeGrant::new(endpoint, id_token)
+///         .subject_token_type(TokenType::ID_TOKEN)
+///         .requested_token_type(TokenType::ID_JAG)
+///         .audience("https://auth.api.example");
+///     Session::new(grant)
+/// }
+/// ```
+///
+/// # Tokens of inbound requests
+/// A server that exchanges its callers' tokens keeps a session for each subject, audience and scope in
+/// [`Sessions`](crate::Sessions), found by [`key`](TokenExchangeGrant::key). So no caller is ever served by another one's token.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_reauth::{Error, Session, Sessions, SubjectKey, TokenEndpoint, TokenExchangeGrant};
+///
+/// /// Returns the key that goes into the extensions of the outbound request.
+/// async fn on_behalf_of(
+///     sessions: &Sessions<SubjectKey>,
+///     endpoint: &TokenEndpoint,
+///     inbound: String,
+/// ) -> Result<Option<SubjectKey>, Error> {
+///     let grant = TokenExchangeGrant::new(endpoint.clone(), inbound).audience("orders");
+///     let Some(key) = grant.key() else { return Ok(None) };
+///     sessions.get_or_login(&key, || async { Ok::<_, Error>(Session::new(grant)) }).await?;
+///     Ok(Some(key))
+/// }
+/// ```
+///
+/// # Refusals
+/// A subject token that is fixed and refused is not sent again: that session is [`Refused`](crate::Status::Refused), and no other
+/// one. One that changes is read once more, and another one is sent at once; the same one is tried again after 60 s doubling to 15
+/// min.
+pub struct TokenExchangeGrant {
+    base: TokenEndpoint,
+    /// The same with what is repeated at a refresh.
+    endpoint: TokenEndpoint,
+    subject: Subject,
+    subject_type: TokenType,
+    actor: Option<(Subject, TokenType)>,
+    requested: Option<TokenType>,
+    wanted: Wanted,
+}
+
+impl TokenExchangeGrant {
+    /// Tokens in exchange for this one, at this endpoint.
+    pub fn new(endpoint: TokenEndpoint, subject_token: impl Into<SecretSource>) -> Self {
+        Self {
+            base: endpoint.clone(),
+            endpoint,
+            subject: Subject::new(subject_token.into(), false),
+            subject_type: TokenType::ACCESS_TOKEN,
+            actor: None,
+            requested: None,
+            wanted: Wanted::default(),
+        }
+    }
+
+    /// What the subject token is. Default: [`TokenType::ACCESS_TOKEN`].
+    #[must_use]
+    pub fn subject_token_type(mut self, kind: TokenType) -> Self {
+        self.subject = self.subject.is_jwt(kind.is_jwt());
+        self.subject_type = kind;
+        self
+    }
+
+    /// Who acts for the subject, and what that token is. Default: nobody.
+    #[must_use]
+    pub fn actor_token(mut self, token: impl Into<SecretSource>, kind: TokenType) -> Self {
+        self.actor = Some((Subject::new(token.into(), kind.is_jwt()), kind));
+        self
+    }
+
+    /// What the new token is to be. Default: not said, and the server decides.
+    ///
+    /// A token that is no access token opens nothing by itself: get it by [`Session::token`](crate::Session::token), or feed another
+    /// grant with the session.
+    #[must_use]
+    pub fn requested_token_type(mut self, kind: TokenType) -> Self {
+        self.requested = Some(kind);
+        self.want(|_| {})
+    }
+
+    /// Asks for a scope: names with spaces between them. Default: none, and the server decides. A refresh does not repeat it.
+    #[must_use]
+    pub fn scope(self, scope: impl Into<Box<str>>) -> Self {
+        self.want(|wanted| wanted.scope = Some(scope.into()))
+    }
+
+    /// Names whom the tokens are for, by a name that the server knows. May be called more than once. A refresh repeats it.
+    #[must_use]
+    pub fn audience(self, audience: impl Into<Box<str>>) -> Self {
+        self.want(|wanted| wanted.audiences.push(audience.into()))
+    }
+
+    /// Names whom the tokens are for, by a URI ([RFC 8707](https://www.rfc-editor.org/rfc/rfc8707)). May be called more than once. A
+    /// refresh repeats it.
+    #[must_use]
+    pub fn resource(self, uri: impl Into<Box<str>>) -> Self {
+        self.want(|wanted| wanted.resources.push(uri.into()))
+    }
+
+    /// Adds a parameter of the server's own. A refresh does not repeat it; for one that it is to repeat use
+    /// [`TokenEndpoint::parameter`].
+    #[must_use]
+    pub fn parameter(self, name: impl Into<Box<str>>, value: impl Into<SecretString>) -> Self {
+        self.want(|wanted| wanted.parameters.push((name.into(), value.into())))
+    }
+
+    /// Repeats the scope with each refresh, for servers that otherwise grant another one.
+    #[must_use]
+    pub fn refresh_with_scope(self) -> Self {
+        self.want(|wanted| wanted.scope_again = true)
+    }
+
+    /// Does not repeat the audience with a refresh, for servers that refuse it there.
+    #[must_use]
+    pub fn refresh_without_audience(self) -> Self {
+        self.want(|wanted| wanted.audience_once = true)
+    }
+
+    /// Does not repeat the resource with a refresh, for servers that refuse it there.
+    #[must_use]
+    pub fn refresh_without_resource(self) -> Self {
+        self.want(|wanted| wanted.resource_once = true)
+    }
+
+    /// Names the exchange among those of [`Sessions`](crate::Sessions): a keyed hash of all that it asks with and for, the subject
+    /// token first. `None` if the subject or the actor token may change.
+    pub fn key(&self) -> Option<SubjectKey> {
+        let subject = self.subject.fixed()?;
+        let actor = match &self.actor {
+            Some((actor, kind)) => Some((actor.fixed()?, kind)),
+            None => None,
+        };
+        Some(SubjectKey::of(&self.base, (&subject, &self.subject_type), actor, self.requested.as_ref(), &self.wanted))
+    }
+
+    fn want(mut self, change: impl FnOnce(&mut Wanted)) -> Self {
+        change(&mut self.wanted);
+        self.endpoint = self.wanted.at(&self.base);
+        if self.requested.as_ref().is_some_and(|kind| *kind != TokenType::ACCESS_TOKEN) {
+            self.endpoint = self.endpoint.accept_token_type(NOT_APPLICABLE);
+        }
+        self
+    }
+
+    async fn send(&self, context: &GrantContext, subject: &Read<'_>) -> Result<TokenSet, Error> {
+        let actor = match &self.actor {
+            Some((actor, kind)) => Some((actor.read(None).await?, kind)),
+            None => None,
+        };
+        let parameters = || {
+            let mut parameters = vec![
+                ("grant_type", GRANT_TYPE.into()),
+                ("subject_token", subject.token()?),
+                ("subject_token_type", self.subject_type.as_str().into()),
+            ];
+            if let Some((actor, kind)) = &actor {
+                parameters.push(("actor_token", actor.token()?));
+                parameters.push(("actor_token_type", kind.as_str().into()));
+            }
+            if let Some(kind) = &self.requested {
+                parameters.push(("requested_token_type", kind.as_str().into()));
+            }
+            parameters.extend(self.wanted.parameters());
+            Ok(parameters)
+        };
+        let tokens = self.endpoint.request_with(context, GRANT_TYPE, parameters).await?;
+        self.is_what_was_asked_for(&tokens)?;
+        Ok(tokens)
+    }
+
+    /// A token of another kind must not be sent where the asked one was meant to go.
+    fn is_what_was_asked_for(&self, tokens: &TokenSet) -> Result<(), Error> {
+        use secrecy::ExposeSecret;
+
+        let issued = tokens.extra("issued_token_type").map(|kind| TokenType::other(kind.expose_secret().to_owned()));
+        match (&self.requested, issued) {
+            (Some(requested), Some(issued)) if !requested.is_met_by(&issued) => {
+                let why = format!("the server issued another kind of token than `{}`", requested.as_str());
+                Err(Error::new(ErrorKind::UnsupportedTokenType, why))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Grant for TokenExchangeGrant {
+    async fn fetch(&self, context: GrantContext) -> Result<TokenSet, Error> {
+        let sent = self.subject.read(None).await?;
+        let answer = self.send(&context, &sent).await;
+        match self.subject.another(sent, &answer).await {
+            Some(other) => self.send(&context, &other).await,
+            None => answer,
+        }
+    }
+
+    fn endpoint(&self) -> Option<&TokenEndpoint> {
+        Some(&self.endpoint)
+    }
+
+    fn credential(&self) -> Credential {
+        self.subject.credential()
+    }
+
+    fn forget(&self) {
+        self.subject.forget();
+        if let Some((actor, _)) = &self.actor {
+            actor.forget();
+        }
+    }
+}
+
+impl fmt::Debug for TokenExchangeGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenExchangeGrant")
+            .field("endpoint", &self.base)
+            .field("subject_token_type", &self.subject_type)
+            .field("requested_token_type", &self.requested)
+            .field("scope", &self.wanted.scope)
+            .field("audience", &self.wanted.audiences)
+            .field("resource", &self.wanted.resources)
+            .finish_non_exhaustive()
+    }
+}
