@@ -239,6 +239,10 @@ async fn failed_acquisition_names_its_step_and_sends_nothing() {
                 Kind::Password => "the token request with grant type `password`",
                 Kind::ClientCredentials => "the token request with grant type `client_credentials`",
                 Kind::RefreshToken => "the refresh",
+                Kind::JwtBearer => "the token request with grant type `urn:ietf:params:oauth:grant-type:jwt-bearer`",
+                Kind::TokenExchange => {
+                    "the token request with grant type `urn:ietf:params:oauth:grant-type:token-exchange`"
+                }
                 Kind::Custom => "the token request with grant type `urn:example:custom`",
             };
             assert!(error.to_string().starts_with(&format!("{step} failed at {TOKEN_URI}")), "{error}");

@@ -57,6 +57,8 @@ fn own_grant_type(world: &World) -> &'static str {
         Kind::Password => "password",
         Kind::ClientCredentials => "client_credentials",
         Kind::RefreshToken => "refresh_token",
+        Kind::JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        Kind::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
         Kind::Custom => "urn:example:custom",
     }
 }

@@ -26,8 +26,9 @@ use tokio::{net::TcpListener, time::advance};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_http::trace::{DefaultMakeSpan, TraceLayer};
 use tower_reauth::{
-    BoxGrant, ClientAuth, ClientCredentialsGrant, Error, Grant, GrantContext, Origins, PasswordGrant, ReauthLayer,
-    Record, RefreshTokenGrant, RenewalFailed, Session, StoreKey, TokenEndpoint, TokenSet, Wso2Classifier, grant_with,
+    BoxGrant, ClientAuth, ClientCredentialsGrant, Error, Grant, GrantContext, JwtBearerGrant, Origins, PasswordGrant,
+    ReauthLayer, Record, RefreshTokenGrant, RenewalFailed, SecretSource, Session, StoreKey, TokenEndpoint,
+    TokenExchangeGrant, TokenSet, TokenType, Wso2Classifier, grant_with,
 };
 use tracing::Level;
 
@@ -35,6 +36,7 @@ const USER: &str = "user-0815@example.org";
 const WRITTEN_PASSWORD: &str = "p@ss/wörd 4711+&%";
 const WRITTEN_CLIENT_SECRET: &str = "cl!ent secret/0815+=";
 const ASSERTION: &str = "eyJhbGciOiJub25lIn0.assertion";
+const SUBJECT: &str = "eyJhbGciOiJub25lIn0.subject-0815";
 /// What a server that makes mistakes puts into its answers.
 const LEAK: &str = "leaked-token-90210";
 
@@ -47,7 +49,8 @@ struct Watch {
 
 impl Watch {
     fn start() -> Self {
-        let secrets = [USER, WRITTEN_PASSWORD, WRITTEN_CLIENT_SECRET, ASSERTION, LEAK].map(str::to_owned).to_vec();
+        let secrets =
+            [USER, WRITTEN_PASSWORD, WRITTEN_CLIENT_SECRET, ASSERTION, SUBJECT, LEAK].map(str::to_owned).to_vec();
         Self { trace: Trace::start(), shown: Arc::default(), secrets }
     }
 
@@ -127,8 +130,9 @@ fn forms(secret: &str) -> Vec<String> {
     ]
 }
 
-fn every_client_auth() -> [ClientAuth; 3] {
+fn every_client_auth() -> [ClientAuth; 4] {
     [
+        ClientAuth::assertion(CLIENT_ID, SecretSource::from_fn(|| std::future::ready(Ok(ASSERTION.into())))),
         ClientAuth::basic(CLIENT_ID, WRITTEN_CLIENT_SECRET),
         ClientAuth::basic_unencoded(CLIENT_ID, WRITTEN_CLIENT_SECRET),
         ClientAuth::post(CLIENT_ID, WRITTEN_CLIENT_SECRET),
@@ -143,6 +147,10 @@ fn grant(kind: Kind, issuer: &Issuer, endpoint: &TokenEndpoint, watch: &Watch) -
         Kind::Password => shown(watch, PasswordGrant::new(endpoint, USER, WRITTEN_PASSWORD).scope("orders")),
         Kind::ClientCredentials => shown(watch, ClientCredentialsGrant::new(endpoint).scope("orders")),
         Kind::RefreshToken => shown(watch, RefreshTokenGrant::new(endpoint, issuer.mint_refresh_token(USER))),
+        Kind::JwtBearer => shown(watch, JwtBearerGrant::new(endpoint, SUBJECT)),
+        Kind::TokenExchange => {
+            shown(watch, TokenExchangeGrant::new(endpoint, SUBJECT).actor_token(ASSERTION, TokenType::JWT))
+        }
         Kind::Custom => {
             let state = (endpoint, watch.shown.clone());
             let grant = grant_with(state, async |(endpoint, shown), context: GrantContext| {

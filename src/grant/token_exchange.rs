@@ -64,7 +64,7 @@ const NOT_APPLICABLE: &str = "N_A";
 /// ) -> Result<Option<SubjectKey>, Error> {
 ///     let grant = TokenExchangeGrant::new(endpoint.clone(), inbound).audience("orders");
 ///     let Some(key) = grant.key() else { return Ok(None) };
-///     sessions.get_or_login(&key, || async { Ok::<_, Error>(Session::new(grant)) }).await?;
+///     sessions.get_or_login(key.clone(), || async { Ok::<_, Error>(Session::new(grant)) }).await?;
 ///     Ok(Some(key))
 /// }
 /// ```

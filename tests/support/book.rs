@@ -93,6 +93,12 @@ impl Book {
             "password" => (request.parameter("username").unwrap_or_default(), request.parameter("scope")),
             // One client with a scope for each owner.
             "client_credentials" => (request.parameter("scope").unwrap_or("client"), request.parameter("scope")),
+            "urn:ietf:params:oauth:grant-type:jwt-bearer" => {
+                (named_by(request, "assertion"), request.parameter("scope"))
+            }
+            "urn:ietf:params:oauth:grant-type:token-exchange" => {
+                (named_by(request, "subject_token"), request.parameter("scope"))
+            }
             _ => (request.parameter("owner").unwrap_or("custom"), request.parameter("scope")),
         };
         let mut redeemed = None;
@@ -161,6 +167,15 @@ impl Book {
             }
         }
     }
+}
+
+/// A token that names this owner, issued by somebody else.
+pub fn subject(owner: &str) -> String {
+    format!("subject-token-of-{owner}")
+}
+
+fn named_by<'a>(request: &'a TokenRequest, name: &str) -> &'a str {
+    request.parameter(name).and_then(|token| token.strip_prefix("subject-token-of-")).unwrap_or("nobody")
 }
 
 impl Tokens {

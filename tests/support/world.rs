@@ -7,11 +7,11 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
 use tower_reauth::{
-    BoxGrant, ClientCredentialsGrant, Error, Grant, Origins, PasswordGrant, Reauth, ReauthLayer, RefreshTokenGrant,
-    ResponseBody, Session, TokenEndpoint, grant_fn,
+    BoxGrant, ClientCredentialsGrant, Error, Grant, JwtBearerGrant, Origins, PasswordGrant, Reauth, ReauthLayer,
+    RefreshTokenGrant, ResponseBody, SecretSource, Session, TokenEndpoint, TokenExchangeGrant, grant_fn,
 };
 
-use super::{Issuer, ORIGIN, PASSWORD, Resource, USERNAME, get};
+use super::{Issuer, ORIGIN, PASSWORD, Resource, USERNAME, book::subject, get};
 
 /// A kind of credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub enum Kind {
     Password,
     ClientCredentials,
     RefreshToken,
+    /// A JWT that a closure reads for each request.
+    JwtBearer,
+    /// A subject token that never changes.
+    TokenExchange,
     /// A closure of the user's own, without an endpoint: the session knows nothing of refresh tokens or revocation.
     Custom,
 }
@@ -33,7 +37,14 @@ pub struct World {
 }
 
 impl Kind {
-    pub const ALL: [Self; 4] = [Self::Password, Self::ClientCredentials, Self::RefreshToken, Self::Custom];
+    pub const ALL: [Self; 6] = [
+        Self::Password,
+        Self::ClientCredentials,
+        Self::RefreshToken,
+        Self::JwtBearer,
+        Self::TokenExchange,
+        Self::Custom,
+    ];
 
     /// A grant of this kind for this owner, at the issuer's endpoint.
     pub fn grant(self, issuer: &Issuer, owner: &str) -> BoxGrant {
@@ -47,6 +58,12 @@ impl Kind {
             // The issuer knows one client: the scope stands for the owner.
             Self::ClientCredentials => ClientCredentialsGrant::new(endpoint).scope(owner).boxed(),
             Self::RefreshToken => RefreshTokenGrant::new(endpoint, issuer.mint_refresh_token(owner)).boxed(),
+            Self::JwtBearer => {
+                let jwt = subject(owner);
+                let source = SecretSource::from_fn(move || std::future::ready(Ok(jwt.as_str().into())));
+                JwtBearerGrant::new(endpoint, source).boxed()
+            }
+            Self::TokenExchange => TokenExchangeGrant::new(endpoint, subject(owner)).boxed(),
             Self::Custom => {
                 let owner = owner.to_owned();
                 grant_fn(move |context| {

@@ -221,6 +221,3 @@ impl fmt::Debug for JwtKey {
         f.debug_struct("JwtKey").field("algorithm", &self.algorithm).field("key_id", &self.id).finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-mod tests;
