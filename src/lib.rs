@@ -71,9 +71,14 @@
 //! is [due for renewal](Session#when-a-token-is-renewed).
 //!
 //! # Credentials
-//! [`PasswordGrant`], [`ClientCredentialsGrant`] and [`RefreshTokenGrant`] use a [`TokenEndpoint`]. [`grant_fn`] and
-//! [`grant_with`] turn a closure into a grant, and you can implement [`Grant`] yourself. [`BoxGrant`] holds any of them. For a
-//! user who is not known yet, start with [`Session::logged_out`] and call [`Session::login`] later.
+//! [`RefreshTokenGrant`], [`ClientCredentialsGrant`], [`JwtBearerGrant`], [`TokenExchangeGrant`] and [`PasswordGrant`] use a
+//! [`TokenEndpoint`]. [`grant_fn`] and [`grant_with`] turn a closure into a grant, and you can implement [`Grant`] yourself.
+//! [`BoxGrant`] holds any of them. For a user who is not known yet, start with [`Session::logged_out`] and call [`Session::login`]
+//! later.
+//!
+//! The client authenticates by a secret, a certificate, or a JWT ([`ClientAuth`]). Secrets, keys and assertions may come from a file
+//! or a closure ([`SecretSource`]): they are read for each token request. [`manual::grants`] says what to choose, how a workload's
+//! identity is used, and how one grant feeds another.
 //!
 //! The token is always sent with the scheme `Bearer`. [`ReauthLayer::header`] changes the header's name. For an API that wants
 //! another scheme, put a small layer inside that rewrites the value.
@@ -171,7 +176,7 @@
 //!
 //! # More
 //! [`manual::troubleshooting`] says what to do when something goes wrong. [`manual::defaults`] lists every limit,
-//! [`manual::answers`] what an answer of the token endpoint means, [`manual::store`] how tokens are kept, [`manual::events`] every log line, [`manual::metrics`] every
+//! [`manual::grants`] grants and client authentication, [`manual::answers`] what an answer of the token endpoint means, [`manual::store`] how tokens are kept, [`manual::events`] every log line, [`manual::metrics`] every
 //! metric. [`manual::clients`] is about tonic, reqwest, axum and kube, [`manual::threats`] about security.
 //!
 //! Among the examples, `quickstart` plays a story of two devices against a gateway of its own, or against yours. `axum_bff` is a

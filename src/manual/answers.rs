@@ -35,6 +35,8 @@
 //!
 //! # What follows for the grant's own credential
 //!
+//! A *client's secret* is also the key, the file or the other session that an assertion or a subject token comes from.
+//!
 //! | verdict | a password that never worked | a password that had worked | a client's secret | [`Credential::Custom`] |
 //! | --- | --- | --- | --- | --- |
 //! | *unsent* | no send; backoff, at least 1 s | the same | backoff | backoff |
@@ -44,6 +46,10 @@
 //! | *refused* | `Refused` at once | [confirmed](crate::PasswordGrant::confirmations) after 60 s, without a code once more after 5 min; then `Refused` | again after 60 s doubling to 15 min; `Refused` meanwhile, never for good | as a password that had worked |
 //!
 //! For a password, a 404, 405, 410 or 421 without a code is *broken*: the address may be wrong.
+//!
+//! A token that never changes and is exchanged for others ([`Credential::Subject`](crate::Credential::Subject)) is `Refused` at once
+//! when it is *refused*, unless by a 404, 405, 410 or 421 without a code. With any other verdict the column of the client's secret
+//! holds.
 //!
 //! Whatever the answers are, there is a limit to sends without a success. A password that never worked is sent at most 3
 //! times in 15 minutes, and 5 times in all. A password that had worked, and a custom credential, are sent at most 10 times in 15

@@ -4,6 +4,7 @@ pub mod answers;
 pub mod clients;
 pub mod defaults;
 pub mod events;
+pub mod grants;
 pub mod metrics;
 pub mod store;
 pub mod threats;
