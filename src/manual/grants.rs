@@ -97,7 +97,8 @@
 //! # Tokens from huskarl
 //! [huskarl](https://docs.rs/huskarl) does the flows in which a user takes part: authorization code with pushed requests, device
 //! flow, certified by the OpenID Foundation. Its sources of tokens become a grant, so that its tokens get this crate's shared renewal
-//! and replay. Hand over the source itself, not huskarl's cache around it: the session is the cache.
+//! and replay. Hand over the source itself, not huskarl's cache around it: the session is the cache. `examples/huskarl` in the
+//! repository runs this.
 //!
 //! ```ignore
 //! use huskarl::{Recovery, TokenError, cache::TokenSource};
