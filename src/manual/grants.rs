@@ -71,7 +71,7 @@
 //! # One grant feeds another
 //! A session is a `SecretSource`, too. The session below gets an identity assertion from the company's server, and sends it to the
 //! API's server. If the second server refuses it, the first session is renewed once, and the new assertion is sent in the same call.
-//! What fails at the first server is no refusal at the second. The example `identity_chain` plays it.
+//! What fails at the first server is no refusal at the second: watch the status of the first session as well. The example `identity_chain` plays it.
 //!
 //! ```
 //! use tower_reauth::{JwtBearerGrant, Session, TokenEndpoint, TokenExchangeGrant, TokenType};

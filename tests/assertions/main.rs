@@ -96,6 +96,23 @@ async fn older_forms_of_pem_are_the_same_keys() {
     }
 }
 
+#[test]
+fn a_key_is_found_however_its_text_is_wrapped_and_whatever_stands_around_it() {
+    let key = key_text("ec.pem");
+    let body: String = key.lines().filter(|line| !line.starts_with('-')).collect();
+    let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for text in [
+        key.replace('\n', "\r\n"),
+        key.replace('\n', "\\n"),
+        key.trim_end().to_owned(),
+        format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----"),
+        format!("{certificate}{key}{certificate}"),
+        format!("\n  \n{key}\nsome text"),
+    ] {
+        JwtKey::from_pem(JwtAlgorithm::ES256, text.clone()).unwrap_or_else(|error| panic!("{error}: {text}"));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_secret_of_the_client_signs_too() {
     let issuer = Issuer::new();

@@ -1,10 +1,13 @@
 //! A private key in PEM, and what kind of key it is.
 
+use base64ct::{Base64, Encoding};
 use jsonwebtoken::EncodingKey;
 use pkcs8::{
     AlgorithmIdentifierRef, ObjectIdentifier, PrivateKeyInfoRef, SecretDocument,
     der::{Decode, asn1::OctetStringRef},
 };
+
+use zeroize::Zeroizing;
 
 use super::{JwtAlgorithm, invalid};
 use crate::error::Error;
@@ -17,37 +20,38 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// Keys that are shorter sign nothing that a server may take (RFC 7518 §3.3).
 const RSA_BYTES: usize = 2048 / 8;
 
-pub(super) fn read(algorithm: JwtAlgorithm, pem: &str) -> Result<EncodingKey, Error> {
-    // Whatever stands before the first line is a comment; a certificate or parameters may stand before the key.
-    let start = ["PRIVATE KEY-----", "-----BEGIN"].iter().find_map(|mark| line_with(pem, mark));
-    let pem = start.map_or(pem, |start| &pem[start..]).trim();
-    let (label, document) = SecretDocument::from_pem(pem).map_err(|_| match pem.strip_prefix("-----BEGIN ") {
-        Some(rest) if rest.starts_with("ENCRYPTED") || rest.contains("Proc-Type: 4,ENCRYPTED") => encrypted(),
-        Some(_) => invalid("its PEM text is damaged or cut off"),
-        None => invalid("it is no PEM text: no line begins with `-----BEGIN`"),
-    })?;
-    let der = document.as_bytes();
+pub(super) fn read(algorithm: JwtAlgorithm, text: &str) -> Result<EncodingKey, Error> {
+    // Variables of the environment hold `\n` instead of line breaks.
+    let text = Zeroizing::new(text.replace("\\n", "\n"));
+    let blocks = || text.split("-----BEGIN ").skip(1).filter_map(|rest| rest.split_once("-----"));
+    // Certificates and parameters may stand before and after the key.
+    let (label, rest) = blocks()
+        .find(|(label, _)| label.ends_with("PRIVATE KEY"))
+        .or_else(|| blocks().next())
+        .ok_or_else(|| invalid("it is no PEM text: nothing begins with `-----BEGIN`"))?;
+    let body = rest.split_once("-----END ").ok_or_else(cut_off)?.0;
     match label {
-        "PRIVATE KEY" => pkcs8(algorithm, der),
-        "RSA PRIVATE KEY" => rsa(algorithm, der),
-        "EC PRIVATE KEY" => sec1(algorithm, der),
-        "ENCRYPTED PRIVATE KEY" => Err(encrypted()),
+        "ENCRYPTED PRIVATE KEY" => return Err(encrypted()),
+        _ if body.contains("Proc-Type:") => return Err(encrypted()),
         "CERTIFICATE" | "PUBLIC KEY" | "RSA PUBLIC KEY" => {
-            Err(invalid("it is a certificate or a public key; the private key is needed"))
+            return Err(invalid("it is a certificate or a public key; the private key is needed"));
         }
+        _ => {}
+    }
+    let mut der = Zeroizing::new(Vec::with_capacity(body.len()));
+    der.extend(body.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+    let length = Base64::decode_in_place(&mut der).map_err(|_| cut_off())?.len();
+    der.truncate(length);
+    match label {
+        "PRIVATE KEY" => pkcs8(algorithm, &der),
+        "RSA PRIVATE KEY" => rsa(algorithm, &der),
+        "EC PRIVATE KEY" => sec1(algorithm, &der),
         _ => Err(invalid("its PEM text holds something else than a private key")),
     }
 }
 
-fn line_with(pem: &str, mark: &str) -> Option<usize> {
-    let mut at = 0;
-    for line in pem.split_inclusive('\n') {
-        if line.starts_with("-----BEGIN") && line.contains(mark) {
-            return Some(at);
-        }
-        at += line.len();
-    }
-    None
+fn cut_off() -> Error {
+    invalid("its PEM text is damaged or cut off")
 }
 
 fn encrypted() -> Error {
@@ -124,7 +128,7 @@ pub(super) fn ed25519(algorithm: JwtAlgorithm, seed: &[u8]) -> Result<EncodingKe
     }
     let seed: &[u8; 32] = seed.try_into().map_err(|_| damaged())?;
     // RFC 8410 §7: an octet string within the octet string.
-    let mut inner = zeroize::Zeroizing::new(vec![0x04, 0x20]);
+    let mut inner = Zeroizing::new(vec![0x04, 0x20]);
     inner.reserve_exact(seed.len());
     inner.extend_from_slice(seed);
     let identifier = AlgorithmIdentifierRef { oid: ED25519, parameters: None };
