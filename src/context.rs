@@ -13,16 +13,26 @@ pub struct GrantContext {
     claims: Option<Box<str>>,
     refresh_token: Option<SecretString>,
     is_over: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+    held: Option<Arc<dyn Fn() -> Vec<SecretString> + Send + Sync>>,
 }
 
 impl GrantContext {
     pub(crate) fn new(session: SessionId, claims: Option<Box<str>>, refresh_token: Option<SecretString>) -> Self {
-        Self { session, claims, refresh_token, is_over: None }
+        Self { session, claims, refresh_token, is_over: None, held: None }
     }
 
     /// Of a renewal that nobody wants any more as soon as this is true.
     pub(crate) fn until(self, is_over: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self { is_over: Some(Arc::new(is_over)), ..self }
+    }
+
+    /// Of a session that holds these secrets: asked for where a server may have repeated one.
+    pub(crate) fn holding(self, held: impl Fn() -> Vec<SecretString> + Send + Sync + 'static) -> Self {
+        Self { held: Some(Arc::new(held)), ..self }
+    }
+
+    pub(crate) fn held(&self) -> Vec<SecretString> {
+        self.held.as_ref().map(|held| held()).unwrap_or_default()
     }
 
     pub(crate) fn is_over(&self) -> bool {

@@ -167,9 +167,17 @@ pub(crate) fn origin_cools_down(name: SessionName, origin: &Origin, pause: Durat
     warn!(target: TARGET, session, key, %origin, seconds = pause.as_secs(), reason, "origin cools down");
 }
 
-/// At DEBUG: a classifier does not know whose response it reads, and the caller gets that response.
-pub(crate) fn stronger_login_asked() {
-    debug!(target: TARGET, "stronger login asked for");
+/// At DEBUG: the caller gets that response.
+pub(crate) fn stronger_login_asked(name: SessionName, error: &Error) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    let (acr_values, max_age_s) = (error.acr_values(), error.max_age().map(|age| age.as_secs()));
+    debug!(target: TARGET, session, key, acr_values, max_age_s, "stronger login asked for");
+}
+
+/// At DEBUG, for the same reason.
+pub(crate) fn wider_scope_asked(name: SessionName, error: &Error) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    debug!(target: TARGET, session, key, scope = error.scope(), "wider scope asked for");
 }
 
 pub(crate) fn logged_in(name: SessionName, credential: impl fmt::Debug) {

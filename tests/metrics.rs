@@ -52,6 +52,12 @@ async fn a_call_is_counted_once_by_how_it_ended() -> Recorded {
     // A 404 is an answer as good as any.
     world.resource.answer("/nothing", 404);
     assert_eq!(world.get("/nothing").await.unwrap().status(), 404);
+    // A token that is good, and not enough, was no rejection.
+    world.resource.answer_with("/narrow", || {
+        let challenge = r#"Bearer error="insufficient_scope", scope="all""#;
+        Response::builder().status(403).header("www-authenticate", challenge).body(Full::default()).unwrap()
+    });
+    assert_eq!(world.get("/narrow").await.unwrap().status(), 403);
     world.resource.reject_at("/closed");
     assert_eq!(world.get("/closed").await.unwrap().status(), 401);
     assert_eq!(world.send(bare("/orders")).await.unwrap().status(), 401);
@@ -70,7 +76,7 @@ async fn a_call_is_counted_once_by_how_it_ended() -> Recorded {
     world.get("/broken").await.unwrap_err();
 
     let recorded = Recorded::of(&recorder);
-    recorded.has(REQUESTS, r#"outcome="passed""#, 3.0);
+    recorded.has(REQUESTS, r#"outcome="passed""#, 4.0);
     recorded.has(REQUESTS, r#"outcome="healed""#, 1.0);
     recorded.has(REQUESTS, r#"outcome="rejected""#, 1.0);
     recorded.has(REQUESTS, r#"outcome="bare""#, 1.0);

@@ -6,7 +6,10 @@ mod support;
 use std::{
     error::Error as StdError,
     fmt::Debug,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use base64::{Engine, engine::general_purpose};
@@ -20,6 +23,7 @@ use hyper_util::{
     server::conn::auto,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use support::*;
 use tokio::{net::TcpListener, time::advance};
@@ -394,4 +398,117 @@ async fn whole_story_over_http_shows_no_secret_though_all_crates_log_everything(
             watch.assert_clean();
         }
     }
+}
+
+/// What a server says that repeats secrets: which one, how it is written, and what follows it.
+type Repeated = Vec<(prop::sample::Index, prop::sample::Index, String)>;
+
+fn repeated() -> impl Strategy<Value = Repeated> {
+    prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), "[a-z ]{0,20}"), 1..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever it repeats, of the request or of what the session holds besides, in JSON or in a form.
+    #[test]
+    fn description_of_a_server_that_repeats_secrets_holds_none_of_them(
+        given in prop::collection::vec("[ -~äöü€日本語😀]{2,40}", 2),
+        tokens in prop::collection::vec("[!-~]{2,60}", 2),
+        client_auth in 0..3_usize,
+        is_form: bool,
+        repeated in repeated(),
+    ) {
+        let (password, client_secret) = (given[0].clone(), given[1].clone());
+        let encoded: String = form_urlencoded::byte_serialize(client_secret.as_bytes()).collect();
+        let mut secrets = vec![client_secret.clone(), tokens[0].clone(), tokens[1].clone()];
+        // What stands in `Basic`.
+        match client_auth {
+            0 => secrets.extend([format!("{CLIENT_ID}:{encoded}"), format!("{CLIENT_ID}:{client_secret}")]),
+            1 => secrets.push(format!("{CLIENT_ID}:{client_secret}")),
+            _ => {}
+        }
+        let client_auth = match client_auth {
+            0 => ClientAuth::basic(CLIENT_ID, client_secret.as_str()),
+            1 => ClientAuth::basic_unencoded(CLIENT_ID, client_secret.as_str()),
+            _ => ClientAuth::post(CLIENT_ID, client_secret.as_str()),
+        };
+        let refresh = |endpoint| RefreshTokenGrant::new(endpoint, "the first one").boxed();
+        let said = said(&repeated, &secrets);
+        let error = error_of(refresh, &tokens, &client_auth, &said, is_form);
+        prop_assert_eq!(first_trace(&error, &secrets), None, "refresh: {}", said);
+
+        secrets.extend([password.clone(), USER.to_owned()]);
+        let password = |endpoint| PasswordGrant::new(endpoint, USER, password.as_str()).boxed();
+        let said = self::said(&repeated, &secrets);
+        let error = error_of(password, &tokens, &client_auth, &said, is_form);
+        prop_assert_eq!(first_trace(&error, &secrets), None, "password: {}", said);
+    }
+}
+
+fn said(repeated: &Repeated, secrets: &[String]) -> String {
+    let mut said = String::from("no: ");
+    for (secret, form, after) in repeated {
+        let secret: &String = secret.get(secrets);
+        let forms = forms_of_a_server(secret);
+        let form: &String = form.get(&forms);
+        said.extend([form.as_str(), after.as_str()]);
+    }
+    said
+}
+
+/// Eight characters of a secret in what can be had of an error.
+fn first_trace(error: &Error, secrets: &[String]) -> Option<String> {
+    let description = error.description_untrusted().expect("the server gave one").to_owned();
+    assert!(description.starts_with("no: ") && description.chars().count() <= 512, "{description}");
+    let texts = [description, error.to_string(), format!("{error:?} {error:#?}")];
+    let forms: Vec<_> = secrets.iter().flat_map(|secret| forms_of_a_server(secret)).collect();
+    let pieces = forms.iter().flat_map(|form| {
+        let letters: Vec<_> = form.chars().collect();
+        letters.windows(8).map(|piece| piece.iter().collect::<String>()).collect::<Vec<_>>()
+    });
+    let mut found = pieces.filter(|piece| texts.iter().any(|text| text.contains(piece)));
+    found.next().map(|piece| format!("{piece} in {texts:?}"))
+}
+
+fn forms_of_a_server(secret: &str) -> Vec<String> {
+    let mut forms = forms(secret);
+    // Not the bytes as numbers: nobody speaks so.
+    forms.pop();
+    // Escapes are Rust's, in the place of RFC 4648's other padded alphabet.
+    forms[1] = general_purpose::URL_SAFE.encode(secret);
+    forms
+}
+
+/// The error of a renewal while these tokens are held.
+fn error_of(
+    grant: impl FnOnce(TokenEndpoint) -> BoxGrant,
+    tokens: &[String],
+    client_auth: &ClientAuth,
+    said: &str,
+    is_form: bool,
+) -> Error {
+    let good = serde_json::json!({ "access_token": tokens[0], "refresh_token": tokens[1] }).to_string();
+    let bad = if is_form {
+        let said: String = form_urlencoded::byte_serialize(said.as_bytes()).collect();
+        format!("error=invalid_request&error_description={said}")
+    } else {
+        serde_json::json!({ "error": "invalid_request", "error_description": said }).to_string()
+    };
+    let content_type = if is_form { "application/x-www-form-urlencoded" } else { "application/json" };
+    let is_first = Arc::new(AtomicBool::new(true));
+    let client = tower::service_fn(move |_: Request<Full<Bytes>>| {
+        let response = match is_first.swap(false, Ordering::Relaxed) {
+            true => Response::builder().body(Full::<Bytes>::from(good.clone())),
+            false => Response::builder().status(400).header("content-type", content_type).body(Full::from(bad.clone())),
+        };
+        std::future::ready(response)
+    });
+    let endpoint = TokenEndpoint::new(client, TOKEN_URI).unwrap().client_auth(client_auth.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let session = Session::new(grant(endpoint));
+        let token = session.token().await.unwrap();
+        session.renew(token.generation()).await.unwrap_err()
+    })
 }

@@ -5,6 +5,8 @@ use tower_reauth::{BearerClassifier, Classify, Head, Seen, Verdict, Wso2Classifi
 
 /// What the docs of `BearerClassifier` promise for claims.
 const MAX_CLAIMS: usize = 4 * 1024;
+/// What the docs of `Challenge` promise for a scope.
+const MAX_LIST: usize = 1024;
 /// And for all lines together.
 const MAX_BYTES: usize = 8 * 1024;
 const MAX_CHALLENGES: usize = 16;
@@ -37,7 +39,7 @@ pub fn check(input: &[u8]) {
 
     let response = response(StatusCode::UNAUTHORIZED, &lines);
     match Wso2Classifier::new().body(&Head::of(&response), &Seen::new(b"", None, true)) {
-        Verdict::Pass => {}
+        Verdict::Pass | Verdict::InsufficientScope(_) | Verdict::InsufficientUserAuthentication(_) => {}
         Verdict::Reject(_) => {
             assert!(rejects, "without a fault WSO2's classifier rejects what the default one rejects")
         }
@@ -76,6 +78,13 @@ fn verdict(status: StatusCode, lines: &[HeaderValue]) -> Option<Option<String>> 
     let response = response(status, lines);
     match BearerClassifier::new().head(&Head::of(&response)) {
         Verdict::Pass => None,
+        Verdict::InsufficientScope(challenge) | Verdict::InsufficientUserAuthentication(challenge) => {
+            for list in [challenge.scope(), challenge.acr_values()].into_iter().flatten() {
+                let is_visible = list.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+                assert!((1..=MAX_LIST).contains(&list.len()) && is_visible, "{list:?}");
+            }
+            None
+        }
         Verdict::Reject(challenge) => {
             if let Some(claims) = challenge.claims() {
                 assert!(claims.len() <= MAX_CLAIMS && claims.starts_with('{') && claims.ends_with('}'), "{claims}");

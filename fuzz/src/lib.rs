@@ -2,6 +2,7 @@
 //!
 //! The code under test is private; it is reached through the public face of the crate, as a server or a caller reaches it.
 
+pub mod answer;
 pub mod challenge;
 pub mod fault;
 pub mod recording;

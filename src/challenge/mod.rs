@@ -15,9 +15,12 @@ mod grpc;
 mod parse;
 mod wso2;
 
+use std::time::Duration;
+
 use http::{Extensions, HeaderMap, Response, StatusCode};
 
 pub use self::{bearer::BearerClassifier, grpc::GrpcClassifier, wso2::Wso2Classifier};
+use crate::error::Asked;
 
 /// The head of a response, as a [`Classify`] sees it.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +90,13 @@ pub enum Verdict {
     Pass,
     /// The token is not good.
     Reject(Challenge),
+    /// The token is good, and its scope does not suffice (RFC 6750 §3.1). No renewal would help: the response goes to the caller,
+    /// with [`ErrorKind::InsufficientScope`](crate::ErrorKind::InsufficientScope) in its extensions.
+    InsufficientScope(Challenge),
+    /// The token is good, and the user's login does not suffice ([RFC 9470 §3](https://www.rfc-editor.org/rfc/rfc9470#section-3)).
+    /// No renewal would help: the response goes to the caller, with
+    /// [`ErrorKind::InsufficientUserAuthentication`](crate::ErrorKind::InsufficientUserAuthentication) in its extensions.
+    InsufficientUserAuthentication(Challenge),
     /// The head is not enough: look at the body. [`Verdict::look`] makes one of these.
     #[non_exhaustive]
     Look {
@@ -102,10 +112,19 @@ impl Verdict {
     }
 }
 
-/// What a rejection says about why (RFC 9110 §11.6.1, RFC 6750 §3).
+/// What a response asks for (RFC 9110 §11.6.1, RFC 6750 §3, RFC 9470 §3).
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_reauth::Challenge;
+///
+/// let challenge = Challenge::new().with_acr_values("urn:example:mfa").with_max_age(Duration::from_secs(300));
+/// assert_eq!(challenge.acr_values(), Some("urn:example:mfa"));
+/// ```
 #[derive(Clone, Default)]
 pub struct Challenge {
     claims: Option<Box<str>>,
+    asked: Asked,
 }
 
 impl Challenge {
@@ -121,15 +140,58 @@ impl Challenge {
         self
     }
 
+    /// Adds the scope that a token must have: names with spaces between them. What is empty, longer than 1,024 characters or not
+    /// visible ASCII is left out.
+    #[must_use]
+    pub fn with_scope(mut self, scope: &str) -> Self {
+        self.asked.scope = Asked::list(scope);
+        self
+    }
+
+    /// Adds the authentication context class references that the login must have (RFC 9470 §3), with the limits of
+    /// [`with_scope`](Challenge::with_scope).
+    #[must_use]
+    pub fn with_acr_values(mut self, acr_values: &str) -> Self {
+        self.asked.acr_values = Asked::list(acr_values);
+        self
+    }
+
+    /// Adds how long ago the user may have logged in at most (RFC 9470 §3).
+    #[must_use]
+    pub fn with_max_age(mut self, max_age: Duration) -> Self {
+        self.asked.max_age = Some(max_age);
+        self
+    }
+
     /// The claims that the next token must carry.
     pub fn claims(&self) -> Option<&str> {
         self.claims.as_deref()
+    }
+
+    /// The scope that a token must have.
+    pub fn scope(&self) -> Option<&str> {
+        self.asked.scope.as_deref()
+    }
+
+    /// The authentication context class references that the login must have.
+    pub fn acr_values(&self) -> Option<&str> {
+        self.asked.acr_values.as_deref()
+    }
+
+    /// How long ago the user may have logged in at most.
+    pub fn max_age(&self) -> Option<Duration> {
+        self.asked.max_age
+    }
+
+    pub(crate) fn into_asked(self) -> Asked {
+        self.asked
     }
 }
 
 impl std::fmt::Debug for Challenge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Challenge").field("claims", &self.claims.as_ref().map(|_| "[asked]")).finish()
+        let claims = self.claims.as_ref().map(|_| "[asked]");
+        f.debug_struct("Challenge").field("claims", &claims).field("asked", &self.asked).finish()
     }
 }
 

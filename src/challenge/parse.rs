@@ -40,6 +40,9 @@ pub(super) struct Parameters {
     pub(super) error: Option<String>,
     pub(super) realm: Option<String>,
     pub(super) claims: Option<String>,
+    pub(super) scope: Option<String>,
+    pub(super) acr_values: Option<String>,
+    pub(super) max_age: Option<String>,
 }
 
 impl Challenges {
@@ -131,6 +134,9 @@ impl Parameters {
             "error" => &mut self.error,
             "realm" => &mut self.realm,
             "claims" => &mut self.claims,
+            "scope" => &mut self.scope,
+            "acr_values" => &mut self.acr_values,
+            "max_age" => &mut self.max_age,
             _ => return,
         };
         place.get_or_insert(value);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::Uri;
+use http::{Uri, uri::Scheme};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -48,6 +48,13 @@ impl Address {
 
     pub(super) fn uri(&self) -> &Uri {
         &self.uri
+    }
+
+    /// The host, and the port where it is not the scheme's own.
+    pub(super) fn host(&self) -> &str {
+        let authority = self.uri.authority().map_or("", |authority| authority.as_str());
+        let port = if self.uri.scheme() == Some(&Scheme::HTTP) { ":80" } else { ":443" };
+        authority.strip_suffix(port).unwrap_or(authority)
     }
 }
 
@@ -100,6 +107,15 @@ mod tests {
             ("http://localhost/token", "http://localhost/token"),
         ] {
             assert_eq!(Address::new(text).unwrap().to_string(), shown);
+        }
+        for (text, host) in [
+            ("https://gw.example/token", "gw.example"),
+            ("https://gw.example:443/token", "gw.example"),
+            ("https://gw.example:80/token", "gw.example:80"),
+            ("http://localhost:80/token", "localhost"),
+            ("http://[::1]:8080/token", "[::1]:8080"),
+        ] {
+            assert_eq!(Address::new(text).unwrap().host(), host);
         }
         assert_eq!(Address::new("https://gw.example/token?key=1").unwrap().uri().query(), Some("key=1"));
     }

@@ -24,6 +24,8 @@ pub(super) struct Told<'a> {
     pub(super) is_error: bool,
     /// The code in it.
     pub(super) code: Option<&'a str>,
+    /// The server's own words; secrets may stand in them.
+    pub(super) description: Option<&'a str>,
     /// The body starts as a page for people does.
     pub(super) page: bool,
 }
@@ -42,8 +44,13 @@ pub(super) fn failure(step: &Step<'_>, status: StatusCode, headers: &HeaderMap, 
         basic: asks_for_the_client(headers),
     });
     let mut error = step.error(kind, why).with_status(status).with_verdict(verdict);
-    if let Some(code) = code {
+    let secrets = step.secrets();
+    // One of ours that came back in its place would be told in messages.
+    if let Some(code) = code.filter(|code| !secrets.are_in(code)) {
         error = error.with_oauth_code(code);
+    }
+    if let Some(description) = told.description {
+        error = error.with_description(secrets.cut(description));
     }
     match wait {
         Some(wait) => error.with_retry_after(wait),

@@ -7,6 +7,7 @@ mod encoding;
 mod failure;
 mod form;
 mod hold;
+mod redact;
 mod request;
 mod response;
 mod revocation;

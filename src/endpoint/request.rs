@@ -16,12 +16,13 @@ use tokio::{
 use super::{
     TokenEndpoint,
     client_auth::{ClientAuth, Prepared},
-    failure::{Told, failure, holds_everyone, retry_after},
+    failure::{holds_everyone, retry_after},
     form::Form,
     hold::Turn,
-    response::{Answer, tokens},
+    redact::Carried,
+    response::{refusal, tokens},
     step::{Purpose, Step},
-    transport::{AnswerBody, Deadline, read, read_start},
+    transport::{AnswerBody, Deadline, read},
 };
 use crate::{
     assertion::{Assertion, Server},
@@ -159,7 +160,8 @@ impl TokenEndpoint {
             asked = Some(clock::with_sleep(now));
             Ok(self.form(purpose, context, &parameters()?))
         };
-        let (parts, body, deadline) = self.post(&step, client.as_ref(), form, Some(context.session())).await?;
+        let (parts, body, deadline, carried) = self.post(&step, client.as_ref(), form, Some(context.session())).await?;
+        let step = step.after(&carried, Some(context));
         let pause = || {
             let wait = retry_after(&parts.headers);
             events::requests_paused(step.address().uri().authority(), parts.status, wait);
@@ -257,6 +259,7 @@ impl TokenEndpoint {
         if let Some(claims) = context.claims().filter(|_| !named("claims")) {
             form.append("claims", claims);
         }
+        let named = |name: &str| named(name) || (name == "claims" && context.claims().is_some());
         let repeated = match purpose {
             Purpose::Refresh => &self.settings.refresh_parameters[..],
             _ => &[],
@@ -278,19 +281,22 @@ impl TokenEndpoint {
         client: Option<&Prepared<'_>>,
         form: impl FnOnce() -> Result<Form, Error>,
         session: Option<SessionId>,
-    ) -> Result<(Parts, AnswerBody, Deadline), Error> {
+    ) -> Result<(Parts, AnswerBody, Deadline, Carried), Error> {
+        let mut carried = Carried::default();
         let deadline = Deadline::after(step, self.settings.timeout)?;
         let request = || {
             let mut form = form()?;
             if let Some(client) = client {
                 client.extend(&mut form);
             }
+            carried.form = form.into_bytes();
             let mut request = Request::post(step.address().uri().clone())
                 .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
                 .header(ACCEPT, HeaderValue::from_static("application/json"))
-                .body(form.into_bytes())
+                .body(carried.form.clone())
                 .map_err(|error| step.error(ErrorKind::Invalid, "the request cannot be built").with_source(error))?;
             if let Some(value) = client.and_then(Prepared::authorization) {
+                carried.authorization = Some(value.clone());
                 request.headers_mut().insert(AUTHORIZATION, value);
             }
             if let Some(session) = session {
@@ -304,7 +310,7 @@ impl TokenEndpoint {
             if not_sent { error.not_sent() } else { error }
         })?;
         let (parts, body) = response.into_parts();
-        Ok((parts, body, deadline))
+        Ok((parts, body, deadline, carried))
     }
 }
 
@@ -316,32 +322,6 @@ fn refuses(error: &Error) -> bool {
 /// Whether a refusal says that the client was not believed.
 fn is_about_the_client(error: &Error) -> bool {
     error.known_verdict() == Some(TokenVerdict::Client)
-}
-
-/// The error that an answer without a 2xx stands for.
-pub(super) async fn refusal(
-    step: &Step<'_>,
-    parts: &Parts,
-    body: AnswerBody,
-    limit: usize,
-    deadline: Deadline,
-) -> Error {
-    let status = parts.status;
-    if status.is_redirection() {
-        return failure(step, status, &parts.headers, Told::default());
-    }
-    match read_start(step, body, limit, deadline).await {
-        Ok(body) => {
-            let answer = Answer::parse(&parts.headers, body.as_slice()).unwrap_or_default();
-            failure(step, status, &parts.headers, answer.told(body.as_slice()))
-        }
-        // On an outage the status says enough.
-        Err(_) if status.is_server_error() || holds_everyone(status) => {
-            failure(step, status, &parts.headers, Told::default())
-        }
-        // The code that was cut off may be the one that decides.
-        Err(error) => error.with_status(status),
-    }
 }
 
 #[cfg(test)]

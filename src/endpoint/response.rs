@@ -17,8 +17,9 @@ use serde_json::value::RawValue;
 use super::{
     dates::{self, told_at},
     encoding::{UNREADABLE, is_form, read_form, repaired, without_mark},
-    failure::{Told, failure},
+    failure::{Told, failure, holds_everyone},
     step::Step,
+    transport::{AnswerBody, Deadline, read_start},
 };
 use crate::{
     error::{Error, ErrorKind, TokenVerdict},
@@ -42,9 +43,11 @@ pub(super) struct Answer {
     extra: Vec<(Box<str>, SecretString)>,
 }
 
-/// The `error` member (RFC 6749 §5.2); its code, where it holds one that can be told from a sentence.
+/// The `error` member (RFC 6749 §5.2); its code, where it holds one that can be told from a sentence, and the `message` beside
+/// it.
 struct ErrorMember {
     code: Option<Box<str>>,
+    message: Option<SecretString>,
 }
 
 impl Answer {
@@ -66,7 +69,9 @@ impl Answer {
             "token_type" => answer.token_type = Some(value.to_owned()),
             "expires_in" => answer.lifetime = lifetime(value),
             "refresh_token" => answer.refresh_token = (!value.is_empty()).then(|| value.into()),
-            "error" => answer.error = (!value.is_empty()).then(|| ErrorMember { code: Some(value.into()) }),
+            "error" => {
+                answer.error = (!value.is_empty()).then(|| ErrorMember { code: Some(value.into()), message: None })
+            }
             "scope" => answer.scope = Some(value.into()),
             _ => answer.keep(name, value.into(), value),
         });
@@ -108,7 +113,10 @@ impl Answer {
     /// What the answer says, where it is no token response.
     pub(super) fn told(&self, body: &[u8]) -> Told<'_> {
         let code = self.error.as_ref().and_then(|error| error.code.as_deref());
-        Told { is_error: self.error.is_some(), code, page: is_page(body) }
+        let named = self.extra.iter().find(|(name, _)| &**name == "error_description").map(|(_, text)| text);
+        let description = named.or(self.error.as_ref().and_then(|error| error.message.as_ref()));
+        let description = description.map(|text| text.expose_secret());
+        Told { is_error: self.error.is_some(), code, description, page: is_page(body) }
     }
 }
 
@@ -148,12 +156,38 @@ pub(super) fn tokens(step: &Step<'_>, parts: &Parts, accepted: &[Box<str>], body
         name.eq_ignore_ascii_case("bearer") || accepted.iter().any(|accepted| accepted.eq_ignore_ascii_case(name))
     };
     if let Some(name) = answer.token_type.as_deref().filter(|name| !is_bearer(name)) {
-        return Err(refuse(ErrorKind::UnsupportedTokenType, &not_bearer(name)));
+        return Err(refuse(ErrorKind::UnsupportedTokenType, &not_bearer(name, !step.secrets().are_in(name))));
     }
     let tokens = TokenSet::new(access_token).map_err(|_| {
         refuse(ErrorKind::InvalidAccessToken, "the access token is empty, or has characters that no header can carry")
     })?;
     Ok(answer.with(tokens, told_at(headers)))
+}
+
+/// The error that an answer without a 2xx stands for.
+pub(super) async fn refusal(
+    step: &Step<'_>,
+    parts: &Parts,
+    body: AnswerBody,
+    limit: usize,
+    deadline: Deadline,
+) -> Error {
+    let status = parts.status;
+    if status.is_redirection() {
+        return failure(step, status, &parts.headers, Told::default());
+    }
+    match read_start(step, body, limit, deadline).await {
+        Ok(body) => {
+            let answer = Answer::parse(&parts.headers, body.as_slice()).unwrap_or_default();
+            failure(step, status, &parts.headers, answer.told(body.as_slice()))
+        }
+        // On an outage the status says enough.
+        Err(_) if status.is_server_error() || holds_everyone(status) => {
+            failure(step, status, &parts.headers, Told::default())
+        }
+        // The code that was cut off may be the one that decides.
+        Err(error) => error.with_status(status),
+    }
 }
 
 impl<'de> Deserialize<'de> for Answer {
@@ -262,9 +296,9 @@ fn whole_seconds(lifetime: Duration) -> Duration {
 }
 
 /// A type is no secret, and shown where it looks like one: it is what must be accepted. What is put there by mistake is not.
-fn not_bearer(name: &str) -> String {
+fn not_bearer(name: &str, is_public: bool) -> String {
     let is_name = |byte: u8| byte.is_ascii_alphabetic() || b" _-".contains(&byte);
-    let shown = (1..=32).contains(&name.len()) && name.bytes().all(is_name);
+    let shown = is_public && (1..=32).contains(&name.len()) && name.bytes().all(is_name);
     let (name, argument) = if shown { (format!(" `{name}`"), format!("{name:?}")) } else { Default::default() };
     format!(
         "the answer holds a token of another type{name} than `Bearer`; `TokenEndpoint::accept_token_type({argument})` takes it \
@@ -276,7 +310,9 @@ fn not_bearer(name: &str) -> String {
 /// `message` consists of.
 fn error(value: &RawValue) -> Option<ErrorMember> {
     let text = |value: &RawValue| serde_json::from_str::<Option<Box<str>>>(value.get()).ok().flatten();
+    let mut message = None;
     let code = if let Ok(object) = serde_json::from_str::<BTreeMap<String, &RawValue>>(value.get()) {
+        message = object.get("message").and_then(|value| secret::<serde_json::Error>(value).ok().flatten());
         ["code", "status", "message"].into_iter().filter_map(|name| object.get(name)).find_map(|value| text(value))
     } else {
         match serde_json::from_str::<Option<Box<str>>>(value.get()) {
@@ -285,7 +321,7 @@ fn error(value: &RawValue) -> Option<ErrorMember> {
             code => code.ok().flatten(),
         }
     };
-    Some(ErrorMember { code })
+    Some(ErrorMember { code, message })
 }
 
 /// Whether a body is a page for people.

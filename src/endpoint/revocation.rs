@@ -9,8 +9,7 @@ use super::{
     TokenEndpoint,
     failure::{failure, holds_everyone},
     form::Form,
-    request::refusal,
-    response::Answer,
+    response::{Answer, refusal},
     step::{Purpose, Step, TokenKind},
     transport::read_start,
 };
@@ -63,7 +62,8 @@ impl TokenEndpoint {
         // Waits as long as it takes: nobody would try again. Never closed.
         let client = self.prepare(step).await?;
         let _place = self.settings.turns.acquire().await;
-        let (parts, body, deadline) = self.post(step, client.as_ref(), form, None).await?;
+        let (parts, body, deadline, carried) = self.post(step, client.as_ref(), form, None).await?;
+        let step = &step.after(&carried, None);
         let limit = self.settings.response_limit;
         if !parts.status.is_success() {
             return Err(refusal(step, &parts, body, limit, deadline).await);

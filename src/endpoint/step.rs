@@ -2,8 +2,16 @@
 
 use std::fmt;
 
-use super::address::Address;
-use crate::error::{Error, ErrorKind};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{
+    address::Address,
+    redact::{Carried, Secrets},
+};
+use crate::{
+    context::GrantContext,
+    error::{Error, ErrorKind},
+};
 
 /// What a token is, for revocation (RFC 7009 §2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +27,8 @@ pub(crate) enum TokenKind {
 pub(super) struct Step<'a> {
     purpose: Purpose<'a>,
     address: &'a Address,
+    /// What was sent, and for whom.
+    sent: Option<(&'a Carried, Option<&'a GrantContext>)>,
 }
 
 #[derive(Clone, Copy)]
@@ -31,7 +41,12 @@ pub(super) enum Purpose<'a> {
 
 impl<'a> Step<'a> {
     pub(super) fn new(purpose: Purpose<'a>, address: &'a Address) -> Self {
-        Self { purpose, address }
+        Self { purpose, address, sent: None }
+    }
+
+    /// The same once it was sent: from then on a server may repeat what it was given.
+    pub(super) fn after(self, carried: &'a Carried, context: Option<&'a GrantContext>) -> Self {
+        Self { sent: Some((carried, context)), ..self }
     }
 
     pub(super) fn address(&self) -> &'a Address {
@@ -40,7 +55,19 @@ impl<'a> Step<'a> {
 
     /// An error of this step. `why` must come from this crate, never from an answer (invariant 9).
     pub(super) fn error(&self, kind: ErrorKind, why: impl fmt::Display) -> Error {
-        Error::new(kind, format!("{} failed at {}: {why}", self.purpose, self.address))
+        let error = Error::new(kind, format!("{} failed at {}: {why}", self.purpose, self.address));
+        error.with_host(self.address.host())
+    }
+
+    /// What must not be told: all that the request carried, and what its session holds.
+    pub(super) fn secrets(&self) -> Secrets {
+        let Some((carried, context)) = self.sent else { return Secrets::default() };
+        let mut secrets = carried.secrets();
+        // May hold a key of the gateway.
+        secrets.add_form(self.address.uri().query().unwrap_or_default().as_bytes());
+        let held = context.map(GrantContext::held).unwrap_or_default();
+        held.iter().for_each(|secret: &SecretString| secrets.add(secret.expose_secret().as_bytes()));
+        secrets
     }
 }
 

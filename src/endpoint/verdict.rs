@@ -65,11 +65,14 @@ pub(super) fn verdict(answer: Refusal<'_>) -> (TokenVerdict, ErrorKind, &'static
         }
         (status, code) => {
             let evidence = evidence(status, code);
-            let kind = match evidence {
-                Evidence::Address => ErrorKind::UnexpectedStatus,
-                _ => ErrorKind::Refused,
+            let (kind, why) = match evidence {
+                Evidence::Address => (
+                    ErrorKind::UnexpectedStatus,
+                    "there is no token endpoint at this address, or it refused the credentials",
+                ),
+                _ => (ErrorKind::Refused, "the server refused the credentials"),
             };
-            (Refused(evidence), kind, "the server refused the credentials")
+            (Refused(evidence), kind, why)
         }
     }
 }

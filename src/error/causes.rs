@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn cause_stands_before_the_time_and_the_advice() {
-        let error = Error::new(ErrorKind::Transport, "no token")
+        let error = Error::new(ErrorKind::Unavailable, "no token")
             .with_source(Link("reset", None))
             .with_status(http::StatusCode::BAD_GATEWAY)
             .with_retry_after(std::time::Duration::from_secs(1));
@@ -112,7 +112,7 @@ mod tests {
         let error = Error::service(link("no way: unreachable", Link("unreachable", None)));
         assert_eq!(error.to_string(), "the inner service failed: no way: unreachable");
         let inner = Error::service(Link("reset", None));
-        let error = Error::new(ErrorKind::Transport, "no token").with_source(inner);
+        let error = Error::new(ErrorKind::Unavailable, "no token").with_source(inner);
         assert_eq!(error.to_string(), "no token: the inner service failed: reset; try again later");
         let error = Error::new(ErrorKind::Unavailable, "no user").with_source(error);
         assert_eq!(error.to_string(), "no user: no token: the inner service failed: reset; try again later");
@@ -121,7 +121,7 @@ mod tests {
     #[cfg(feature = "tonic")]
     #[test]
     fn status_that_grpc_clients_look_for_is_no_cause() {
-        let error = Error::new(ErrorKind::Transport, "no token").with_source(Link("reset", None));
+        let error = Error::new(ErrorKind::Unavailable, "no token").with_source(Link("reset", None));
         assert_eq!(error.clone().for_grpc().to_string(), error.to_string());
     }
 

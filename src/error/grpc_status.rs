@@ -21,19 +21,7 @@ impl Error {
 fn code(kind: ErrorKind) -> Option<Code> {
     Some(match kind {
         ErrorKind::Service => return None,
-        ErrorKind::Unavailable
-        | ErrorKind::Transport
-        | ErrorKind::TimedOut
-        | ErrorKind::WaitedTooLong
-        | ErrorKind::UnexpectedStatus
-        | ErrorKind::NotJson
-        | ErrorKind::EmptyAnswer
-        | ErrorKind::MalformedAnswer
-        | ErrorKind::AnswerTooLarge
-        | ErrorKind::RenewalLost
-        | ErrorKind::Secret
-        | ErrorKind::Damped
-        | ErrorKind::CoolingDown => Code::Unavailable,
+        kind if kind.is_transient() => Code::Unavailable,
         _ => Code::Unauthenticated,
     })
 }

@@ -68,6 +68,13 @@ pub enum ErrorKind {
     RejectedAgain,
     /// The request was rejected, and cannot be sent again.
     NotReplayable,
+    /// The token is good, and its scope does not suffice: `insufficient_scope` (RFC 6750 §3.1) in a 401 or a 403.
+    /// [`scope`](crate::Error::scope) is what the server asks for. A renewal would not help, so there was none.
+    InsufficientScope,
+    /// The token is good, and the API wants a stronger or a newer login of the user: `insufficient_user_authentication` (RFC
+    /// 9470 §3). [`acr_values`](crate::Error::acr_values) and [`max_age`](crate::Error::max_age) are what the server asks for. A
+    /// renewal would not help, so there was none.
+    InsufficientUserAuthentication,
     /// The request has an `Authorization` header of its own, and the layer is set to
     /// [`OwnAuthorization::Reject`](crate::OwnAuthorization::Reject).
     OwnAuthorization,
@@ -90,28 +97,30 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// What the user can do, where the message of the error does not say so itself.
-    pub(super) fn advice(self) -> Option<&'static str> {
-        Some(match self {
-            Self::LoggedOut => "log in again",
-            Self::NoKey => "put the user's key into the request's extensions",
-            Self::Refused => "ask the user to log in again once the session's status is `Refused`",
-            Self::Misconfigured => "check the client's registration, its secret, the grant type and the scope",
-            Self::Unavailable | Self::Transport | Self::TimedOut => "try again later",
-            Self::WaitedTooLong => "try again: a renewal that is under way goes on",
-            Self::UnexpectedStatus | Self::NotJson | Self::EmptyAnswer | Self::MalformedAnswer => {
-                "check the address of the token endpoint"
-            }
-            Self::Redirected => "give the address that the redirect leads to: it is never followed",
-            Self::RenewalLost => "try again: a call after the pause starts a new renewal",
-            Self::NoRuntime => "call from inside a tokio runtime with timers, or give the session one",
-            Self::Damped => "give each device a token of its own, on WSO2 with a scope that starts with `device_`",
-            Self::SelfLogin => "make the session in the login, and return it",
-            Self::SelfAuthorization => "obtain tokens through a client without this layer",
-            Self::Store => "check the token store",
-            Self::Secret => "check where the secret comes from: it is read again at the next attempt",
-            Self::NotRevoked => "the tokens are forgotten here but live on at the server until they expire",
-            _ => return None,
-        })
+    /// Whether the token was good for all that a renewal could do about it.
+    pub(crate) fn is_insufficient(self) -> bool {
+        matches!(self, Self::InsufficientScope | Self::InsufficientUserAuthentication)
+    }
+
+    /// Whether trying again can help, where the kind alone says so.
+    pub(super) fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable
+                | Self::Transport
+                | Self::TimedOut
+                | Self::WaitedTooLong
+                | Self::UnexpectedStatus
+                | Self::NotJson
+                | Self::EmptyAnswer
+                | Self::MalformedAnswer
+                | Self::AnswerTooLarge
+                | Self::RenewalLost
+                | Self::Damped
+                | Self::CoolingDown
+                | Self::NotReplayable
+                | Self::Secret
+                | Self::Store
+        )
     }
 }

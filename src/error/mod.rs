@@ -3,17 +3,24 @@
 use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use http::StatusCode;
+use secrecy::SecretString;
 use tower::load_shed::error::Overloaded;
 
+mod advice;
+mod asked;
 mod causes;
 #[cfg(feature = "tonic")]
 mod grpc_status;
 mod kind;
+mod told;
 mod unsent;
 mod verdict;
 
 pub use self::kind::ErrorKind;
-pub(crate) use self::verdict::{Evidence, TokenVerdict};
+pub(crate) use self::{
+    asked::Asked,
+    verdict::{Evidence, TokenVerdict},
+};
 use crate::identity::SessionId;
 
 /// Why a call, a renewal or a revocation failed.
@@ -24,12 +31,14 @@ use crate::identity::SessionId;
 /// [*When something goes wrong*](crate::manual::troubleshooting) says for each [`ErrorKind`] what to do.
 ///
 /// [`kind`](Error::kind) is the cause, [`status`](Error::status) the HTTP status of the token endpoint if it answered,
-/// and [`source`](StdError::source) the error below. Clones are cheap: all waiters of one renewal share one error.
+/// [`host`](Error::host) where it is, and [`source`](StdError::source) the error below. [`is_transient`](Error::is_transient)
+/// says whether trying again can help. Clones are cheap: all waiters of one renewal share one error.
 ///
 /// `Display` is one line: what failed, at which step, why, and what to do. It includes the texts of the sources, so print
 /// `{error}` alone; a printer of whole chains, such as anyhow's `{:#}`, repeats them.
 ///
-/// Neither `Display` nor `Debug` holds a secret of this crate, or text of a token response. Texts of other crates' errors
+/// Neither `Display` nor `Debug` holds a secret of this crate, or text of a token response beyond an OAuth error code. The
+/// server's own words are in [`description_untrusted`](Error::description_untrusted) alone. Texts of other crates' errors
 /// are included, but `Display` removes queries and user names from the URIs in them.
 ///
 /// With the feature `tonic`, errors of calls that send tonic's body carry a `tonic::Status`, which generated clients report.
@@ -53,9 +62,16 @@ pub struct Error {
 struct Inner {
     kind: ErrorKind,
     message: Cow<'static, str>,
+    host: Option<Box<str>>,
     status: Option<StatusCode>,
     code: Option<Box<str>>,
+    // The server's own words. Others' secrets may be in them, so they are wiped.
+    description: Option<SecretString>,
     retry_after: Option<Duration>,
+    // By the server whose API was called.
+    asked: Option<Box<Asked>>,
+    // Refused, and the session has not taken it for final.
+    unsure: bool,
     // What it says of the token request that failed, where that is known better than by the kind.
     verdict: Option<TokenVerdict>,
     // Whose renewal failed.
@@ -79,9 +95,13 @@ impl Error {
             inner: Arc::new(Inner {
                 kind,
                 message: message.into(),
+                host: None,
                 status: None,
                 code: None,
+                description: None,
                 retry_after: None,
+                asked: None,
+                unsure: false,
                 verdict: None,
                 session: None,
                 source: None,
@@ -216,6 +236,7 @@ impl Error {
         self.map(|inner| {
             inner.kind = ErrorKind::Refused;
             inner.retry_after = None;
+            inner.unsure = false;
         })
     }
 
@@ -252,7 +273,9 @@ impl fmt::Display for Error {
             write!(f, "; next attempt in {:.1} s", wait.as_secs_f64())?;
         }
         // A cause of ours may have given it already.
-        if let Some(advice) = inner.kind.advice().filter(|advice| !causes.contains(advice)) {
+        if let Some(advice) = advice::of(inner.kind, inner.status, inner.code.as_deref(), inner.verdict)
+            .filter(|advice| !causes.contains(advice))
+        {
             write!(f, "; {advice}")?;
         }
         Ok(())

@@ -18,6 +18,7 @@
 //! | requests to one token endpoint at a time | 64, of all sessions; further ones wait for a place for up to 30 s | [`TokenEndpoint::concurrency`] |
 //! | answer of the token endpoint | 1 MiB | [`TokenEndpoint::response_limit`] |
 //! | redirects of the token endpoint | never followed | |
+//! | what the server says of a failure, in [`description_untrusted`](crate::Error::description_untrusted) | 512 characters, from the first 4 KiB | |
 //! | [secret in a file](crate::SecretSource#files) | read for each token request, 64 KiB | [`SecretSource`](crate::SecretSource) |
 //! | [assertion](crate::Assertion) | signed for each request, good for 60 s | [`Assertion::lifetime`](crate::Assertion::lifetime) |
 //! | `token_type` | missing or `Bearer` in any case; anything else is an error | [`TokenEndpoint::accept_token_type`] |

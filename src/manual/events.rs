@@ -33,7 +33,8 @@
 //! | `request sent bare` | warn, once for each origin, reason and layer, for the first 16; otherwise debug, and always for `CONNECT` and for a request without a key | `session`, `key` (if the layer has only one session), `origin`, `listed` (where a token may go), `reason`; without a key only `reason` |
 //! | `renewals damped` | warn, once for each token; otherwise debug | `session`, `key`, `error` (names the remedy) |
 //! | `origin cools down` | warn, each time a [cool-down](crate::manual::troubleshooting#an-origin-cools-down) begins because a token was rejected | `session`, `key`, `origin`, `seconds`, `reason` |
-//! | `stronger login asked for` | debug | none (RFC 9470: the API wants a stronger login of the user, which a renewal cannot bring) |
+//! | `stronger login asked for` | debug (RFC 9470: the API wants a stronger login of the user, which a renewal cannot bring) | `session`, `key`, `acr_values`, `max_age_s` |
+//! | `wider scope asked for` | debug (RFC 6750: the API wants a token with more scope, which a renewal cannot bring) | `session`, `key`, `scope` |
 //! | `logged in` | info | `session`, `key`, `credential` |
 //! | `logged out` | info | `session`, `key` |
 //! | `session evicted` | debug | `session`, `key`, `cause` |

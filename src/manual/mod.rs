@@ -26,4 +26,25 @@ mod tests {
             assert!(rows.iter().any(|row| row.contains(&link)), "{kind}");
         }
     }
+
+    /// The column says what `Error::is_transient` does, where the kind alone decides.
+    #[test]
+    fn troubleshooting_says_which_kinds_are_transient() {
+        let (_, transient) = include_str!("../error/kind.rs").split_once("fn is_transient").expect("it stands there");
+        let mut count = 0;
+        for row in include_str!("troubleshooting.rs").lines().filter(|line| line.contains("(crate::ErrorKind::")) {
+            let cells: Vec<_> = row.split(" | ").collect();
+            let [_, kinds, _, _, _, column, _, _] = cells[..] else { continue };
+            for kind in kinds.split("](crate::ErrorKind::").skip(1).filter_map(|rest| rest.split(')').next()) {
+                let says = match transient.contains(&format!("Self::{kind}\n")) {
+                    _ if kind == "Refused" => "until the status is `Refused`",
+                    true => "yes",
+                    false => "no",
+                };
+                assert_eq!(column, says, "{kind}");
+                count += 1;
+            }
+        }
+        assert!(count >= 30, "{count}");
+    }
 }

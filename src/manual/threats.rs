@@ -15,6 +15,7 @@
 //! | bodies that never end, or come byte by byte | read by a classifier up to 64 KiB and 1 s, drained up to 64 KiB and 100 ms, kept up to 16 MiB while their requests wait | `http1` |
 //! | a redirect to another host, to get the token sent there | the layer follows none; outside it, the new request is checked by its own origin | `http1` |
 //! | rejects early, so that a truncated request looks complete | the body of an abandoned attempt fails, it never just ends | `superseded_body` |
+//! | a scope or a login that a challenge asks for, to deceive | up to 1,024 visible characters, reported and never acted on | `insufficient` |
 //! | claims in a challenge, to control the token request | JSON objects up to 4 KiB, given to the grant once, for that one renewal | `challenge` |
 //!
 //! Not defended: a resource server that got a token can use it until it expires. Ask for narrow scopes and audiences.
@@ -36,7 +37,7 @@
 //! | a redirect that takes the body along | never followed | `token_endpoint` |
 //! | an answer without end, or of many megabytes | 1 MiB, 120 s | `token_endpoint` |
 //! | a token that injects a line into the header | only visible ASCII is accepted | `token_endpoint` |
-//! | an error text that repeats the secrets | no text of an answer is shown, only an OAuth code that looks like one | `secrets` |
+//! | an error text that repeats the secrets, or that deceives | no text of an answer is shown, only an OAuth code that looks like one. [`description_untrusted`](crate::Error::description_untrusted) has the text: one line, at most 512 characters, and every secret of the request and the session cut out of it | `secrets`, `redact` |
 //! | refuses because it is in trouble, so that the user is logged out | a login that had worked ends only if that very token or password is refused, and refused again when it is sent to make sure; a 5xx or a web page is no refusal. A password that never worked ends with the fifth answer that says nothing, or the second web page | `ladder` |
 //! | locks the account after too many attempts | a refused password is not sent again if it never worked in this login; one that had worked is sent once more, or twice if the refusals have no code, unless [`confirmations`](crate::PasswordGrant::confirmations) says otherwise. Whatever the answers are, no more than 3 sends in 15 min and 5 in all of one that never worked, 10 in 15 min of one that had | `refusal`, `ladder`, `verdicts` |
 //! | a rotated refresh token is lost with a caller that left | the request runs to its end on a task of its own | `single_flight` |

@@ -81,8 +81,7 @@
 //! | 1: the request has an `Authorization` header of its own | none | [`OwnAuthorization::Replace`](crate::OwnAuthorization::Replace), or remove it |
 //! | 1: the request has [`WithoutAuth`](crate::WithoutAuth) | none | |
 //! | 1: the request has no key, with [`WithoutKey::Bare`](crate::WithoutKey::Bare) | always at DEBUG | put the key into its extensions |
-//! | 2: the challenge says that a new token would not help: `insufficient_scope`, `invalid_request`, only `Negotiate`, `Digest` or `DPoP` | none; `WWW-Authenticate` says it | another scope, or another client |
-//! | 2: the challenge asks for a stronger login (RFC 9470) | `stronger login asked for`, at DEBUG | send the user there |
+//! | 2: the challenge says that a new token would not help: `invalid_request`, only `Negotiate`, `Digest` or `DPoP` | none; `WWW-Authenticate` says it | another client |
 //! | 2: with [`BearerClassifier::strict`](crate::BearerClassifier::strict), the challenge names only other schemes, such as `Basic` | none | leave `strict` out |
 //! | 2: with [`Wso2Classifier`](crate::Wso2Classifier), another code than 900901, 900903 and 900904, or a 401 of the backend | none; the body says it | a subscription, for example |
 //! | 2: with [`Wso2Classifier`](crate::Wso2Classifier), the body is compressed | none | put decompression inside |
@@ -95,41 +94,58 @@
 //! [`RenewalFailed`], and then you have the server's rejection as well. [`Session::token`](crate::Session::token) and
 //! [`Session::renew`](crate::Session::renew) return the same errors.
 //!
-//! *Login page* means: show it, if the session's status says so, too. *Again* is what a caller or a retry layer may do with the
+//! *Login page* means: show it, if the session's status says so, too. *Transient* is what
+//! [`Error::is_transient`](crate::Error::is_transient) says: nobody has to do anything about it. *Again* is what a caller or a retry layer may do with the
 //! same request. "After the pause" means: after [`retry_after`](crate::Error::retry_after), or after a few seconds where
 //! that is not known. Until then a call that needs a new token fails at once, unless
 //! [`wait_through_pauses`](crate::SessionBuilder::wait_through_pauses) is set. Calls with a token that still works are sent.
 //!
-//! | kind | seen as | final | login page | again | what to do |
-//! | --- | --- | --- | --- | --- | --- |
-//! | [`Service`](crate::ErrorKind::Service) | `Err` | no | no | as without this layer | look at the [`source`](std::error::Error::source): it is your client's error |
-//! | [`LoggedOut`](crate::ErrorKind::LoggedOut) | `Err`; `RenewalFailed` if the logout came during the call | until the next login | **yes** | no | with [`Sessions`] the session may have been evicted |
-//! | [`NoKey`](crate::ErrorKind::NoKey) | `Err` | yes | no | no | a bug: put the user's key into the request's extensions |
-//! | [`Refused`](crate::ErrorKind::Refused) | both | if the status is `Refused` | **if the status is `Refused`** | after the pause, if it is not | [`oauth_code`](crate::Error::oauth_code) is the server's word |
-//! | [`Misconfigured`](crate::ErrorKind::Misconfigured) | both | no: tried again after 60 s to 15 min | no | after the pause | check client id, secret, scope, grant type |
-//! | [`Unavailable`](crate::ErrorKind::Unavailable) | both | no | no | after the pause | the server is in trouble, or asked to wait; or a limit of this crate holds |
-//! | [`Transport`](crate::ErrorKind::Transport) | both | no | no | after the pause | network, DNS, TLS to the token endpoint |
-//! | [`TimedOut`](crate::ErrorKind::TimedOut) | both | no | no | after the pause | the token endpoint is slow: [`timeout`](crate::TokenEndpoint::timeout), [`renewal_limit`](crate::SessionBuilder::renewal_limit) |
-//! | [`WaitedTooLong`](crate::ErrorKind::WaitedTooLong) | both | no | no | yes: it joins the same renewal | [`waiting_time`](crate::SessionBuilder::waiting_time) |
-//! | [`UnexpectedStatus`](crate::ErrorKind::UnexpectedStatus), [`NotJson`](crate::ErrorKind::NotJson), [`EmptyAnswer`](crate::ErrorKind::EmptyAnswer), [`MalformedAnswer`](crate::ErrorKind::MalformedAnswer), [`MissingAccessToken`](crate::ErrorKind::MissingAccessToken) | both | no | no | after the pause | wrong address, or a proxy or firewall answers; see [`answers`](crate::manual::answers) |
-//! | [`Redirected`](crate::ErrorKind::Redirected) | both | no | no | after the pause | give the address that the redirect leads to |
-//! | [`InvalidAccessToken`](crate::ErrorKind::InvalidAccessToken) | both | no | no | after the pause | the server's token cannot be sent in a header |
-//! | [`UnsupportedTokenType`](crate::ErrorKind::UnsupportedTokenType) | both | no | no | after the pause | [`accept_token_type`](crate::TokenEndpoint::accept_token_type) |
-//! | [`AnswerTooLarge`](crate::ErrorKind::AnswerTooLarge) | both | no | no | after the pause | [`response_limit`](crate::TokenEndpoint::response_limit) |
-//! | [`RenewalLost`](crate::ErrorKind::RenewalLost) | both | no | no | after the pause | the grant panicked, or its runtime ended: [`runtime`](crate::SessionBuilder::runtime) |
-//! | [`NoRuntime`](crate::ErrorKind::NoRuntime) | both; logout | yes | no | no | call from a tokio runtime with timers, or set [`runtime`](crate::SessionBuilder::runtime) |
-//! | [`Damped`](crate::ErrorKind::Damped) | `RenewalFailed` | no | no | after the pause | [two devices revoke each other's tokens](#a-storm-of-token-requests) |
-//! | [`CoolingDown`](crate::ErrorKind::CoolingDown) | `RenewalFailed` | no | no | after the pause | the API rejects good tokens: [An origin cools down](#an-origin-cools-down) |
-//! | [`SameToken`](crate::ErrorKind::SameToken) | `RenewalFailed` | no | no | later | the authorization server takes the token for good, the API does not: clocks, caches, audience |
-//! | [`RejectedAgain`](crate::ErrorKind::RejectedAgain) | `RenewalFailed`, with the last rejection | no | no | no | the API does not accept this user's tokens: scope, audience, wrong classifier |
-//! | [`NotReplayable`](crate::ErrorKind::NotReplayable) | `RenewalFailed` | no | no | yes, by the caller: the renewal goes on, and the next request has the new token | [An upload fails](#an-upload-fails) |
-//! | [`OwnAuthorization`](crate::ErrorKind::OwnAuthorization) | `Err` | yes | no | no | remove the header |
-//! | [`SelfAuthorization`](crate::ErrorKind::SelfAuthorization) | both | yes | no | no | give the token endpoint a client without this layer |
-//! | [`SelfLogin`](crate::ErrorKind::SelfLogin) | `get_or_login` | yes | no | no | make the session in the login, and return it |
-//! | [`Invalid`](crate::ErrorKind::Invalid) | while you build the client | yes | no | no | the message says what is wrong with the address |
-//! | [`NotRevoked`](crate::ErrorKind::NotRevoked) | logout | yes | no | no | [Logout does not revoke](#logout-does-not-revoke) |
-//! | [`Secret`](crate::ErrorKind::Secret) | both | no | no | after the pause | the file or the closure that a [`SecretSource`](crate::SecretSource) reads; the KMS that signs |
-//! | [`Store`](crate::ErrorKind::Store) | call, logout, `save`, `look_up` | no | no | yes | [The token store fails](#the-token-store-fails) |
+//! | kind | seen as | final | login page | transient | again | what to do |
+//! | --- | --- | --- | --- | --- | --- | --- |
+//! | [`Service`](crate::ErrorKind::Service) | `Err` | no | no | no | as without this layer | look at the [`source`](std::error::Error::source): it is your client's error |
+//! | [`LoggedOut`](crate::ErrorKind::LoggedOut) | `Err`; `RenewalFailed` if the logout came during the call | until the next login | **yes** | no | no | with [`Sessions`] the session may have been evicted |
+//! | [`NoKey`](crate::ErrorKind::NoKey) | `Err` | yes | no | no | no | a bug: put the user's key into the request's extensions |
+//! | [`Refused`](crate::ErrorKind::Refused) | both | if the status is `Refused` | **if the status is `Refused`** | until the status is `Refused` | after the pause, if it is not | [`oauth_code`](crate::Error::oauth_code) is the server's word |
+//! | [`Misconfigured`](crate::ErrorKind::Misconfigured) | both | no: tried again after 60 s to 15 min | no | no | after the pause | check client id, secret, scope, grant type |
+//! | [`Unavailable`](crate::ErrorKind::Unavailable) | both | no | no | yes | after the pause | the server is in trouble, or asked to wait; or a limit of this crate holds |
+//! | [`Transport`](crate::ErrorKind::Transport) | both | no | no | yes | after the pause | network, DNS, TLS to the token endpoint |
+//! | [`TimedOut`](crate::ErrorKind::TimedOut) | both | no | no | yes | after the pause | the token endpoint is slow: [`timeout`](crate::TokenEndpoint::timeout), [`renewal_limit`](crate::SessionBuilder::renewal_limit) |
+//! | [`WaitedTooLong`](crate::ErrorKind::WaitedTooLong) | both | no | no | yes | yes: it joins the same renewal | [`waiting_time`](crate::SessionBuilder::waiting_time) |
+//! | [`UnexpectedStatus`](crate::ErrorKind::UnexpectedStatus), [`NotJson`](crate::ErrorKind::NotJson), [`EmptyAnswer`](crate::ErrorKind::EmptyAnswer), [`MalformedAnswer`](crate::ErrorKind::MalformedAnswer) | both | no | no | yes | after the pause | wrong address, or a proxy or firewall answers: a 407 is not transient, nor is a 404 that the session takes for a refusal; see [`answers`](crate::manual::answers) |
+//! | [`MissingAccessToken`](crate::ErrorKind::MissingAccessToken) | both | no | no | no | after the pause | wrong address, or a proxy or firewall answers; see [`answers`](crate::manual::answers) |
+//! | [`Redirected`](crate::ErrorKind::Redirected) | both | no | no | no | after the pause | give the address that the redirect leads to |
+//! | [`InvalidAccessToken`](crate::ErrorKind::InvalidAccessToken) | both | no | no | no | after the pause | the server's token cannot be sent in a header |
+//! | [`UnsupportedTokenType`](crate::ErrorKind::UnsupportedTokenType) | both | no | no | no | after the pause | [`accept_token_type`](crate::TokenEndpoint::accept_token_type) |
+//! | [`AnswerTooLarge`](crate::ErrorKind::AnswerTooLarge) | both | no | no | yes | after the pause | [`response_limit`](crate::TokenEndpoint::response_limit) |
+//! | [`RenewalLost`](crate::ErrorKind::RenewalLost) | both | no | no | yes | after the pause | the grant panicked, or its runtime ended: [`runtime`](crate::SessionBuilder::runtime) |
+//! | [`NoRuntime`](crate::ErrorKind::NoRuntime) | both; logout | yes | no | no | no | call from a tokio runtime with timers, or set [`runtime`](crate::SessionBuilder::runtime) |
+//! | [`Damped`](crate::ErrorKind::Damped) | `RenewalFailed` | no | no | yes | after the pause | [two devices revoke each other's tokens](#a-storm-of-token-requests) |
+//! | [`CoolingDown`](crate::ErrorKind::CoolingDown) | `RenewalFailed` | no | no | yes | after the pause | the API rejects good tokens: [An origin cools down](#an-origin-cools-down) |
+//! | [`SameToken`](crate::ErrorKind::SameToken) | `RenewalFailed` | no | no | no | later | the authorization server takes the token for good, the API does not: clocks, caches, audience |
+//! | [`RejectedAgain`](crate::ErrorKind::RejectedAgain) | `RenewalFailed`, with the last rejection | no | no | no | no | the API does not accept this user's tokens: scope, audience, wrong classifier |
+//! | [`NotReplayable`](crate::ErrorKind::NotReplayable) | `RenewalFailed` | no | no | yes | yes, by the caller: the renewal goes on, and the next request has the new token | [An upload fails](#an-upload-fails) |
+//! | [`InsufficientScope`](crate::ErrorKind::InsufficientScope) | `RenewalFailed` | yes | no | no | no | a login, or a grant, with the [`scope`](crate::Error::scope) that is asked for |
+//! | [`InsufficientUserAuthentication`](crate::ErrorKind::InsufficientUserAuthentication) | `RenewalFailed` | yes | **yes**, whatever the status is: a stronger login | no | no | a new login with [`acr_values`](crate::Error::acr_values) and [`max_age`](crate::Error::max_age) |
+//! | [`OwnAuthorization`](crate::ErrorKind::OwnAuthorization) | `Err` | yes | no | no | no | remove the header |
+//! | [`SelfAuthorization`](crate::ErrorKind::SelfAuthorization) | both | yes | no | no | no | give the token endpoint a client without this layer |
+//! | [`SelfLogin`](crate::ErrorKind::SelfLogin) | `get_or_login` | yes | no | no | no | make the session in the login, and return it |
+//! | [`Invalid`](crate::ErrorKind::Invalid) | while you build the client | yes | no | no | no | the message says what is wrong with the address |
+//! | [`NotRevoked`](crate::ErrorKind::NotRevoked) | logout | yes | no | no | no | [Logout does not revoke](#logout-does-not-revoke) |
+//! | [`Secret`](crate::ErrorKind::Secret) | both | no | no | yes | after the pause | the file or the closure that a [`SecretSource`](crate::SecretSource) reads; the KMS that signs |
+//! | [`Store`](crate::ErrorKind::Store) | call, logout, `save`, `look_up` | no | no | yes | yes | [The token store fails](#the-token-store-fails) |
+//!
+//! # What an error tells
+//! Its line in the log names the step, the address, the status, the OAuth code, the causes, and what to check. A program has it
+//! from these:
+//!
+//! | method | what it says |
+//! | --- | --- |
+//! | [`kind`](crate::Error::kind) | the row of the table above |
+//! | [`is_transient`](crate::Error::is_transient) | whether trying again can help |
+//! | [`retry_after`](crate::Error::retry_after) | when |
+//! | [`host`](crate::Error::host) | where the request went |
+//! | [`status`](crate::Error::status), [`oauth_code`](crate::Error::oauth_code) | what the token endpoint answered |
+//! | [`description_untrusted`](crate::Error::description_untrusted) | the server's own words, without our secrets. They are in no line of the log |
 //!
 //! [`Error::find`](crate::Error::find) gets this crate's error out of other crates' errors.
 //! [*Clients*](crate::manual::clients#tonic-with-the-feature-tonic) says which gRPC code a generated client shows for each kind.

@@ -40,11 +40,29 @@ pub struct ForceRenewal;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoReplay;
 
-/// In a response's extensions: this response is a rejection that the layer could not heal, and this is why.
+/// In a response's extensions: this response says that the token does not do, the layer could not heal that, and this is why.
 ///
 /// It is there if the renewal failed, if the new token was rejected as well, or if the request could not be sent again. The
 /// status, the headers and the body of the response are the server's. If the request was sent more than once, it is the last
 /// rejection.
+///
+/// It is also there if no renewal could help, since the token is good and not enough. The kind is then
+/// [`ErrorKind::InsufficientScope`](crate::ErrorKind::InsufficientScope) or
+/// [`ErrorKind::InsufficientUserAuthentication`](crate::ErrorKind::InsufficientUserAuthentication), and the error has what the
+/// server asks for:
+///
+/// ```
+/// use tower_reauth::{ErrorKind, RenewalFailed};
+///
+/// /// What to add to the authorization request of the next login.
+/// fn stronger_login<B>(response: &http::Response<B>) -> Option<Vec<(&'static str, String)>> {
+///     let error = response.extensions().get::<RenewalFailed>()?.error();
+///     let acr_values = error.acr_values().map(|values| ("acr_values", values.to_owned()));
+///     let max_age = error.max_age().map(|age| ("max_age", age.as_secs().to_string()));
+///     (error.kind() == ErrorKind::InsufficientUserAuthentication).then(|| acr_values.into_iter().chain(max_age).collect())
+/// }
+/// # assert!(stronger_login(&http::Response::new(())).is_none());
+/// ```
 ///
 /// Whether to send the user to the login page is a question for the session, not for the error: a refusal may be temporary.
 ///

@@ -314,6 +314,7 @@ impl Login {
         let held_back = [self.rung(now).err(), self.rare().backoff.check(now).err()];
         let held_back = held_back.into_iter().flatten();
         if let Some(error) = held_back.max_by_key(|error| error.retry_after().unwrap_or(Duration::MAX)) {
+            let error = self.judged(error);
             // Whoever asks for credentials that the server would not have need not wait for it.
             let is_refused = matches!(error.kind(), ErrorKind::Refused | ErrorKind::Misconfigured);
             return Err(match error.retry_after() {

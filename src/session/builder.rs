@@ -151,6 +151,25 @@ impl<G: Grant> SessionBuilder<G> {
         self
     }
 
+    /// Says with every token request, refreshes included, that this client can do this, such as `cp1`: it obeys claims
+    /// challenges. Entra ID then issues tokens of a long life and revokes them by a challenge (continuous access evaluation). The
+    /// layer does what such a challenge asks for. Default: nothing is said.
+    ///
+    /// It is sent in the parameter `claims`, as `{"access_token":{"xms_cc":{"values":["cp1"]}}}`, together with what a challenge
+    /// asks for. Grants of your own find it in [`GrantContext::claims`](crate::GrantContext::claims).
+    ///
+    /// ```
+    /// use tower_reauth::{ClientCredentialsGrant, Session, TokenEndpoint};
+    ///
+    /// # fn with(endpoint: TokenEndpoint) {
+    /// let session = Session::builder(ClientCredentialsGrant::new(endpoint)).client_capabilities(["cp1"]).build();
+    /// # }
+    /// ```
+    pub fn client_capabilities(mut self, capabilities: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
+        self.settings.capabilities = capabilities.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Goes on from what this store keeps under this key, and saves each new token set there before it is used: the login
     /// outlives the process, and several processes may share it. [`manual::store`](crate::manual::store) says how. The password is
     /// never saved, nor any other secret that the grant was made with.

@@ -4,8 +4,12 @@
 //! nothing more, and learns nothing from it but what it brings in. Which rung comes first, and whether there is a next one,
 //! is said in `state/rung.rs`.
 
-use std::{error::Error as _, sync::Weak};
+use std::{
+    error::Error as _,
+    sync::{Arc, Weak},
+};
 
+use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
@@ -14,6 +18,7 @@ use super::{
     visit::{self, Entered, Visit},
 };
 use crate::{
+    context::GrantContext,
     error::{Error, ErrorKind, TokenVerdict},
     events, metrics,
     store::Record,
@@ -59,7 +64,7 @@ async fn rungs(
                 is_in_time(visit, limit)?;
                 with_login(session, order, |login| login.refresh_token.clone())?.ok_or_else(logged_out)
             };
-            match in_time(limit, endpoint.refresh(&order.context(None), token)).await {
+            match in_time(limit, endpoint.refresh(&context(session, order, None), token)).await {
                 Ok(tokens) => {
                     // Where the login has ended meanwhile, the landing decides what becomes of them.
                     let _ = with_login(session, order, Login::reached);
@@ -146,7 +151,7 @@ async fn fetch(
         let own = login.refresh_token.clone().filter(|_| order.endpoint.is_none() && is_spendable);
         Ok((login.grant.clone(), own))
     })??;
-    let answer = in_time(limit, grant.fetch(order.context(own))).await;
+    let answer = in_time(limit, grant.fetch(context(session, order, own))).await;
     let mut answer = answer.map_err(|error| error.of_session(id));
     if let Err(error) = &answer
         && let Some(record) = second_look(session, order, visit, error).await
@@ -180,6 +185,17 @@ async fn fetch(
         metrics::credentials_refused();
     }
     answer.map(Brought::Tokens)
+}
+
+/// What a token request is told. Servers repeat tokens in their errors, also those that they were not sent.
+fn context(session: &Weak<Inner>, order: &Order, refresh_token: Option<SecretString>) -> GrantContext {
+    let (session, epoch) = (session.clone(), order.epoch);
+    order.context(refresh_token).holding(move || {
+        let held = |inner: Arc<Inner>| {
+            inner.read(|state| state.login.as_ref().filter(|login| login.epoch == epoch).map(Login::secrets))
+        };
+        session.upgrade().and_then(held).unwrap_or_default()
+    })
 }
 
 /// What is under way at the flight's limit counts as broken: it may have arrived.

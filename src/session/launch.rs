@@ -111,6 +111,7 @@ impl Launch {
             found: Generation::NONE,
             spent: None,
             claims,
+            capabilities: session.settings.capabilities.clone(),
             endpoint,
             waiters: landing.waiters.clone(),
             shelf,

@@ -1,10 +1,5 @@
 //! Claims about `WWW-Authenticate`: what renews, what passes, what reaches the grant.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use http::{HeaderValue, Response, header::WWW_AUTHENTICATE};
 use proptest::prelude::*;
 
@@ -27,7 +22,7 @@ fn classify(lines: &[&[u8]]) -> Verdict {
 fn rejection(lines: &[&[u8]]) -> Option<Challenge> {
     match classify(lines) {
         Verdict::Reject(challenge) => Some(challenge),
-        Verdict::Pass => None,
+        Verdict::Pass | Verdict::InsufficientScope(_) | Verdict::InsufficientUserAuthentication(_) => None,
         Verdict::Look { .. } => panic!("the head is enough"),
     }
 }
@@ -96,31 +91,48 @@ fn errors_that_another_token_would_meet_too_pass() {
     }
 }
 
-#[test]
-fn the_wish_for_a_stronger_login_is_told_in_an_event() {
-    let written = Arc::new(Mutex::new(Vec::new()));
-    let writer = Arc::clone(&written);
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || Written(Arc::clone(&writer)))
-        .finish();
-    tracing::subscriber::with_default(subscriber, || {
-        passes(r#"Bearer error="insufficient_user_authentication", acr_values="urn:gold""#);
-    });
-    let told = String::from_utf8(written.lock().unwrap().clone()).unwrap();
-    assert!(told.contains("tower_reauth") && told.contains("stronger login"), "{told}");
+/// The scope, the `acr_values` and the seconds of a report, and whether it is about the login.
+type Report = (bool, Option<String>, Option<String>, Option<u64>);
+
+fn report(status: u16, line: &str) -> Option<Report> {
+    let (login, challenge) = match BearerClassifier::new().head(&Head::of(&response(status, &[line.as_bytes()]))) {
+        Verdict::InsufficientScope(challenge) => (false, challenge),
+        Verdict::InsufficientUserAuthentication(challenge) => (true, challenge),
+        _ => return None,
+    };
+    let text = |value: Option<&str>| value.map(str::to_owned);
+    let max_age = challenge.max_age().map(|age| age.as_secs());
+    Some((login, text(challenge.scope()), text(challenge.acr_values()), max_age))
 }
 
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+#[test]
+fn what_is_asked_for_beyond_a_renewal_is_reported() {
+    let some = |text: &str| Some(text.to_owned());
+    for status in [401, 403] {
+        let scope = report(status, r#"Bearer error="insufficient_scope", scope="read write", max_age=5"#);
+        assert_eq!(scope, Some((false, some("read write"), None, Some(5))));
+        let login = r#"Bearer error="insufficient_user_authentication", acr_values="urn:a urn:b", max_age="300""#;
+        assert_eq!(report(status, login), Some((true, None, some("urn:a urn:b"), Some(300))));
+        let both = format!(r#"DPoP error="insufficient_scope", {login}"#);
+        assert_eq!(report(status, &both).map(|report| report.0), Some(true), "the login comes first");
+        assert_eq!(report(status, r#"Bearer error="invalid_request", scope="a""#), None);
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    for status in [200, 400, 404, 407, 500] {
+        assert_eq!(report(status, r#"Bearer error="insufficient_scope", scope="a""#), None);
     }
+}
+
+#[test]
+fn only_short_visible_text_is_reported() {
+    let long = "x".repeat(1025);
+    for value in ["", "   ", "ümlaut", "a\\\"b", "a\tb", &long] {
+        let line =
+            format!(r#"Bearer error="insufficient_scope", scope="{value}", acr_values="{value}", max_age="{value}""#);
+        assert_eq!(report(403, &line), Some((false, None, None, None)), "{value}");
+    }
+    assert_eq!(report(403, "Bearer error=insufficient_scope, max_age=-1"), Some((false, None, None, None)));
+    let line = format!("Bearer error=insufficient_scope, scope={}", &long[1..]);
+    assert_eq!(report(403, &line), Some((false, Some(long[1..].to_owned()), None, None)));
 }
 
 #[test]

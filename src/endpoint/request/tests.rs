@@ -104,6 +104,40 @@ async fn parameter_of_the_request_wins_over_the_endpoints_own() {
 }
 
 #[tokio::test]
+async fn claims_that_are_asked_for_win_over_the_endpoints_own() {
+    let script = Script::new([answer(200, &[], TOKEN), answer(200, &[], TOKEN)]);
+    let endpoint = script.endpoint().parameter("claims", "b");
+    endpoint.request(&context(), &[]).await.unwrap();
+    assert_eq!(script.last().1, "claims=%7B%22a%22%3A1%7D");
+    endpoint.request(&GrantContext::default(), &[]).await.unwrap();
+    assert_eq!(script.last().1, "claims=b");
+}
+
+#[tokio::test]
+async fn what_stands_where_a_code_or_a_type_should_is_not_told_if_it_is_a_secret() {
+    for body in [r#"{"error":"correct-horse"}"#, r#"{"access_token":"a","token_type":"correct-horse"}"#] {
+        let script = Script::new([answer(200, &[], body)]);
+        let parameters = [("grant_type", "password"), ("password", "correct-horse")];
+        let error = script.endpoint().request(&context(), &parameters).await.unwrap_err();
+        assert_eq!(error.oauth_code(), None);
+        assert!(!format!("{error} {error:?}").contains("horse"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn description_holds_nothing_of_the_request_and_keeps_what_is_public() {
+    let body =
+        r#"{"error":"invalid_target","error_description":"orders of id at https://api: hunter2, sesame-1, s4711, r"}"#;
+    let script = Script::new([answer(400, &[], body)]);
+    let endpoint = script.endpoint().client_auth(ClientAuth::post("id", "s4711")).parameter("assertion", "sesame-1");
+    let parameters = [("scope", "orders"), ("resource", "https://api"), ("x", "r")];
+    let error = endpoint.request(&context(), &parameters).await.unwrap_err();
+    // The last one is short and stands in other words.
+    let told = "o[redacted]de[redacted]s of id at https://api: [redacted], [redacted], [redacted], [redacted]";
+    assert_eq!(error.description_untrusted(), Some(told));
+}
+
+#[tokio::test]
 async fn error_names_the_request_and_the_address_without_its_query() {
     let script = Script::new([
         answer(400, &[], r#"{"error":"invalid_grant","error_description":"hunter2"}"#),

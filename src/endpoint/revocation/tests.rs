@@ -87,6 +87,14 @@ async fn other_failure_is_final_and_keeps_its_cause() {
 }
 
 #[tokio::test]
+async fn description_of_a_failure_does_not_repeat_the_token() {
+    let body = r#"{"error":"invalid_request","error_description":"hunter2+%26 of \"id\" is none"}"#;
+    let script = Script::new([answer(400, &[], body)]);
+    let error = script.endpoint().revoke(&token(), TokenKind::Refresh).await.unwrap_err();
+    assert_eq!(error.description_untrusted(), Some("[redacted] of \"id\" is none"));
+}
+
+#[tokio::test]
 async fn any_2xx_that_is_no_error_and_no_page_says_that_it_is_done() {
     for (status, content_type, body) in [
         (200, "text/html", ""),

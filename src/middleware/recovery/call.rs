@@ -157,9 +157,21 @@ where
         response.body_mut().forget_seen();
         match verdict {
             Verdict::Pass => {
-                if let Some(origin) = self.shared.config.origins.get(self.origin) {
-                    self.session.passed_at(self.epoch, origin, self.route, self.sent);
-                }
+                self.note_pass();
+                Err(Ok(response))
+            }
+            Verdict::InsufficientScope(challenge) => {
+                self.note_pass();
+                let error = Error::insufficient(ErrorKind::InsufficientScope, challenge.into_asked());
+                events::wider_scope_asked(self.session.name(), &error);
+                response.extensions_mut().insert(RenewalFailed::new(error));
+                Err(Ok(response))
+            }
+            Verdict::InsufficientUserAuthentication(challenge) => {
+                self.note_pass();
+                let error = Error::insufficient(ErrorKind::InsufficientUserAuthentication, challenge.into_asked());
+                events::stronger_login_asked(self.session.name(), &error);
+                response.extensions_mut().insert(RenewalFailed::new(error));
                 Err(Ok(response))
             }
             Verdict::Look { at_most } => {
@@ -205,6 +217,12 @@ where
 
     pub(super) fn was_rejected(&self) -> bool {
         self.replays > 0 || !self.free_replay
+    }
+
+    fn note_pass(&self) {
+        if let Some(origin) = self.shared.config.origins.get(self.origin) {
+            self.session.passed_at(self.epoch, origin, self.route, self.sent);
+        }
     }
 
     fn note_rejection(&self) {

@@ -221,7 +221,8 @@ where
                     // What the step holds, a place in a queue perhaps, goes with it.
                     this.step.set(Step::Ask);
                     if let Ok(response) = &end {
-                        let healed = response.extensions().get::<RenewalFailed>().is_none();
+                        let failed = response.extensions().get::<RenewalFailed>();
+                        let healed = failed.is_none_or(|failed| failed.error().kind().is_insufficient());
                         metrics::recovered(call.was_rejected(), healed);
                     }
                     return Poll::Ready(end);

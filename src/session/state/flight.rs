@@ -8,7 +8,9 @@ use std::{
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::{errand::Errand, shelf::Shelf, status::logged_out, sync::Mutex, waiters::Waiters};
+use super::{
+    claims::with_capabilities, errand::Errand, shelf::Shelf, status::logged_out, sync::Mutex, waiters::Waiters,
+};
 use crate::{
     context::GrantContext,
     endpoint::TokenEndpoint,
@@ -47,6 +49,8 @@ pub(crate) struct Order {
     /// The mark of the refresh token that the flight spent last.
     pub(crate) spent: Option<u64>,
     pub(crate) claims: Option<Box<str>>,
+    /// What the client says that it can do, with every token request.
+    pub(crate) capabilities: Arc<[Box<str>]>,
     pub(crate) endpoint: Option<TokenEndpoint>,
     pub(crate) waiters: Waiters,
     /// Where the session's record stands, if it has one.
@@ -127,6 +131,7 @@ impl Order {
     /// What a token request of the flight is told. Nobody wants it any more when the waiters have been told how it ended.
     pub(crate) fn context(&self, refresh_token: Option<SecretString>) -> GrantContext {
         let waiters = self.waiters.clone();
-        GrantContext::new(self.session.id, self.claims.clone(), refresh_token).until(move || waiters.have_landed())
+        let claims = with_capabilities(self.claims.as_deref(), &self.capabilities);
+        GrantContext::new(self.session.id, claims, refresh_token).until(move || waiters.have_landed())
     }
 }

@@ -72,7 +72,7 @@ impl Login {
                     if counted && error.kind() == ErrorKind::Store {
                         self.rare_mut().damping.take_back();
                     }
-                    let error = error.of_session(order.session.id);
+                    let error = self.judged(error.of_session(order.session.id));
                     self.failed(now, &error);
                     Err(error)
                 }

@@ -140,6 +140,12 @@ impl Login {
         Some(TokenSet::from_header_value(&held.header, lifetime, refresh_token, held.details.clone()))
     }
 
+    /// The tokens that are held, for cutting them out of what a server said.
+    pub(crate) fn secrets(&self) -> Vec<SecretString> {
+        let access_token = self.token_set().map(|tokens| tokens.access_token().clone());
+        self.refresh_token.iter().cloned().chain(access_token).collect()
+    }
+
     /// The time of day when the token that is held ends.
     pub(crate) fn expires_at(&self, now: Instant) -> Option<SystemTime> {
         clock::time_of_day(self.held.as_ref()?.expiry?.expires_at(), now)

@@ -1,6 +1,7 @@
 //! What a session knows, behind its lock: the lower storey. Nothing here asks, sends or spawns a renewal.
 
 mod aside;
+mod claims;
 mod consequence;
 mod cool_down;
 mod damping;

@@ -103,6 +103,11 @@ impl Login {
         self.rare().refusals.is_refused() && !self.can_refresh()
     }
 
+    /// The same error, and whether the session will make sure of a refusal: so it is while the user is not to be asked.
+    pub(crate) fn judged(&self, error: Error) -> Error {
+        error.unsure(!self.is_refused())
+    }
+
     fn can_refresh(&self) -> bool {
         self.redeems && self.refresh_token.is_some()
     }
