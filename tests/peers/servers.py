@@ -1,10 +1,11 @@
 """Starts, restarts and stops authorization servers that others wrote, on loopback.
 
+    servers.py keys FOLDER                        before the first start
     servers.py start KIND FOLDER PORT LIFETIME    KIND: authlib, glewlwyd, lemonldap, oidc-provider
     servers.py restart FOLDER
     servers.py stop FOLDER
 
-A server keeps all that it writes in its folder.
+A server keeps all that it writes in its folder. The clients' keys and the certificates are in PEER_KEYS.
 """
 
 import http.cookiejar
@@ -28,6 +29,27 @@ def key_pair(folder):
     subprocess.run(["openssl", "genrsa", "-out", secret, "2048"], check=True, stderr=subprocess.DEVNULL)
     subprocess.run(["openssl", "rsa", "-in", secret, "-pubout", "-out", public], check=True, stderr=subprocess.DEVNULL)
     return secret.read_text(), public.read_text()
+
+
+def openssl(folder, command):
+    subprocess.run(["openssl", *command.split()], cwd=folder, check=True, stderr=subprocess.DEVNULL)
+
+
+def make_keys(folder):
+    """What the clients sign with (`ec`, `rsa`, `ed`, `secret`), a key that nobody knows (`stranger`), and certificates."""
+    folder.mkdir()
+    curve = "EC -pkeyopt ec_paramgen_curve:P-256"
+    for name, kind in ("ec", curve), ("stranger", curve), ("rsa", "RSA"), ("ed", "ED25519"), ("authority", curve), ("server", curve):
+        openssl(folder, f"genpkey -algorithm {kind} -out {name}.pem")
+        openssl(folder, f"pkey -in {name}.pem -pubout -out {name}.pub")
+    (folder / "secret").write_text(os.urandom(32).hex())
+    openssl(folder, "req -x509 -new -key authority.pem -subj /CN=authority -days 2 -out authority.crt")
+    openssl(folder, "req -x509 -new -key ec.pem -subj /CN=client -days 2 -out self-signed.crt")
+    (folder / "extensions").write_text("subjectAltName = IP:127.0.0.1\n")
+    for name, key in ("server", "server"), ("client", "ec"):
+        openssl(folder, f"req -new -key {key}.pem -subj /CN={name} -out {name}.csr")
+        openssl(folder, f"x509 -req -in {name}.csr -CA authority.crt -CAkey authority.pem -CAcreateserial -days 2 "
+                f"-extfile extensions -out {name}.crt")
 
 
 class Authlib:
@@ -93,8 +115,10 @@ class Glewlwyd:
         post("auth", {"username": "admin", "password": "password"})
         post("scope", {"name": "api", "display_name": "api", "password_required": False})
         secret, public = key_pair(at.folder)
-        switches = """allow-non-oidc auth-type-password-enabled auth-type-refresh-enabled refresh-token-rolling
+        switches = """allow-non-oidc auth-type-password-enabled auth-type-client-enabled auth-type-refresh-enabled
+            refresh-token-rolling request-parameter-allow
             introspection-revocation-allowed introspection-revocation-allow-target-client"""
+        keys = pathlib.Path(os.environ["PEER_KEYS"])
         parameters = {
             "iss": at.url("/api/oidc"),
             "jwt-type": "rsa",
@@ -106,22 +130,32 @@ class Glewlwyd:
             "refresh-token-duration": 86400,
             "code-duration": 600,
             "refresh-token-one-use": "always",
+            "client-pubkey-parameter": "pubkey",
             **{switch: True for switch in switches.split()},
         }
         plugin = {"module": "oidc", "name": "oidc", "display_name": "oidc", "enabled": True, "parameters": parameters}
         post("mod/plugin", plugin)
         scope = ["api", "openid"]
-        post("client", {
-            "client_id": ACCOUNT["CLIENT_ID"],
-            "name": "client",
-            "password": ACCOUNT["CLIENT_SECRET"],
-            "confidential": True,
-            "enabled": True,
-            "scope": scope,
-            "redirect_uri": ["http://127.0.0.1/"],
-            "authorization_type": ["password", "refresh_token", "delete_token"],
-            "token_endpoint_auth_method": ["client_secret_basic"],
-        })
+
+        def client(name, method, types, **more):
+            post("client", {
+                "client_id": name,
+                "name": name,
+                "confidential": True,
+                "enabled": True,
+                "scope": scope,
+                "redirect_uri": ["http://127.0.0.1/"],
+                "authorization_type": ["client_credentials", "delete_token", *types],
+                "token_endpoint_auth_method": [method],
+                **more,
+            })
+
+        secret = ACCOUNT["CLIENT_SECRET"]
+        client(ACCOUNT["CLIENT_ID"], "client_secret_basic", ["password", "refresh_token"], password=secret)
+        for name, key in ("es256", "ec"), ("rs256", "rsa"), ("ps256", "rsa"), ("eddsa", "ed"):
+            client(name, "private_key_jwt", [], pubkey=(keys / f"{key}.pub").read_text())
+        shared = (keys / "secret").read_text()
+        client("hs256", "client_secret_jwt", [], password=shared, client_secret=shared)
         user = {"username": ACCOUNT["USERNAME"], "password": ACCOUNT["PASSWORD"]}
         post("user", {**user, "name": "user", "enabled": True, "scope": scope})
 
@@ -203,7 +237,8 @@ class At:
         return f"http://127.0.0.1:{self.port}{path}"
 
     def settings(self):
-        return {**ACCOUNT, "PORT": str(self.port), "LIFETIME": str(self.lifetime)}
+        keys = os.environ["PEER_KEYS"]
+        return {**ACCOUNT, "PORT": str(self.port), "LIFETIME": str(self.lifetime), "KEYS": keys}
 
     def keep(self):
         kept = {"kind": self.kind, "port": self.port, "lifetime": self.lifetime, "run": self.run}
@@ -250,7 +285,9 @@ def running(pid):
 
 
 def main(what, *arguments):
-    if what == "start":
+    if what == "keys":
+        make_keys(pathlib.Path(*arguments))
+    elif what == "start":
         kind, folder, port, lifetime = arguments
         at = At(folder, kind, int(port), int(lifetime))
         at.folder.mkdir(parents=True)

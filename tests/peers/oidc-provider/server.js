@@ -1,46 +1,100 @@
-// An OpenID provider by `oidc-provider`, with the password grant that it does not bring along. In memory: a restart forgets
-// every token.
+// An OpenID provider by `oidc-provider`, with an API of its own and with the grants of `grants.js`, which it does not bring along.
+// In memory: a restart forgets every token.
 //   PORT, LIFETIME (seconds), CLIENT_ID, CLIENT_SECRET, USERNAME, PASSWORD
+//   KEYS, the folder that `servers.py keys` filled
+// It listens for https as well, on a port that the system chooses and that it writes into the file `tls-port`.
 
-import { Provider, errors } from 'oidc-provider'
+import { createPublicKey, X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import { Provider } from 'oidc-provider'
 
-const { PORT, LIFETIME, CLIENT_ID, CLIENT_SECRET, USERNAME, PASSWORD } = process.env
+import { JWT_BEARER, registerGrants, TOKEN_EXCHANGE } from './grants.js'
+
+const { PORT, LIFETIME, CLIENT_ID, CLIENT_SECRET, USERNAME, KEYS } = process.env
 const lifetime = Number(LIFETIME)
+const kept = (name) => readFileSync(`${KEYS}/${name}`, 'utf8')
 
+let answer
+// It asks for a certificate and judges none: that is the provider's work.
+const tls = createServer({
+  cert: kept('server.crt'), key: kept('server.pem'), ca: kept('authority.crt'), requestCert: true, rejectUnauthorized: false,
+}, (request, response) => answer(request, response)).listen(0, '127.0.0.1')
+await once(tls, 'listening')
+const { port: tlsPort } = tls.address()
+writeFileSync('tls-port', String(tlsPort))
+
+const client = (id, grants, more) => ({ client_id: id, grant_types: grants, redirect_uris: [], response_types: [], ...more })
+const jwk = (name) => createPublicKey(kept(`${name}.pub`)).export({ format: 'jwk' })
+const signing = (id, alg, key) => client(id, ['client_credentials'], {
+  token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: alg, jwks: { keys: [jwk(key)] },
+})
+const selfSigned = new X509Certificate(kept('self-signed.crt'))
+const certified = (id, more) => client(id, ['client_credentials'], { tls_client_certificate_bound_access_tokens: true, ...more })
+
+const certificate = (context) => context.req.socket.getPeerX509Certificate?.()
 const provider = new Provider(`http://127.0.0.1:${PORT}`, {
-  clients: [{
-    client_id: CLIENT_ID,
-    client_secret: CLIENT_SECRET,
-    grant_types: ['password', 'refresh_token'],
-    redirect_uris: [],
-    response_types: [],
-  }],
+  clients: [
+    client(CLIENT_ID, ['password', 'refresh_token', 'client_credentials', JWT_BEARER, TOKEN_EXCHANGE], { client_secret: CLIENT_SECRET }),
+    signing('es256', 'ES256', 'ec'),
+    signing('rs256', 'RS256', 'rsa'),
+    signing('ps256', 'PS256', 'rsa'),
+    signing('eddsa', 'EdDSA', 'ed'),
+    client('hs256', ['client_credentials'], {
+      client_secret: kept('secret'), token_endpoint_auth_method: 'client_secret_jwt', token_endpoint_auth_signing_alg: 'HS256',
+    }),
+    certified('certified', { token_endpoint_auth_method: 'tls_client_auth', tls_client_auth_subject_dn: 'CN=client' }),
+    certified('self-signed', {
+      token_endpoint_auth_method: 'self_signed_tls_client_auth',
+      jwks: { keys: [{ ...selfSigned.publicKey.export({ format: 'jwk' }), x5c: [selfSigned.raw.toString('base64')] }] },
+    }),
+  ],
+  clientAuthMethods: [
+    'client_secret_basic', 'client_secret_jwt', 'private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth',
+  ],
   // What is expired is expired: the default allows for 15 seconds.
   clockTolerance: 0,
   rotateRefreshToken: true,
   scopes: ['openid', 'offline_access'],
-  ttl: { AccessToken: lifetime, RefreshToken: 86400, Grant: 86400 },
-  features: { devInteractions: { enabled: false }, revocation: { enabled: true } },
+  ttl: { AccessToken: lifetime, ClientCredentials: lifetime, RefreshToken: 86400, Grant: 86400 },
+  features: {
+    clientCredentials: { enabled: true },
+    devInteractions: { enabled: false },
+    mTLS: {
+      enabled: true,
+      certificateBoundAccessTokens: true,
+      selfSignedTlsClientAuth: true,
+      tlsClientAuth: true,
+      getCertificate: certificate,
+      certificateAuthorized: (context) => context.req.socket.authorized,
+      certificateSubjectMatches: (context, property, expected) =>
+        property === 'tls_client_auth_subject_dn' && certificate(context).subject === expected,
+    },
+    revocation: { enabled: true },
+  },
+  discovery: { mtls_endpoint_aliases: { token_endpoint: `https://127.0.0.1:${tlsPort}/token` } },
+  extraTokenClaims: (context) => context.exchanged,
   findAccount: (_, id) => (id === USERNAME ? { accountId: id, claims: () => ({ sub: id }) } : undefined),
 })
+registerGrants(provider)
 
-provider.registerGrantType('password', async (context) => {
-  const { client, params } = context.oidc
-  if (params.username !== USERNAME || params.password !== PASSWORD) {
-    throw new errors.InvalidGrant('name and password do not match')
+// Its own `/me` takes no token that stands for a client alone.
+provider.use(async (context, next) => {
+  if (context.path !== '/orders') return next()
+  const [, presented] = /^bearer (.+)$/i.exec(context.get('authorization')) ?? []
+  const token = presented && (await provider.AccessToken.find(presented) ?? await provider.ClientCredentials.find(presented))
+  const bound = token?.['x5t#S256']
+  if (!token || (bound && bound !== thumbprint(certificate(context)))) {
+    context.status = 401
+    context.set('WWW-Authenticate', 'Bearer error="invalid_token"')
+    return undefined
   }
-  const scope = 'openid offline_access'
-  const grant = new provider.Grant({ accountId: USERNAME, clientId: client.clientId })
-  grant.addOIDCScope(scope)
-  const common = { accountId: USERNAME, client, grantId: await grant.save(), gty: 'password', scope }
-  const access = new provider.AccessToken(common)
-  context.body = {
-    access_token: await access.save(),
-    refresh_token: await new provider.RefreshToken(common).save(),
-    token_type: 'Bearer',
-    expires_in: access.expiration,
-    scope,
-  }
-}, ['username', 'password', 'scope'])
+  context.body = { user: token.accountId, client: token.clientId, ...token.extra }
+})
 
+// As the confirmation `x5t#S256` has it (RFC 8705 §3.1).
+const thumbprint = (x509) => x509 && Buffer.from(x509.fingerprint256.replaceAll(':', ''), 'hex').toString('base64url')
+
+answer = provider.callback()
 provider.listen(Number(PORT), '127.0.0.1')

@@ -1,0 +1,66 @@
+// The password grant, JWT bearer (RFC 7523 §2.1) and token exchange (RFC 8693).
+
+import { createPublicKey } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { jwtVerify } from 'jose'
+import { errors } from 'oidc-provider'
+
+export const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
+
+const { USERNAME, PASSWORD, KEYS } = process.env
+// Whose assertions are taken, signed with this key.
+const TRUSTED = 'https://idp.example'
+const trustedKey = createPublicKey(readFileSync(`${KEYS}/ec.pub`))
+
+export function registerGrants(provider) {
+  const issue = async (context, gty, scope) => {
+    const { client } = context.oidc
+    const grant = new provider.Grant({ accountId: USERNAME, clientId: client.clientId })
+    grant.addOIDCScope(scope)
+    const common = { accountId: USERNAME, client, grantId: await grant.save(), gty, scope }
+    const access = new provider.AccessToken(common)
+    context.body = { access_token: await access.save(), token_type: 'Bearer', expires_in: access.expiration, scope }
+    return common
+  }
+
+  provider.registerGrantType('password', async (context) => {
+    const { params } = context.oidc
+    if (params.username !== USERNAME || params.password !== PASSWORD) {
+      throw new errors.InvalidGrant('name and password do not match')
+    }
+    const common = await issue(context, 'password', 'openid offline_access')
+    context.body.refresh_token = await new provider.RefreshToken(common).save()
+  }, ['username', 'password', 'scope'])
+
+  const used = new Set()
+  provider.registerGrantType(JWT_BEARER, async (context) => {
+    const { payload } = await jwtVerify(context.oidc.params.assertion ?? '', trustedKey, {
+      algorithms: ['ES256'], issuer: TRUSTED, audience: provider.issuer, requiredClaims: ['sub', 'exp', 'jti'],
+    }).catch((cause) => {
+      throw new errors.InvalidGrant(cause.message)
+    })
+    if (payload.sub !== USERNAME) throw new errors.InvalidGrant('nobody has that name')
+    if (used.has(payload.jti)) throw new errors.InvalidGrant('the assertion was used before')
+    used.add(payload.jti)
+    await issue(context, 'jwt-bearer', 'openid')
+  }, ['assertion', 'scope'])
+
+  const find = async (token, type) => {
+    if (type !== ACCESS_TOKEN) throw new errors.InvalidRequest('only access tokens are exchanged')
+    const found = await provider.AccessToken.find(token) ?? await provider.ClientCredentials.find(token)
+    if (!found) throw new errors.InvalidRequest('a token is not good')
+    return found
+  }
+  provider.registerGrantType(TOKEN_EXCHANGE, async (context) => {
+    const { subject_token, subject_token_type, actor_token, actor_token_type, audience } = context.oidc.params
+    const subject = await find(subject_token, subject_token_type)
+    if (!subject.accountId) throw new errors.InvalidRequest('the subject is no user')
+    const actor = actor_token && await find(actor_token, actor_token_type)
+    if (audience && audience !== 'orders') throw new errors.InvalidTarget()
+    context.exchanged = { audience, actor: actor?.clientId }
+    await issue(context, 'token-exchange', 'openid')
+    context.body.issued_token_type = ACCESS_TOKEN
+  }, ['subject_token', 'subject_token_type', 'actor_token', 'actor_token_type', 'audience', 'scope', 'requested_token_type'])
+}
