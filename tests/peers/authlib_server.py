@@ -31,7 +31,7 @@ class Client(ClientMixin):
         return method in AUTH_METHODS
 
     def check_grant_type(self, name):
-        return name in ("password", "refresh_token")
+        return name in ("password", "refresh_token", "client_credentials")
 
 
 class Token(TokenMixin):
@@ -88,6 +88,10 @@ class Refresh(grants.RefreshTokenGrant):
         token.access_dead = token.refresh_dead = True
 
 
+class ClientCredentials(grants.ClientCredentialsGrant):
+    TOKEN_ENDPOINT_AUTH_METHODS = AUTH_METHODS
+
+
 class Revocation(RevocationEndpoint):
     CLIENT_AUTH_METHODS = AUTH_METHODS
 
@@ -105,14 +109,14 @@ class Validator(BearerTokenValidator):
 
 client = Client()
 app = Flask(__name__)
-app.config["OAUTH2_TOKEN_EXPIRES_IN"] = {"password": LIFETIME, "refresh_token": LIFETIME}
+app.config["OAUTH2_TOKEN_EXPIRES_IN"] = dict.fromkeys(["password", "refresh_token", "client_credentials"], LIFETIME)
 app.config["OAUTH2_REFRESH_TOKEN_GENERATOR"] = True
 server = AuthorizationServer(
     app,
     query_client=lambda name: client if name == client.get_client_id() else None,
     save_token=lambda issued, asked: tokens.append(Token(issued, asked.user)),
 )
-for grant in Password, Refresh:
+for grant in Password, Refresh, ClientCredentials:
     server.register_grant(grant)
 server.register_endpoint(Revocation)
 protected = ResourceProtector()

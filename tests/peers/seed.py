@@ -1,5 +1,5 @@
-"""Creates the database, the one user, and the clients: the tests', the backend-for-frontend's, which logs in with a code, and
-the gateway's, which may only ask about tokens.
+"""Creates the database, the one user, and the clients: the tests', one that stands for itself, the backend-for-frontend's,
+which logs in with a code, and the gateway's, which may only ask about tokens.
 
 The server's tokens are independent, so all tests share them.
 """
@@ -21,6 +21,12 @@ Application.objects.create(
     client_secret=os.environ["PEER_CLIENT_SECRET"],
     client_type=Application.CLIENT_CONFIDENTIAL,
     authorization_grant_type=Application.GRANT_PASSWORD,
+)
+Application.objects.create(
+    client_id="service",
+    client_secret=os.environ["PEER_CLIENT_SECRET"],
+    client_type=Application.CLIENT_CONFIDENTIAL,
+    authorization_grant_type=Application.GRANT_CLIENT_CREDENTIALS,
 )
 Application.objects.create(
     client_id="bff",

@@ -176,6 +176,7 @@ class LemonLdap:
             "ClientID": ACCOUNT["CLIENT_ID"],
             "ClientSecret": ACCOUNT["CLIENT_SECRET"],
             "AllowPasswordGrant": 1,
+            "AllowClientCredentialsGrant": 1,
             "RefreshToken": 1,
             "BypassConsent": 1,
             "IDTokenSignAlg": "RS256",

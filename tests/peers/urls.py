@@ -6,7 +6,7 @@ from django.contrib.auth.views import LoginView
 from django.http import HttpResponse, JsonResponse
 from django.urls import include, path
 from django.utils import timezone
-from oauth2_provider.contrib.rest_framework import OAuth2Authentication
+from oauth2_provider.contrib.rest_framework import OAuth2Authentication, TokenHasScope
 from oauth2_provider.models import AccessToken
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import IsAuthenticated
@@ -42,6 +42,17 @@ class Orders(APIView):
         return received(request.data or b"")
 
 
+class Stock(APIView):
+    """What a client may ask for itself, too, without a user."""
+
+    authentication_classes = [OAuth2Authentication]
+    permission_classes = [TokenHasScope]
+    required_scopes = ["orders"]
+
+    def get(self, request):
+        return JsonResponse({"client": request.auth.application.client_id})
+
+
 def behind_gateway(request):
     """The API behind the gateway: it checks nothing itself."""
     return received(request.body)
@@ -57,6 +68,7 @@ urlpatterns = [
     path("accounts/login/", LoginView.as_view()),
     path("o/", include("oauth2_provider.urls", namespace="oauth2_provider")),
     path("api/orders", Orders.as_view()),
+    path("api/stock", Stock.as_view()),
     path("behind/orders", behind_gateway),
     path("curtain/expire", expire),
 ]
