@@ -22,11 +22,18 @@ pub(super) struct NewPassword {
 }
 
 pub(super) async fn user_info(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
-    let user = bearer_of(&headers).and_then(|token| gateway.tokens().user(token));
-    match user {
-        Some(user) => ([(CACHE_CONTROL, "no-store")], Json(json!({ "sub": user }))).into_response(),
-        None => Fault::InvalidCredentials.answer(&headers),
+    let tokens = gateway.tokens();
+    // A client that stands for itself is no user.
+    let holder = bearer_of(&headers).and_then(|token| tokens.holder(token)).filter(|holder| holder.user.is_some());
+    let Some(holder) = holder else { return Fault::InvalidCredentials.answer(&headers) };
+    let mut claims = json!({ "sub": holder.user });
+    if let Some(actor) = &holder.actor {
+        claims["act"] = json!({ "sub": actor });
     }
+    if let Some(audience) = &holder.audience {
+        claims["aud"] = audience.as_str().into();
+    }
+    ([(CACHE_CONTROL, "no-store")], Json(claims)).into_response()
 }
 
 pub(super) async fn password_page() -> Response {

@@ -70,7 +70,7 @@ fn authorize(gateway: &Gateway, consent: Consent) -> Result<String, Refusal> {
         return Err(Refusal::WrongPassword(user));
     }
     let scopes = granted(&gateway.options, request.scope.as_deref());
-    let slot = Slot { client: request.client_id, user: Some(user), scopes };
+    let slot = Slot { client: request.client_id, user: Some(user), scopes, ..Slot::default() };
     Ok(gateway.codes().add(Grant { slot, redirect_uri: request.redirect_uri, challenge }))
 }
 

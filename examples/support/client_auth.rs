@@ -1,4 +1,4 @@
-//! Which client is asking: HTTP Basic or the form's own fields (RFC 6749 §2.3.1).
+//! Which client is asking: HTTP Basic, the form's own fields (RFC 6749 §2.3.1), or a signed JWT (RFC 7523 §2.2).
 
 use axum::{
     Json,
@@ -10,21 +10,37 @@ use http::{
     header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE},
 };
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 use serde_json::json;
 
-use super::options::Options;
+use super::server::Gateway;
+
+const JWT: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// What a client says of itself in the form.
+#[derive(Default, Deserialize)]
+pub(super) struct Credentials {
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    client_assertion: Option<String>,
+    client_assertion_type: Option<String>,
+}
 
 /// An OAuth error (RFC 6749 §5.2).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Refusal(pub(super) &'static str);
 
 /// The name of the client that proved who it is.
-pub(super) fn authenticate(
-    options: &Options,
-    headers: &HeaderMap,
-    id: Option<String>,
-    secret: Option<String>,
-) -> Result<String, Refusal> {
+pub(super) fn authenticate(gateway: &Gateway, headers: &HeaderMap, form: Credentials) -> Result<String, Refusal> {
+    let Credentials { client_id: id, client_secret: secret, client_assertion, client_assertion_type } = form;
+    if let Some(jwt) = client_assertion {
+        if headers.contains_key(AUTHORIZATION) || secret.is_some() || client_assertion_type.as_deref() != Some(JWT) {
+            return Err(Refusal("invalid_request"));
+        }
+        let client = gateway.assertions.client(&jwt).ok_or(Refusal("invalid_client"))?;
+        // Where the form names the client as well, it is this one (RFC 7521 §4.2).
+        return if id.is_none_or(|id| id == client) { Ok(client) } else { Err(Refusal("invalid_client")) };
+    }
     let (id, secret) = match (headers.get(AUTHORIZATION), id, secret) {
         // RFC 6749 §2.3: one way of authentication per request.
         (Some(_), _, Some(_)) => return Err(Refusal("invalid_request")),
@@ -33,7 +49,7 @@ pub(super) fn authenticate(
         (None, Some(id), secret) => (id, secret.unwrap_or_default()),
         (None, ..) => return Err(Refusal("invalid_client")),
     };
-    match options.clients.get(&id) {
+    match gateway.options.clients.get(&id) {
         Some(known) if *known == secret => Ok(id),
         _ => Err(Refusal("invalid_client")),
     }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    client_auth::{Refusal, authenticate},
+    client_auth::{Credentials, Refusal, authenticate},
     device_codes::{INTERVAL, LIFETIME},
     pages,
     server::Gateway,
@@ -24,8 +24,8 @@ use super::{
 
 #[derive(Deserialize)]
 pub(super) struct DeviceRequest {
-    client_id: Option<String>,
-    client_secret: Option<String>,
+    #[serde(flatten)]
+    client: Credentials,
     scope: Option<String>,
 }
 
@@ -49,7 +49,7 @@ pub(super) async fn ask(
     form: Result<Form<DeviceRequest>, FormRejection>,
 ) -> Result<Response, Refusal> {
     let Form(request) = form.map_err(|_| Refusal("invalid_request"))?;
-    let client = authenticate(&gateway.options, &headers, request.client_id, request.client_secret)?;
+    let client = authenticate(&gateway, &headers, request.client)?;
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).ok_or(Refusal("invalid_request"))?;
     let scopes = granted(&gateway.options, request.scope.as_deref());
     let (device_code, user_code) = gateway.device_codes().add(client, scopes);

@@ -86,7 +86,7 @@ impl DeviceCodes {
                 else {
                     return Poll::Bad;
                 };
-                Poll::Good(Slot { client, user: Some(user), scopes })
+                Poll::Good(Slot { client, user: Some(user), scopes, ..Slot::default() })
             }
         }
     }

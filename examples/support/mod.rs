@@ -11,17 +11,21 @@
 //! 6. Device codes (RFC 8628) live for ten minutes and work once. Whoever asks too often is told to slow down.
 //! 7. A changed password ends every token of its user.
 //! 8. With [`Options::reuse_detection`] a refresh token that comes again ends the login that it belongs to.
-//! 9. Every exchange with a token in it is counted, and told to the observer before it is answered.
+//! 9. JWTs count that are meant for the gateway, in force, and signed by a client or an issuer that it knows, each once
+//!    (RFC 7523). A token is exchanged for another one of its user (RFC 8693). Neither brings a refresh token.
+//! 10. Every exchange with a token in it is counted, and told to the observer before it is answered.
 //!
 //! It is no authorization server for anything but a demonstration: passwords lie in memory as they are.
 #![allow(dead_code, reason = "every example and every test uses its own part")]
 
 mod account;
+mod assertions;
 mod authorization;
 mod client_auth;
 mod codes;
 mod device;
 mod device_codes;
+mod exchange;
 mod fault;
 mod journal;
 mod options;

@@ -1,8 +1,16 @@
 //! What the gateway is started with.
 
-use std::{collections::HashMap, fmt, ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    ops::RangeInclusive,
+    sync::Arc,
+    time::Duration,
+};
 
-use super::journal::Seen;
+use serde_json::Value;
+
+use super::{assertions::Trust, journal::Seen};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -30,6 +38,7 @@ pub(crate) struct Options {
     pub(super) redirect_uris: HashMap<String, String>,
     pub(super) scopes: Vec<String>,
     pub(super) reuse_detection: bool,
+    pub(super) trust: Option<Trust>,
     pub(super) observer: Observer,
 }
 
@@ -47,6 +56,7 @@ impl Options {
             redirect_uris: HashMap::new(),
             scopes: vec!["orders".to_owned()],
             reuse_detection: false,
+            trust: None,
             observer: Arc::new(|_| ()),
         }
     }
@@ -66,6 +76,21 @@ impl Options {
     /// Adds a client that has no secret, such as a program on the user's own machine (RFC 8252 §8.5).
     pub(crate) fn public_client(self, id: &str) -> Self {
         self.client(id, "")
+    }
+
+    /// Takes JWTs that are meant for `audience`: of these clients, which have no secret, and of these issuers, which speak for users.
+    /// The closure checks the signature by the key of the JWT's `iss`, and returns the claims.
+    pub(crate) fn trust(
+        mut self,
+        audience: &str,
+        clients: &[&str],
+        issuers: &[&str],
+        verifier: impl Fn(&str) -> Option<Value> + Send + Sync + 'static,
+    ) -> Self {
+        let names = |names: &[&str]| names.iter().copied().map(str::to_owned).collect::<HashSet<_>>();
+        let (clients, issuers) = (names(clients), names(issuers));
+        self.trust = Some(Trust { audience: audience.to_owned(), verifier: Arc::new(verifier), clients, issuers });
+        self
     }
 
     /// Lets a client ask for authorization codes, which are sent to this very address. Only the port of a loopback address may be

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 
 use super::{
-    client_auth::{Refusal, authenticate},
+    client_auth::{Credentials, Refusal, authenticate},
     journal::What,
     server::Gateway,
 };
@@ -19,8 +19,8 @@ use super::{
 #[derive(Deserialize)]
 pub(super) struct RevocationRequest {
     token: String,
-    client_id: Option<String>,
-    client_secret: Option<String>,
+    #[serde(flatten)]
+    client: Credentials,
 }
 
 pub(super) async fn revoke(
@@ -32,7 +32,7 @@ pub(super) async fn revoke(
         return Err(Refusal("server_error"));
     }
     let Form(request) = form.map_err(|_| Refusal("invalid_request"))?;
-    let client = authenticate(&gateway.options, &headers, request.client_id, request.client_secret)?;
+    let client = authenticate(&gateway, &headers, request.client)?;
 
     let mut tokens = gateway.tokens();
     let ended = tokens.revoke(&client, &request.token);

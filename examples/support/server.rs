@@ -18,7 +18,9 @@ use axum::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use super::{
-    account, authorization,
+    account,
+    assertions::Assertions,
+    authorization,
     codes::Codes,
     device,
     device_codes::DeviceCodes,
@@ -33,6 +35,7 @@ pub(crate) struct Gateway {
     pub(super) options: Options,
     pub(super) journal: Journal,
     pub(super) orders: AtomicU64,
+    pub(super) assertions: Assertions,
     // Whoever needs two of these locks takes them in this order.
     tokens: Mutex<Tokens>,
     codes: Mutex<Codes>,
@@ -78,6 +81,7 @@ impl Gateway {
             device_codes: Mutex::default(),
             passwords: Mutex::new(options.users.clone()),
             orders: AtomicU64::new(0),
+            assertions: Assertions::new(options.trust.clone()),
             outage: AtomicBool::new(false),
             options,
         })

@@ -1,7 +1,7 @@
 //! `POST /oauth2/token`: authorization codes, passwords, refresh tokens and client credentials (RFC 6749 §4.1, §4.3, §6, §4.4), and
-//! device codes (RFC 8628 §3.4).
+//! device codes (RFC 8628 §3.4). What comes for somebody else's word is in `exchange`.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
 
 use axum::{
     Form, Json,
@@ -13,9 +13,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    client_auth::{Refusal, authenticate},
+    client_auth::{Credentials, Refusal, authenticate},
     codes::Redemption,
     device_codes::Poll,
+    exchange::{ACCESS_TOKEN, JWT_BEARER, TOKEN_EXCHANGE, exchange, redeem_assertion},
     journal::What,
     options::Options,
     server::Gateway,
@@ -38,9 +39,15 @@ pub(super) struct TokenRequest {
     redirect_uri: Option<String>,
     code_verifier: Option<String>,
     device_code: Option<String>,
-    scope: Option<String>,
-    client_id: Option<String>,
-    client_secret: Option<String>,
+    pub(super) assertion: Option<String>,
+    pub(super) subject_token: Option<String>,
+    pub(super) subject_token_type: Option<String>,
+    pub(super) actor_token: Option<String>,
+    pub(super) actor_token_type: Option<String>,
+    pub(super) audience: Option<String>,
+    pub(super) scope: Option<String>,
+    #[serde(flatten)]
+    client: Credentials,
 }
 
 pub(super) async fn token(
@@ -59,7 +66,7 @@ pub(super) async fn token(
         .and_then(|Form(request)| serve(&gateway, &mut tokens, &headers, request));
     match issued {
         Ok(issued) => {
-            let answer = answer(&issued.pair);
+            let answer = answer(&issued.pair, grant_type);
             let Issued { pair, again, ended } = issued;
             gateway.journal.write(&headers, What::Issued { grant_type, number: pair.number, again, ended });
             answer
@@ -81,15 +88,17 @@ fn serve(
         return Err(Refusal("server_error"));
     }
     let options = &gateway.options;
-    let client = authenticate(options, headers, request.client_id.take(), request.client_secret.take())?;
+    let client = authenticate(gateway, headers, mem::take(&mut request.client))?;
     match request.grant_type.as_str() {
         "authorization_code" => redeem(gateway, tokens, &client, &request),
         DEVICE_CODE => poll(gateway, tokens, &client, &request),
         "password" => Ok(tokens.issue(user_slot(gateway, client, &request)?)),
         "client_credentials" => {
             let scopes = granted(options, request.scope.as_deref());
-            Ok(tokens.issue(Slot { client, user: None, scopes }))
+            Ok(tokens.issue(Slot { client, scopes, ..Slot::default() }))
         }
+        JWT_BEARER => redeem_assertion(gateway, tokens, client, &request),
+        TOKEN_EXCHANGE => exchange(gateway, tokens, client, &request),
         "refresh_token" => {
             let token = request.refresh_token.as_deref().ok_or(Refusal("invalid_request"))?;
             tokens.refresh(&client, token).ok_or(Refusal("invalid_grant"))
@@ -99,8 +108,9 @@ fn serve(
 }
 
 fn known(grant_type: &str) -> &'static str {
-    let names = ["authorization_code", DEVICE_CODE, "password", "refresh_token", "client_credentials"];
-    names.into_iter().find(|name| *name == grant_type).unwrap_or("unknown")
+    let plain = ["authorization_code", "password", "refresh_token", "client_credentials"];
+    let mut names = plain.into_iter().chain([DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE]);
+    names.find(|name| *name == grant_type).unwrap_or("unknown")
 }
 
 fn redeem(gateway: &Gateway, tokens: &mut Tokens, client: &str, request: &TokenRequest) -> Result<Issued, Refusal> {
@@ -143,7 +153,8 @@ fn user_slot(gateway: &Gateway, client: String, request: &TokenRequest) -> Resul
     if !gateway.knows(user, password) {
         return Err(Refusal("invalid_grant"));
     }
-    Ok(Slot { client, user: Some(user.clone()), scopes: granted(&gateway.options, request.scope.as_deref()) })
+    let scopes = granted(&gateway.options, request.scope.as_deref());
+    Ok(Slot { client, user: Some(user.clone()), scopes, ..Slot::default() })
 }
 
 /// The scopes that are granted out of those that were asked for.
@@ -154,7 +165,7 @@ pub(super) fn granted(options: &Options, asked: Option<&str>) -> BTreeSet<String
     if scopes.is_empty() { BTreeSet::from(["default".to_owned()]) } else { scopes }
 }
 
-fn answer(pair: &Pair) -> Response {
+fn answer(pair: &Pair, grant_type: &str) -> Response {
     let scope = pair.slot.scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
     let mut body = json!({
         "access_token": pair.access_token,
@@ -164,6 +175,9 @@ fn answer(pair: &Pair) -> Response {
     });
     if let Some(refresh_token) = &pair.refresh_token {
         body["refresh_token"] = refresh_token.as_str().into();
+    }
+    if grant_type == TOKEN_EXCHANGE {
+        body["issued_token_type"] = ACCESS_TOKEN.into();
     }
     ([(CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }

@@ -11,12 +11,17 @@ use tokio::time::Instant;
 use super::options::{Options, Regime};
 
 /// Who holds a token: in most regimes there is one active pair for each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Slot {
     pub(super) client: String,
     /// The client itself when there is no user.
     pub(super) user: Option<String>,
     pub(super) scopes: BTreeSet<String>,
+    /// It came for somebody else's word. Whoever has that can ask again, and gets no refresh token (RFC 7521 §4.1).
+    pub(super) asserted: bool,
+    /// Who acts for the user, and where: what an exchange brings.
+    pub(super) actor: Option<String>,
+    pub(super) audience: Option<String>,
 }
 
 /// An access token with its refresh token.
@@ -170,10 +175,10 @@ impl Tokens {
         }
     }
 
-    /// Whom a good access token stands for, unless it is a client's own.
-    pub(super) fn user(&self, access_token: &str) -> Option<String> {
+    /// Whom a good access token stands for.
+    pub(super) fn holder(&self, access_token: &str) -> Option<&Slot> {
         let pair = self.with(access_token).filter(|pair| pair.access_token == access_token && pair.is_good())?;
-        pair.slot.user.clone()
+        Some(&pair.slot)
     }
 
     /// Ends every pair.
@@ -200,7 +205,7 @@ impl Tokens {
             login: login.unwrap_or(number),
             access_token: random(),
             // RFC 6749 §4.4.3: none for the client credentials grant.
-            refresh_token: slot.user.is_some().then(random),
+            refresh_token: (slot.user.is_some() && !slot.asserted).then(random),
             slot,
             expires: Instant::now() + self.lifetime(),
             active: true,

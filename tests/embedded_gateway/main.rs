@@ -1,5 +1,6 @@
 //! The gateway that the examples and other tests stand on keeps WSO2's rules.
 
+mod assertions;
 mod codes;
 mod devices;
 #[path = "../../examples/support/mod.rs"]

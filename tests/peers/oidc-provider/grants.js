@@ -59,7 +59,7 @@ export function registerGrants(provider) {
     if (!subject.accountId) throw new errors.InvalidRequest('the subject is no user')
     const actor = actor_token && await find(actor_token, actor_token_type)
     if (audience && audience !== 'orders') throw new errors.InvalidTarget()
-    context.exchanged = { audience, actor: actor?.clientId }
+    context.exchanged = { aud: audience, act: actor && { sub: actor.clientId } }
     await issue(context, 'token-exchange', 'openid')
     context.body.issued_token_type = ACCESS_TOKEN
   }, ['subject_token', 'subject_token_type', 'actor_token', 'actor_token_type', 'audience', 'scope', 'requested_token_type'])

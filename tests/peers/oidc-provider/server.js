@@ -90,7 +90,7 @@ provider.use(async (context, next) => {
     context.set('WWW-Authenticate', 'Bearer error="invalid_token"')
     return undefined
   }
-  context.body = { user: token.accountId, client: token.clientId, ...token.extra }
+  context.body = { sub: token.accountId ?? token.clientId, ...token.extra }
 })
 
 // As the confirmation `x5t#S256` has it (RFC 8705 §3.1).
