@@ -1,5 +1,5 @@
 //! The layer against servers that others wrote: django-oauth-toolkit, alone and behind nginx and Apache, and those of
-//! `servers`. `.ci/peers` runs them.
+//! `servers`; `grants` compares them all. `.ci/peers` runs them.
 //!
 //! django-oauth-toolkit kills a whole grant when one of its refresh tokens is used twice, and the refresh token of every access
 //! token that is revoked.
@@ -9,6 +9,7 @@
 mod connections;
 mod endurance;
 mod gateways;
+mod grants;
 mod peer;
 #[cfg(unix)]
 #[path = "../process_support/mod.rs"]

@@ -28,8 +28,6 @@ use hyper_util::{
 };
 use tokio::net::TcpListener;
 
-use super::servers::Server;
-
 /// Passes everything on to one server, for as long as the test's runtime runs.
 pub(crate) struct Proxy {
     pub(crate) url: String,
@@ -38,12 +36,19 @@ pub(crate) struct Proxy {
     hide_accept: Arc<AtomicBool>,
 }
 
+/// Where a server has its endpoints.
+#[derive(Clone, Copy)]
+pub(crate) struct Paths {
+    pub(crate) token: &'static str,
+    pub(crate) revoke: &'static str,
+}
+
 type Counts = Arc<Mutex<BTreeMap<String, usize>>>;
 
 #[derive(Clone)]
 struct Passing {
-    server: &'static Server,
-    port: u16,
+    paths: Paths,
+    server: String,
     client: Client<HttpConnector, Body>,
     counts: Counts,
     lose: Arc<AtomicBool>,
@@ -51,12 +56,12 @@ struct Passing {
 }
 
 impl Proxy {
-    pub(crate) async fn start(server: &'static Server, port: u16) -> Self {
+    pub(crate) async fn start(paths: Paths, server: String) -> Self {
         let (counts, lose, hide_accept) = (Counts::default(), Arc::default(), Arc::default());
         let client = Client::builder(TokioExecutor::new()).build_http();
         let passing = Passing {
+            paths,
             server,
-            port,
             client,
             counts: Arc::clone(&counts),
             lose: Arc::clone(&lose),
@@ -94,17 +99,17 @@ async fn pass(State(passing): State<Passing>, request: Request) -> Response {
     let (mut head, body) = request.into_parts();
     let body = to_bytes(body, 1 << 20).await.unwrap();
     let path = head.uri.path();
-    let asks_for_token = path == passing.server.token;
+    let asks_for_token = path == passing.paths.token;
     let what = if asks_for_token {
         let grant_type = form_urlencoded::parse(&body).find(|(name, _)| name == "grant_type");
         grant_type.map(|(_, value)| value.into_owned()).unwrap_or_default()
-    } else if path == passing.server.revoke {
+    } else if path == passing.paths.revoke {
         "revoke".to_owned()
     } else {
         "api".to_owned()
     };
     *passing.counts.lock().unwrap().entry(what).or_default() += 1;
-    head.uri = format!("http://127.0.0.1:{}{}", passing.port, head.uri).parse::<Uri>().unwrap();
+    head.uri = format!("{}{}", passing.server, head.uri).parse::<Uri>().unwrap();
     head.headers.remove(HOST);
     if passing.hide_accept.load(Ordering::Relaxed) {
         head.headers.remove(ACCEPT);

@@ -10,7 +10,7 @@ use tower_reauth::{ErrorKind, Status};
 use super::servers::{Peer, SERVERS};
 
 /// Only for a moment: time that stands still while a real server works would jump to the next time-out.
-async fn pass(time: Duration) {
+pub(super) async fn pass(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();

@@ -15,13 +15,12 @@ use secrecy::ExposeSecret;
 use tower::{Layer, ServiceExt};
 use tower_reauth::{ClientAuth, Origins, PasswordGrant, Reauth, ReauthLayer, Session, TokenEndpoint};
 
-use super::proxy::Proxy;
+use super::proxy::{Paths, Proxy};
 
 /// One server, with what makes it another one than the others.
 pub(crate) struct Server {
     pub(super) kind: &'static str,
-    pub(crate) token: &'static str,
-    pub(crate) revoke: &'static str,
+    paths: Paths,
     api: &'static str,
     scope: Option<&'static str>,
     pub(super) user: (&'static str, &'static str),
@@ -43,8 +42,7 @@ const CLIENT: (&str, &str) = ("app", "appsecret");
 pub(super) static SERVERS: [Server; 4] = [
     Server {
         kind: "glewlwyd",
-        token: "/api/oidc/token",
-        revoke: "/api/oidc/revoke",
+        paths: Paths { token: "/api/oidc/token", revoke: "/api/oidc/revoke" },
         api: "/api/oidc/userinfo",
         scope: Some("api openid"),
         user: USER,
@@ -57,8 +55,7 @@ pub(super) static SERVERS: [Server; 4] = [
     },
     Server {
         kind: "lemonldap",
-        token: "/oauth2/token",
-        revoke: "/oauth2/revoke",
+        paths: Paths { token: "/oauth2/token", revoke: "/oauth2/revoke" },
         api: "/oauth2/userinfo",
         scope: Some("openid"),
         // One of its demonstration users, whose password is the name.
@@ -71,8 +68,7 @@ pub(super) static SERVERS: [Server; 4] = [
     },
     Server {
         kind: "authlib",
-        token: "/token",
-        revoke: "/revoke",
+        paths: Paths { token: "/token", revoke: "/revoke" },
         api: "/me",
         scope: None,
         user: USER,
@@ -84,8 +80,7 @@ pub(super) static SERVERS: [Server; 4] = [
     },
     Server {
         kind: "oidc-provider",
-        token: "/token",
-        revoke: "/token/revocation",
+        paths: Paths { token: "/token", revoke: "/token/revocation" },
         api: "/me",
         scope: None,
         user: USER,
@@ -114,11 +109,10 @@ impl Peer {
         let folder = env::var("PEER_SERVERS").expect("PEER_SERVERS is not set: run this test with .ci/peers");
         let folder = PathBuf::from(folder).join(format!("{}{which}", server.kind));
         let kept: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("kept.json")).unwrap()).unwrap();
-        let port = kept["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
-        let proxy = Proxy::start(server, port).await;
+        let proxy = Proxy::start(server.paths, format!("http://127.0.0.1:{}", kept["port"])).await;
         let http: Http = Client::builder(TokioExecutor::new()).build_http();
-        let endpoint = TokenEndpoint::new(http.clone(), &format!("{}{}", proxy.url, server.token))
-            .and_then(|endpoint| endpoint.revocation(format!("{}{}", proxy.url, server.revoke)))
+        let endpoint = TokenEndpoint::new(http.clone(), &format!("{}{}", proxy.url, server.paths.token))
+            .and_then(|endpoint| endpoint.revocation(format!("{}{}", proxy.url, server.paths.revoke)))
             .unwrap()
             .client_auth(ClientAuth::basic(CLIENT.0, CLIENT.1));
         let grant = PasswordGrant::new(endpoint, server.user.0, password);
@@ -171,13 +165,13 @@ impl Peer {
 
     pub(super) async fn redeem(&self, refresh_token: &str) -> StatusCode {
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
-        self.bare(self.server.token, None, &form).await
+        self.bare(self.server.paths.token, None, &form).await
     }
 
     /// Kills one token, as another device or an administrator would.
     pub(super) async fn kill(&self, token: &str) {
         if self.server.revokes {
-            self.bare(self.server.revoke, None, &[("token", token)]).await;
+            self.bare(self.server.paths.revoke, None, &[("token", token)]).await;
         } else {
             // It knows no revocation, and keeps each token in a file of that name.
             fs::remove_file(self.folder.join("sessions").join(token)).unwrap();

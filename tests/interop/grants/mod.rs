@@ -1,0 +1,201 @@
+//! One table of tests over the servers that others wrote and over the embedded one: each grant, each way for a client to say who
+//! it is. A server that lacks something says so, and its words are in the table.
+
+mod authority;
+mod embedded;
+mod introspected;
+mod mutual_tls;
+#[path = "../../../examples/support/mod.rs"]
+mod support;
+
+use std::time::Duration;
+
+use http::StatusCode;
+use secrecy::ExposeSecret;
+use serde_json::json;
+use tokio::runtime;
+use tower_reauth::{
+    Assertion, ClientCredentialsGrant, ErrorKind, JwtAlgorithm, JwtBearerGrant, Status, TokenExchangeGrant, TokenType,
+};
+
+use self::authority::{ALGORITHMS, AUTHORITIES, Authority, Running, Signing, TRUSTED, USER, signer};
+use crate::refusals::pass;
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+#[tokio::test]
+async fn client_that_stands_for_itself_is_healed_by_one_request_and_logs_out() {
+    for authority in &AUTHORITIES {
+        let server = Running::start(authority).await;
+        let service = server.caller(ClientCredentialsGrant::new(server.endpoint(server.basic())).scope(server.scope()));
+        assert_eq!(service.get().await.unwrap().0, StatusCode::OK);
+
+        server.kill(&service.access_token().await).await;
+        assert_eq!(service.get().await.unwrap().0, StatusCode::OK);
+        assert_eq!(server.proxy.count("client_credentials"), 2);
+
+        let token = service.access_token().await;
+        let logout = service.session.logout().await;
+        let status = if authority.revokes { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+        assert_eq!((logout.is_ok(), server.status_of(&token).await), (authority.revokes, status));
+        assert_eq!(service.get().await.unwrap_err().kind(), ErrorKind::LoggedOut);
+    }
+}
+
+/// Each of these servers takes an assertion once: the second token shows that the second assertion is another one.
+#[tokio::test]
+async fn client_signs_each_request_by_each_algorithm() {
+    for authority in &AUTHORITIES {
+        let server = Running::start(authority).await;
+        for (algorithm, id, key) in ALGORITHMS {
+            println!("  {id}");
+            let client = server.signing(id, algorithm, key);
+            let grant = ClientCredentialsGrant::new(server.endpoint(client)).scope(server.scope());
+            let service = server.caller(grant);
+            let before = server.proxy.count("client_credentials");
+            match &authority.signing {
+                Ok(_) => {
+                    let token = service.session.token().await.unwrap();
+                    service.session.renew(token.generation()).await.unwrap();
+                    assert_eq!(server.proxy.count("client_credentials"), before + 2);
+                }
+                Err(lacking) => {
+                    service.is_refused(*lacking).await;
+                    assert_eq!(server.proxy.count("client_credentials"), before + 1);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn client_that_signs_authenticates_its_revocations() {
+    for authority in &AUTHORITIES {
+        let Ok(signing) = &authority.signing else { continue };
+        let server = Running::start(authority).await;
+        let client = server.signing("es256", JwtAlgorithm::ES256, "ec.pem");
+        let service = server.caller(ClientCredentialsGrant::new(server.endpoint(client)).scope(server.scope()));
+        let token = service.access_token().await;
+
+        let logout = service.session.logout().await;
+
+        assert_eq!(server.proxy.count("revoke"), 1);
+        if signing.revocation == StatusCode::OK {
+            logout.unwrap();
+            assert_eq!(server.status_of(&token).await, StatusCode::UNAUTHORIZED);
+        } else {
+            let error = logout.unwrap_err();
+            assert_eq!((error.kind(), error.status()), (ErrorKind::NotRevoked, Some(signing.revocation)));
+        }
+    }
+}
+
+#[test]
+fn wrong_key_is_sent_once_and_then_probed() {
+    for authority in &AUTHORITIES {
+        let Ok(signing) = &authority.signing else { continue };
+        // A runtime for each: its clock is moved, and would then differ from the next server's.
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(wrong_key(authority, signing));
+    }
+}
+
+async fn wrong_key(authority: &'static Authority, signing: &Signing) {
+    let server = Running::start(authority).await;
+    let client = server.signing("es256", JwtAlgorithm::ES256, "stranger.pem");
+    let service = server.caller(ClientCredentialsGrant::new(server.endpoint(client)).scope(server.scope()));
+
+    service.is_refused(signing.wrong_key).await;
+    assert_eq!(server.proxy.count("client_credentials"), 1);
+    pass(Duration::from_secs(59)).await;
+    service.is_refused(signing.wrong_key).await;
+    assert_eq!(server.proxy.count("client_credentials"), 1);
+    pass(Duration::from_secs(10)).await;
+    service.is_refused(signing.wrong_key).await;
+    // Where the probe is refused for the client's sake, the answer's `Date` shows that our clock was moved, and an assertion that
+    // is dated by the server's follows at once.
+    let probes = if signing.wrong_key.0 == ErrorKind::Misconfigured { 2 } else { 1 };
+    assert_eq!(server.proxy.count("client_credentials"), 1 + probes);
+}
+
+#[tokio::test]
+async fn assertion_of_a_trusted_issuer_brings_tokens_and_is_signed_anew_to_heal() {
+    for authority in &AUTHORITIES {
+        let server = Running::start(authority).await;
+        let assertion = |key| Assertion::new(signer(JwtAlgorithm::ES256, key)).issuer(TRUSTED).subject(USER);
+        let grant = |key| JwtBearerGrant::signed(server.endpoint(server.basic()), assertion(key));
+        let user = server.identified(grant("ec.pem"));
+        if let Err(lacking) = authority.jwt_bearer {
+            user.is_refused(lacking).await;
+            assert_eq!(server.proxy.count(JWT_BEARER), 1);
+            continue;
+        }
+        assert_eq!(user.get().await.unwrap(), (StatusCode::OK, json!({ "sub": USER })));
+
+        server.kill(&user.access_token().await).await;
+        assert_eq!(user.get().await.unwrap().0, StatusCode::OK);
+        assert_eq!(server.proxy.count(JWT_BEARER), 2);
+
+        let token = user.access_token().await;
+        user.session.logout().await.unwrap();
+        assert_eq!(server.status_of(&token).await, StatusCode::UNAUTHORIZED);
+
+        let forger = server.caller(grant("stranger.pem"));
+        forger.is_refused((ErrorKind::Refused, 400)).await;
+        assert_eq!(server.proxy.count(JWT_BEARER), 3);
+    }
+}
+
+#[tokio::test]
+async fn token_of_a_user_is_exchanged_for_one_that_names_actor_and_audience() {
+    for authority in &AUTHORITIES {
+        let server = Running::start(authority).await;
+        let endpoint = server.endpoint(server.basic());
+        let subject = server.user();
+        let actor = server.caller(ClientCredentialsGrant::new(endpoint.clone()).scope(server.scope())).session;
+        let Ok(()) = authority.exchange else {
+            // Not with tokens of its own: what counts is that it knows the grant.
+            let exchanged = server.caller(TokenExchangeGrant::new(endpoint, "token").audience("orders"));
+            exchanged.is_refused(authority.exchange.unwrap_err()).await;
+            assert_eq!(server.proxy.count(TOKEN_EXCHANGE), 1);
+            continue;
+        };
+        let grant = TokenExchangeGrant::new(endpoint.clone(), &subject)
+            .actor_token(&actor, TokenType::ACCESS_TOKEN)
+            .audience("orders")
+            .requested_token_type(TokenType::ACCESS_TOKEN);
+        let exchanged = server.identified(grant);
+        let named = json!({ "sub": USER, "act": { "sub": "app" }, "aud": "orders" });
+        assert_eq!(exchanged.get().await.unwrap(), (StatusCode::OK, named.clone()));
+
+        server.kill(&exchanged.access_token().await).await;
+        assert_eq!(exchanged.get().await.unwrap(), (StatusCode::OK, named));
+        assert_eq!((server.proxy.count(TOKEN_EXCHANGE), server.proxy.count("password")), (2, 1));
+
+        // A subject token that is fixed and dead ends that session alone.
+        let dead = server.caller(TokenExchangeGrant::new(endpoint, "no token of theirs"));
+        dead.is_refused((ErrorKind::Refused, 400)).await;
+        assert_eq!(server.proxy.count(TOKEN_EXCHANGE), 3);
+        assert_eq!((dead.session.status(), exchanged.session.status()), (Status::Refused, Status::Active));
+    }
+}
+
+/// The subject's own session is healed first: its dead token is refused, and read once more.
+#[tokio::test]
+async fn subject_whose_token_died_is_renewed_before_the_next_exchange() {
+    for authority in AUTHORITIES.iter().filter(|authority| authority.exchange.is_ok()) {
+        let server = Running::start(authority).await;
+        let subject = server.user();
+        let exchanged = server.caller(TokenExchangeGrant::new(server.endpoint(server.basic()), &subject));
+        assert_eq!(exchanged.get().await.unwrap().0, StatusCode::OK);
+
+        let token = subject.token().await.unwrap();
+        server.kill(token.token_set().access_token().expose_secret()).await;
+        server.kill(&exchanged.access_token().await).await;
+
+        assert_eq!(exchanged.get().await.unwrap().0, StatusCode::OK);
+        assert_eq!(server.proxy.count(TOKEN_EXCHANGE), 3);
+        assert_eq!(exchanged.session.status(), Status::Active);
+    }
+}
