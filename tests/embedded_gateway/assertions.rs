@@ -68,6 +68,7 @@ async fn client_assertion_that_does_not_fit_is_refused() {
         with("aud", json!(["gateway"])),
         with("exp", 1.into()),
         with("sub", "app".into()),
+        with("iss", "idp".into()),
         // A client with a secret can't do without it by signing, nor a public one by taking its name.
         format!("{CLIENT}&client_assertion={}", jwt(json!({ "iss": "app", "sub": "app" }))),
         format!("{CLIENT}&client_assertion={}&client_id=public", jwt(signer.clone())),
