@@ -4,7 +4,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
 
 use super::{
-    authority::{PASSWORD, TRUSTED, USER, key_file},
+    authority::{PASSWORD, TRUSTED, USER},
+    running::key_file,
     support::{self, Options, Regime},
 };
 

@@ -5,6 +5,7 @@ mod authority;
 mod embedded;
 mod introspected;
 mod mutual_tls;
+mod running;
 #[path = "../../../examples/support/mod.rs"]
 mod support;
 
@@ -18,7 +19,10 @@ use tower_reauth::{
     Assertion, ClientCredentialsGrant, ErrorKind, JwtAlgorithm, JwtBearerGrant, Status, TokenExchangeGrant, TokenType,
 };
 
-use self::authority::{ALGORITHMS, AUTHORITIES, Authority, Running, Signing, TRUSTED, USER, signer};
+use self::{
+    authority::{ALGORITHMS, AUTHORITIES, Authority, Signing, TRUSTED, USER},
+    running::{Running, signer},
+};
 use crate::refusals::pass;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -144,6 +148,27 @@ async fn assertion_of_a_trusted_issuer_brings_tokens_and_is_signed_anew_to_heal(
         let forger = server.caller(grant("stranger.pem"));
         forger.is_refused((ErrorKind::Refused, 400)).await;
         assert_eq!(server.proxy.count(JWT_BEARER), 3);
+    }
+}
+
+/// oidc-provider refreshes a token for its own user information instead, where the resource is not named again.
+#[tokio::test]
+async fn refresh_names_the_resource_again_and_not_the_scope() {
+    for authority in &AUTHORITIES {
+        let Some(resource) = authority.resource else { continue };
+        let server = Running::start(authority).await;
+        let assertion = Assertion::new(signer(JwtAlgorithm::ES256, "ec.pem")).issuer(TRUSTED).subject(USER);
+        let grant = JwtBearerGrant::signed(server.endpoint(server.basic()), assertion);
+        let user = server.identified(grant.scope("openid offline_access orders").resource(resource));
+        let named = (StatusCode::OK, json!({ "sub": USER, "aud": resource }));
+        assert_eq!(user.get().await.unwrap(), named);
+
+        for refreshes in [1, 2] {
+            let token = user.session.token().await.unwrap();
+            user.session.renew(token.generation()).await.unwrap();
+            assert_eq!(user.get().await.unwrap(), named);
+            assert_eq!((server.proxy.count(JWT_BEARER), server.proxy.count("refresh_token")), (1, refreshes));
+        }
     }
 }
 

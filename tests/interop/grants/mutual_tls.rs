@@ -18,7 +18,10 @@ use secrecy::ExposeSecret;
 use tower::{Layer, ServiceExt};
 use tower_reauth::{ClientAuth, ClientCredentialsGrant, ErrorKind, Origins, ReauthLayer, Session, TokenEndpoint};
 
-use super::authority::{AUTHORITIES, Authority, Running, folder, key_file};
+use super::{
+    authority::{AUTHORITIES, Authority},
+    running::{Running, folder, key_file},
+};
 
 type Https = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 

@@ -14,15 +14,25 @@ const { USERNAME, PASSWORD, KEYS } = process.env
 const TRUSTED = 'https://idp.example'
 const trustedKey = createPublicKey(readFileSync(`${KEYS}/ec.pub`))
 
+// The only resource that tokens are issued for by name (RFC 8707).
+export function resourceServer(resource) {
+  if (resource !== 'https://api.example/orders') throw new errors.InvalidTarget()
+  return { audience: resource, scope: 'orders' }
+}
+
 export function registerGrants(provider) {
   const issue = async (context, gty, scope) => {
-    const { client } = context.oidc
+    const { client, params: { resource } } = context.oidc
     const grant = new provider.Grant({ accountId: USERNAME, clientId: client.clientId })
     grant.addOIDCScope(scope)
+    if (resource) grant.addResourceScope(resource, 'orders')
     const common = { accountId: USERNAME, client, grantId: await grant.save(), gty, scope }
     const access = new provider.AccessToken(common)
+    if (resource) access.resourceServer = new provider.ResourceServer(resource, resourceServer(resource))
     context.body = { access_token: await access.save(), token_type: 'Bearer', expires_in: access.expiration, scope }
-    return common
+    if (scope.includes('offline_access')) {
+      context.body.refresh_token = await new provider.RefreshToken({ ...common, resource }).save()
+    }
   }
 
   provider.registerGrantType('password', async (context) => {
@@ -30,13 +40,13 @@ export function registerGrants(provider) {
     if (params.username !== USERNAME || params.password !== PASSWORD) {
       throw new errors.InvalidGrant('name and password do not match')
     }
-    const common = await issue(context, 'password', 'openid offline_access')
-    context.body.refresh_token = await new provider.RefreshToken(common).save()
+    await issue(context, 'password', 'openid offline_access')
   }, ['username', 'password', 'scope'])
 
   const used = new Set()
   provider.registerGrantType(JWT_BEARER, async (context) => {
-    const { payload } = await jwtVerify(context.oidc.params.assertion ?? '', trustedKey, {
+    const { assertion = '', scope = 'openid' } = context.oidc.params
+    const { payload } = await jwtVerify(assertion, trustedKey, {
       algorithms: ['ES256'], issuer: TRUSTED, audience: provider.issuer, requiredClaims: ['sub', 'exp', 'jti'],
     }).catch((cause) => {
       throw new errors.InvalidGrant(cause.message)
@@ -44,8 +54,8 @@ export function registerGrants(provider) {
     if (payload.sub !== USERNAME) throw new errors.InvalidGrant('nobody has that name')
     if (used.has(payload.jti)) throw new errors.InvalidGrant('the assertion was used before')
     used.add(payload.jti)
-    await issue(context, 'jwt-bearer', 'openid')
-  }, ['assertion', 'scope'])
+    await issue(context, 'jwt-bearer', scope)
+  }, ['assertion', 'scope', 'resource'])
 
   const find = async (token, type) => {
     if (type !== ACCESS_TOKEN) throw new errors.InvalidRequest('only access tokens are exchanged')

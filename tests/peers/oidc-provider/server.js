@@ -10,7 +10,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import { Provider } from 'oidc-provider'
 
-import { JWT_BEARER, registerGrants, TOKEN_EXCHANGE } from './grants.js'
+import { JWT_BEARER, registerGrants, resourceServer, TOKEN_EXCHANGE } from './grants.js'
 
 const { PORT, LIFETIME, CLIENT_ID, CLIENT_SECRET, USERNAME, KEYS } = process.env
 const lifetime = Number(LIFETIME)
@@ -71,6 +71,7 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
       certificateSubjectMatches: (context, property, expected) =>
         property === 'tls_client_auth_subject_dn' && certificate(context).subject === expected,
     },
+    resourceIndicators: { enabled: true, getResourceServerInfo: (_, resource) => resourceServer(resource) },
     revocation: { enabled: true },
   },
   discovery: { mtls_endpoint_aliases: { token_endpoint: `https://127.0.0.1:${tlsPort}/token` } },
@@ -90,7 +91,7 @@ provider.use(async (context, next) => {
     context.set('WWW-Authenticate', 'Bearer error="invalid_token"')
     return undefined
   }
-  context.body = { sub: token.accountId ?? token.clientId, ...token.extra }
+  context.body = { sub: token.accountId ?? token.clientId, aud: token.aud, ...token.extra }
 })
 
 // As the confirmation `x5t#S256` has it (RFC 8705 §3.1).
