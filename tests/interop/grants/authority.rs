@@ -13,9 +13,7 @@ pub(super) type Lacking = (ErrorKind, u16);
 pub(super) struct Authority {
     pub(super) kind: &'static str,
     pub(super) paths: Paths,
-    /// Takes tokens of clients; `None` where the server has no API for them, but answers who asks about a token (RFC 7662).
-    pub(super) api: Option<&'static str>,
-    pub(super) introspection: &'static str,
+    pub(super) api: Api,
     /// Names whom a token stands for.
     pub(super) identity: &'static str,
     pub(super) scope: Option<&'static str>,
@@ -29,6 +27,13 @@ pub(super) struct Authority {
     pub(super) mutual_tls: Result<(), Lacking>,
 }
 
+/// Where tokens of clients are taken.
+pub(super) enum Api {
+    At(&'static str),
+    /// The server has no API for them. One of the test's own asks about each token, there (RFC 7662).
+    Introspected(&'static str),
+}
+
 /// What a server makes of clients that sign.
 pub(super) struct Signing {
     pub(super) audience: Audience,
@@ -39,7 +44,10 @@ pub(super) struct Signing {
 }
 
 pub(super) enum Audience {
-    Issuer(&'static str),
+    /// The issuer, which is the server's address.
+    Address,
+    /// The issuer, by another name.
+    Name(&'static str),
     TokenEndpoint,
 }
 
@@ -60,13 +68,12 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
     Authority {
         kind: "embedded",
         paths: Paths { token: "/oauth2/token", revoke: "/oauth2/revoke" },
-        api: Some("/orders"),
-        introspection: "",
+        api: Api::At("/orders"),
         identity: "/oauth2/userinfo",
         scope: None,
         revokes: true,
         signing: Ok(Signing {
-            audience: Audience::Issuer(embedded::ISSUER),
+            audience: Audience::Name(embedded::ISSUER),
             wrong_key: (ErrorKind::Misconfigured, 401),
             revocation: StatusCode::OK,
         }),
@@ -78,13 +85,12 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
     Authority {
         kind: "oidc-provider",
         paths: Paths { token: "/token", revoke: "/token/revocation" },
-        api: Some("/orders"),
-        introspection: "",
+        api: Api::At("/orders"),
         identity: "/orders",
         scope: None,
         revokes: true,
         signing: Ok(Signing {
-            audience: Audience::Issuer(""),
+            audience: Audience::Address,
             wrong_key: (ErrorKind::Misconfigured, 401),
             revocation: StatusCode::OK,
         }),
@@ -96,8 +102,7 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
     Authority {
         kind: "glewlwyd",
         paths: Paths { token: "/api/oidc/token", revoke: "/api/oidc/revoke" },
-        api: None,
-        introspection: "/api/oidc/introspect",
+        api: Api::Introspected("/api/oidc/introspect"),
         identity: "/api/oidc/userinfo",
         scope: Some("api"),
         revokes: true,
@@ -115,8 +120,7 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
     Authority {
         kind: "django-oauth-toolkit",
         paths: Paths { token: "/o/token/", revoke: "/o/revoke_token/" },
-        api: Some("/api/stock"),
-        introspection: "",
+        api: Api::At("/api/stock"),
         identity: "/api/orders",
         scope: Some("orders"),
         revokes: true,
@@ -129,8 +133,7 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
     Authority {
         kind: "authlib",
         paths: Paths { token: "/token", revoke: "/revoke" },
-        api: Some("/me"),
-        introspection: "",
+        api: Api::At("/me"),
         identity: "/me",
         scope: None,
         revokes: true,
@@ -143,8 +146,7 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
     Authority {
         kind: "lemonldap",
         paths: Paths { token: "/oauth2/token", revoke: "/oauth2/revoke" },
-        api: Some("/oauth2/userinfo"),
-        introspection: "",
+        api: Api::At("/oauth2/userinfo"),
         identity: "/oauth2/userinfo",
         scope: Some("openid"),
         revokes: false,

@@ -18,7 +18,7 @@ use tower_reauth::{
 };
 
 use super::{
-    authority::{Audience, Authority, Lacking, PASSWORD, Signing, USER},
+    authority::{Api, Audience, Authority, Lacking, PASSWORD, Signing, USER},
     embedded, introspected,
 };
 use crate::proxy::{Paths, Proxy};
@@ -56,8 +56,8 @@ impl Running {
         let proxy = Proxy::start(authority.paths, url.clone()).await;
         let http: Http = Client::builder(TokioExecutor::new()).build_http();
         let api = match authority.api {
-            Some(path) => (proxy.url.clone(), path),
-            None => introspected::start(http.clone(), format!("{url}{}", authority.introspection)).await,
+            Api::At(path) => (proxy.url.clone(), path),
+            Api::Introspected(path) => introspected::start(http.clone(), format!("{url}{path}")).await,
         };
         Self { authority, proxy, url, api, http, _embedded: embedded }
     }
@@ -87,7 +87,7 @@ impl Running {
 
     fn issuer(&self) -> String {
         match &self.authority.signing {
-            Ok(Signing { audience: Audience::Issuer(name), .. }) if !name.is_empty() => (*name).to_owned(),
+            Ok(Signing { audience: Audience::Name(name), .. }) => (*name).to_owned(),
             _ => self.url.clone(),
         }
     }
