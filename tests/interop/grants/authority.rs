@@ -39,6 +39,8 @@ pub(super) struct Signing {
     pub(super) audience: Audience,
     /// How it refuses a key that it does not know.
     pub(super) wrong_key: Lacking,
+    /// How many requests it takes to get a token with a clock that is ahead.
+    pub(super) five_minutes_ahead: usize,
     /// What it says to a revocation whose assertion is meant for whom the token request's was.
     pub(super) revocation: StatusCode,
 }
@@ -75,6 +77,7 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
         signing: Ok(Signing {
             audience: Audience::Name(embedded::ISSUER),
             wrong_key: (ErrorKind::Misconfigured, 401),
+            five_minutes_ahead: 1,
             revocation: StatusCode::OK,
         }),
         jwt_bearer: Ok(()),
@@ -92,6 +95,7 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
         signing: Ok(Signing {
             audience: Audience::Address,
             wrong_key: (ErrorKind::Misconfigured, 401),
+            five_minutes_ahead: 2,
             revocation: StatusCode::OK,
         }),
         jwt_bearer: Ok(()),
@@ -110,6 +114,7 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
             // It takes no other, and for a revocation only that endpoint's address.
             audience: Audience::TokenEndpoint,
             wrong_key: (ErrorKind::Refused, 403),
+            five_minutes_ahead: 1,
             revocation: StatusCode::UNAUTHORIZED,
         }),
         jwt_bearer: Err((ErrorKind::Refused, 400)),

@@ -105,6 +105,30 @@ fn wrong_key_is_sent_once_and_then_probed() {
     }
 }
 
+/// Where that is refused, the answer's `Date` says by how much the clocks differ, and another assertion follows at once.
+#[test]
+fn client_whose_clock_is_five_minutes_ahead_gets_its_token() {
+    for authority in &AUTHORITIES {
+        let Ok(signing) = &authority.signing else { continue };
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let server = Running::start(authority).await;
+            let client = server.signing("es256", JwtAlgorithm::ES256, "ec.pem");
+            let service = server.caller(ClientCredentialsGrant::new(server.endpoint(client)).scope(server.scope()));
+            let assertion = Assertion::new(signer(JwtAlgorithm::ES256, "ec.pem")).issuer(TRUSTED).subject(USER);
+            let user = server.caller(JwtBearerGrant::signed(server.endpoint(server.basic()), assertion));
+            pass(Duration::from_secs(5 * 60)).await;
+
+            service.session.token().await.unwrap();
+            if authority.jwt_bearer.is_ok() {
+                user.session.token().await.unwrap();
+                assert_eq!(server.proxy.count(JWT_BEARER), signing.five_minutes_ahead);
+            }
+            assert_eq!(server.proxy.count("client_credentials"), signing.five_minutes_ahead);
+        });
+    }
+}
+
 async fn wrong_key(authority: &'static Authority, signing: &Signing) {
     let server = Running::start(authority).await;
     let client = server.signing("es256", JwtAlgorithm::ES256, "stranger.pem");

@@ -84,7 +84,7 @@ async fn token_is_bound_to_the_certificate_that_it_was_asked_for_with() {
                 assert_eq!(https(shown).oneshot(stolen).await.unwrap().status().as_u16(), status, "{shown:?}");
             }
 
-            // Revoked by the client that its certificate names, and so is the token that healed it.
+            // Revoked by the client that the certificate names.
             session.logout().await.unwrap();
             let mut dead = orders();
             dead.headers_mut().insert("authorization", bearer.parse().unwrap());

@@ -47,7 +47,7 @@ export function registerGrants(provider) {
   provider.registerGrantType(JWT_BEARER, async (context) => {
     const { assertion = '', scope = 'openid' } = context.oidc.params
     const { payload } = await jwtVerify(assertion, trustedKey, {
-      algorithms: ['ES256'], issuer: TRUSTED, audience: provider.issuer, requiredClaims: ['sub', 'exp', 'jti'],
+      algorithms: ['ES256'], issuer: TRUSTED, audience: provider.issuer, requiredClaims: ['sub', 'exp', 'jti'], maxTokenAge: '1m',
     }).catch((cause) => {
       throw new errors.InvalidGrant(cause.message)
     })

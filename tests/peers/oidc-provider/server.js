@@ -8,7 +8,7 @@ import { createPublicKey, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
-import { Provider } from 'oidc-provider'
+import { errors, Provider } from 'oidc-provider'
 
 import { JWT_BEARER, registerGrants, resourceServer, TOKEN_EXCHANGE } from './grants.js'
 
@@ -50,6 +50,10 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
       jwks: { keys: [{ ...selfSigned.publicKey.export({ format: 'jwk' }), x5c: [selfSigned.raw.toString('base64')] }] },
     }),
   ],
+  // As many servers do, and this one does not by itself: nothing is taken that was signed in the future.
+  assertJwtClientAuthClaimsAndHeader: (_, { iat }) => {
+    if (iat > Date.now() / 1000 + 1) throw new errors.InvalidClientAuth('iat lies in the future')
+  },
   clientAuthMethods: [
     'client_secret_basic', 'client_secret_jwt', 'private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth',
   ],
@@ -74,7 +78,12 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
     resourceIndicators: { enabled: true, getResourceServerInfo: (_, resource) => resourceServer(resource) },
     revocation: { enabled: true },
   },
-  discovery: { mtls_endpoint_aliases: { token_endpoint: `https://127.0.0.1:${tlsPort}/token` } },
+  discovery: {
+    mtls_endpoint_aliases: {
+      token_endpoint: `https://127.0.0.1:${tlsPort}/token`,
+      revocation_endpoint: `https://127.0.0.1:${tlsPort}/token/revocation`,
+    },
+  },
   extraTokenClaims: (context) => context.exchanged,
   findAccount: (_, id) => (id === USERNAME ? { accountId: id, claims: () => ({ sub: id }) } : undefined),
 })
