@@ -33,6 +33,19 @@
 //! backend, take `jwt-no-provider` instead: two backends in one program make `jsonwebtoken` panic, unless the program has chosen one of
 //! them. With `jwt-no-provider` your choice is used, and without a choice a key is an error when it is made.
 //!
+//! # Seen at real servers
+//! One table of tests runs over these servers and over the examples' gateway. What a server lacks is refused in its own words, and
+//! that is tested as well.
+//!
+//! | server | clients that sign | else |
+//! | --- | --- | --- |
+//! | oidc-provider 9.13 | all five algorithms; `aud` is the issuer | mutual TLS, `resource`; JWT bearer and token exchange by its hooks |
+//! | glewlwyd 2.7 | all five algorithms; `aud` is the address of the endpoint that is called, the issuer is refused. A wrong key is a 403 without a body: [`Refused`](crate::ErrorKind::Refused), and probed | |
+//! | django-oauth-toolkit 3.4, Authlib 1.9 | no: 401 `invalid_client` | client credentials by Basic |
+//! | LemonLDAP::NG 2.16 | no: 400 `invalid_client` | client credentials by Basic |
+//!
+//! So at glewlwyd an assertion for the token endpoint does not revoke: `logout` says [`NotRevoked`](crate::ErrorKind::NotRevoked).
+//!
 //! # Secrets that change
 //! Wherever a secret is asked for, a [`SecretSource`](crate::SecretSource) will do: a file or a closure, read for each token request.
 //! A [`JwtKeySource`](crate::JwtKeySource) does the same for a key.
