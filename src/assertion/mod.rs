@@ -1,7 +1,7 @@
 //! Signed JWTs by which a client authenticates, or asks for tokens (RFC 7521, RFC 7523).
 //!
 //! 1. Each token request gets an assertion of its own, with a `jti` and an `iat` of its own.
-//! 2. The audience is one string: the issuer. The token endpoint's address is the audience only where that was asked for by name:
+//! 2. The audience is one string: the issuer. The endpoint's address is the audience only where that was asked for by name:
 //!    a server that names another one's endpoint could use the assertion there (CVE-2025-27370).
 
 mod id;
@@ -74,7 +74,7 @@ pub struct Assertion {
 #[derive(Clone, Debug)]
 enum Audience {
     Issuer,
-    TokenEndpoint,
+    Endpoint,
     Other(Box<str>),
 }
 
@@ -83,7 +83,8 @@ enum Audience {
 pub(crate) struct Server<'a> {
     /// Where it is known.
     pub(crate) issuer: Option<&'a str>,
-    pub(crate) token_endpoint: &'a str,
+    /// The address that the request goes to.
+    pub(crate) endpoint: &'a str,
     /// The time of day by the server's clock.
     pub(crate) now: SystemTime,
 }
@@ -128,13 +129,14 @@ impl Assertion {
         self
     }
 
-    /// Makes `aud` the address of the token endpoint, for servers that insist on it.
+    /// Makes `aud` the address that the request goes to, for servers that insist on it: that of the token endpoint, or of the
+    /// revocation.
     ///
     /// A server whose metadata names the endpoint of another one gets an assertion that is good there. So use it only for an
     /// endpoint that you know, and not with several authorization servers.
     #[must_use]
-    pub fn audience_is_token_endpoint(mut self) -> Self {
-        self.audience = Audience::TokenEndpoint;
+    pub fn audience_is_endpoint(mut self) -> Self {
+        self.audience = Audience::Endpoint;
         self
     }
 
@@ -181,7 +183,7 @@ impl Assertion {
     pub(crate) async fn sign(&self, server: Server<'_>) -> Result<SecretString, Error> {
         let audience = match &self.audience {
             Audience::Other(audience) => audience,
-            Audience::TokenEndpoint => server.token_endpoint,
+            Audience::Endpoint => server.endpoint,
             Audience::Issuer => server.issuer.ok_or_else(no_audience)?,
         };
         let signer = self.signer.ready().await.map_err(Error::not_sent)?;

@@ -26,7 +26,7 @@ const NOW: Duration = Duration::from_secs(1_800_000_000);
 fn server() -> Server<'static> {
     Server {
         issuer: Some("https://issuer.example/"),
-        token_endpoint: "https://issuer.example/token",
+        endpoint: "https://issuer.example/token",
         now: UNIX_EPOCH + NOW,
     }
 }
@@ -49,7 +49,7 @@ async fn the_audience_is_the_issuer_as_one_string_unless_asked_otherwise_by_name
     let plain = Assertion::new(Fake(None));
     for (assertion, audience) in [
         (plain.clone(), "https://issuer.example/"),
-        (plain.clone().audience_is_token_endpoint(), "https://issuer.example/token"),
+        (plain.clone().audience_is_endpoint(), "https://issuer.example/token"),
         (plain.clone().audience("https://other.example"), "https://other.example"),
     ] {
         assert_eq!(signed(&assertion, server()).await.1["aud"], audience);

@@ -237,7 +237,7 @@ mod tests {
     use super::*;
 
     fn prepared(client: &ClientAuth) -> Prepared<'_> {
-        let server = Server { issuer: None, token_endpoint: "https://issuer.example/token", now: UNIX_EPOCH };
+        let server = Server { issuer: None, endpoint: "https://issuer.example/token", now: UNIX_EPOCH };
         futures::executor::block_on(client.prepare(server)).unwrap()
     }
 

@@ -129,7 +129,7 @@ impl TokenEndpoint {
         let before = self.time_ahead();
         let answer = self.exchange_once(purpose, context, &parameters).await;
         match &answer {
-            Err(error) if is_signed && is_about_the_client(error) && self.time_ahead() != before => {
+            Err(error) if is_signed && is_about_the_client(error, purpose) && self.time_ahead() != before => {
                 self.exchange_once(purpose, context, &parameters).await
             }
             _ => answer,
@@ -196,7 +196,7 @@ impl TokenEndpoint {
     pub(super) async fn prepare(&self, step: &Step<'_>) -> Result<Option<Prepared<'_>>, Error> {
         let Some(client) = &self.settings.client else { return Ok(None) };
         let deadline = Deadline::after(step, self.settings.timeout)?;
-        let address = self.settings.address.uri().to_string();
+        let address = step.address().uri().to_string();
         match timeout_at(deadline.at, client.prepare(self.as_server(&address))).await {
             Ok(prepared) => prepared.map(Some),
             Err(_) => {
@@ -206,8 +206,8 @@ impl TokenEndpoint {
         }
     }
 
-    fn as_server<'a>(&'a self, token_endpoint: &'a str) -> Server<'a> {
-        Server { issuer: self.settings.issuer.as_deref(), token_endpoint, now: self.shared.clock.now() }
+    fn as_server<'a>(&'a self, endpoint: &'a str) -> Server<'a> {
+        Server { issuer: self.settings.issuer.as_deref(), endpoint, now: self.shared.clock.now() }
     }
 
     async fn answer(
@@ -319,9 +319,10 @@ fn refuses(error: &Error) -> bool {
     matches!(error.known_verdict(), Some(TokenVerdict::Client | TokenVerdict::Refused(_)))
 }
 
-/// Whether a refusal says that the client was not believed.
-fn is_about_the_client(error: &Error) -> bool {
-    error.known_verdict() == Some(TokenVerdict::Client)
+/// Whether a refusal says that the client was not believed: in the words for it, or since there was nothing else to refuse.
+fn is_about_the_client(error: &Error, purpose: Purpose<'_>) -> bool {
+    let is_alone = matches!(purpose, Purpose::Token(Some("client_credentials")));
+    error.known_verdict() == Some(TokenVerdict::Client) || (is_alone && refuses(error))
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl Subject {
         Self { source: Mutex::new(Some(source)), is_jwt }
     }
 
-    pub(super) fn is_jwt(mut self, is_jwt: bool) -> Self {
+    pub(super) fn with_jwt(mut self, is_jwt: bool) -> Self {
         self.is_jwt = is_jwt;
         self
     }

@@ -101,7 +101,7 @@ impl TokenExchangeGrant {
     /// What the subject token is. Default: [`TokenType::ACCESS_TOKEN`].
     #[must_use]
     pub fn subject_token_type(mut self, kind: TokenType) -> Self {
-        self.subject = self.subject.is_jwt(kind.is_jwt());
+        self.subject = self.subject.with_jwt(kind.is_jwt());
         self.subject_type = kind;
         self
     }

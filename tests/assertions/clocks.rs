@@ -88,7 +88,9 @@ fn key() -> JwtKey {
 
 #[tokio::test]
 async fn a_clock_that_is_off_by_five_minutes_costs_one_more_request_once() {
-    for server in [Strict::ahead_by(5 * MINUTE), Strict::behind_by(5 * MINUTE)] {
+    // glewlwyd has no word for it.
+    let wordless = Strict { refusal: (403, ""), ..Strict::ahead_by(5 * MINUTE) };
+    for server in [Strict::ahead_by(5 * MINUTE), Strict::behind_by(5 * MINUTE), wordless] {
         let endpoint = server.endpoint().client_auth(ClientAuth::private_key_jwt(CLIENT, key()));
         let session = Session::new(ClientCredentialsGrant::new(endpoint.clone()));
         let first = session.token().await.unwrap();
