@@ -20,10 +20,10 @@ impl Error {
     /// | the token endpoint could not be reached, broke off, asked to wait, is in trouble, or sent what is no token response | it objects to the client, the grant type or the scope; it redirects, or sends a token that cannot be used |
     /// | a wait, a pause or a limit of this crate ended the call; the renewal died; the token store failed | the session is logged out; the call or the set-up is wrong |
     /// | the credentials are refused, and the session has yet to make sure | the credentials are refused, and the [status](crate::Session::status) is [`Refused`](crate::Status::Refused); a grant's own error, before a session has seen it |
-    /// | the request could not be sent again, and the next one has the new token | the new token is rejected as well |
+    /// | the request could not be sent again, and the next one has the new token | the new token is rejected as well, or is good and not enough |
     ///
     /// The [table of all kinds](crate::manual::troubleshooting#every-error-kind) has a column for it. An error of the inner
-    /// service ([`ErrorKind::Service`]) is never one: look at its [`source`](StdError::source). Where
+    /// service ([`ErrorKind::Service`]) is never one: look at its [`source`](std::error::Error::source). Where
     /// [`retry_after`](Error::retry_after) is known, nothing is sent before.
     pub fn is_transient(&self) -> bool {
         match (self.kind(), self.inner.verdict) {
@@ -53,7 +53,7 @@ impl Error {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower_reauth::Error> {
     /// let https = tower::service_fn(async |_: Request<Full<Bytes>>| {
     ///     let body = r#"{"error":"invalid_grant","error_description":"hunter2 is not the password of alice"}"#;
-    ///     Ok::<_, std::convert::Infallible>(Response::builder().status(400).body(Full::from(body)).unwrap())
+    ///     Ok::<_, std::convert::Infallible>(Response::builder().status(400).body(Full::<Bytes>::from(body)).unwrap())
     /// });
     /// let endpoint = TokenEndpoint::new(https, "https://gw.example/token")?;
     /// let error = PasswordGrant::new(endpoint, "alice", "hunter2").fetch(GrantContext::default()).await.unwrap_err();

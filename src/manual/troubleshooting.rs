@@ -145,6 +145,7 @@
 //! | [`retry_after`](crate::Error::retry_after) | when |
 //! | [`host`](crate::Error::host) | where the request went |
 //! | [`status`](crate::Error::status), [`oauth_code`](crate::Error::oauth_code) | what the token endpoint answered |
+//! | [`scope`](crate::Error::scope), [`acr_values`](crate::Error::acr_values), [`max_age`](crate::Error::max_age) | what an API asks for that no renewal brings |
 //! | [`description_untrusted`](crate::Error::description_untrusted) | the server's own words, without our secrets. They are in no line of the log |
 //!
 //! [`Error::find`](crate::Error::find) gets this crate's error out of other crates' errors.
