@@ -21,7 +21,6 @@
 //! | what the server says of a failure, in [`description_untrusted`](crate::Error::description_untrusted) | 512 characters, from the first 4 KiB | |
 //! | [secret in a file](crate::SecretSource#files) | read for each token request, 64 KiB | [`SecretSource`](crate::SecretSource) |
 //! | [assertion](crate::Assertion) | signed for each request, good for 60 s | [`Assertion::lifetime`](crate::Assertion::lifetime) |
-//! | what the server says of a failure, in [`description_untrusted`](crate::Error::description_untrusted) | 512 characters, from the first 4 KiB | |
 //! | `token_type` | missing or `Bearer` in any case; anything else is an error | [`TokenEndpoint::accept_token_type`] |
 //! | scheme of the header | always `Bearer`; the header's name can be set | [`ReauthLayer::header`] |
 //! | lifetime of a token | counts from when it was asked for, on the monotonic or the wall clock, whichever is ahead | |
