@@ -97,6 +97,20 @@ pub(crate) fn clock_differs(endpoint: Option<&Authority>, ahead_s: i64) {
     warn!(target: TARGET, endpoint, ahead_s, "server clock differs");
 }
 
+pub(crate) fn metadata_read(issuer: &str, endpoint: Option<&Authority>) {
+    let endpoint = endpoint.map_or("", Authority::as_str);
+    debug!(target: TARGET, issuer, endpoint, "metadata read");
+}
+
+/// `first`: nothing like it was said since the metadata was read.
+pub(crate) fn metadata_not_renewed(issuer: &str, error: &Error, first: bool) {
+    if first {
+        warn!(target: TARGET, issuer, %error, "metadata not renewed");
+    } else {
+        debug!(target: TARGET, issuer, %error, "metadata not renewed");
+    }
+}
+
 pub(crate) fn refresh_token_refused(name: SessionName, error: &Error) {
     let (session, key) = (name.id.0, name.key.map(display));
     let (status, code) = (code_of(error), error.oauth_code());

@@ -72,7 +72,8 @@
 //!
 //! # Credentials
 //! [`RefreshTokenGrant`], [`ClientCredentialsGrant`], [`JwtBearerGrant`], [`TokenExchangeGrant`] and [`PasswordGrant`] use a
-//! [`TokenEndpoint`]. [`grant_fn`] and [`grant_with`] turn a closure into a grant, and you can implement [`Grant`] yourself.
+//! [`TokenEndpoint`], at an address that you give or that the issuer's metadata names ([`discover`](TokenEndpoint::discover)).
+//! [`grant_fn`] and [`grant_with`] turn a closure into a grant, and you can implement [`Grant`] yourself.
 //! [`BoxGrant`] holds any of them. For a user who is not known yet, start with [`Session::logged_out`] and call [`Session::login`]
 //! later.
 //!

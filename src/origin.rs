@@ -184,6 +184,10 @@ impl Origins {
         Ok(self)
     }
 
+    pub(crate) fn contains(&self, origin: &Origin) -> bool {
+        self.allowed.contains(origin)
+    }
+
     /// The origin with this number.
     pub(crate) fn get(&self, index: usize) -> Option<&Origin> {
         self.allowed.get(index)

@@ -5,4 +5,5 @@
 pub mod answer;
 pub mod challenge;
 pub mod fault;
+pub mod metadata;
 pub mod recording;

@@ -15,15 +15,30 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Address {
     uri: Uri,
+    origin: Origin,
+}
+
+/// Where the requests to one server go.
+pub(super) struct Addresses {
+    pub(super) token: Address,
+    pub(super) revocation: Option<Address>,
 }
 
 impl Address {
     /// Checks the text of a URI.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`]; the message repeats nothing but scheme, host and port, and these only without userinfo.
+    /// [`ErrorKind::Invalid`], as [`check`](Address::check) says.
     pub(super) fn new(text: &str) -> Result<Self, Error> {
-        let invalid = |why: String| Err(Error::new(ErrorKind::Invalid, format!("the endpoint's address {why}")));
+        Self::check(text).map_err(|why| Error::new(ErrorKind::Invalid, format!("the endpoint's address {why}")))
+    }
+
+    /// Checks the text of a URI.
+    ///
+    /// # Errors
+    /// Says why, and repeats nothing but scheme, host and port, and these only without userinfo.
+    pub(super) fn check(text: &str) -> Result<Self, String> {
+        let invalid = Err;
         // `Uri` drops a fragment without a word, so the text is asked.
         if text.contains('#') {
             return invalid("holds a fragment, which RFC 6749 §3.2 forbids".into());
@@ -35,7 +50,7 @@ impl Address {
             return invalid("has no scheme or no host; write https://host/path".into());
         };
         if authority.as_str().contains('@') {
-            return invalid("holds a user name or a password; use `client_auth` for the client's secret".into());
+            return invalid("holds a user name or a password; a client's secret goes to `client_auth`".into());
         }
         let Ok(origin) = format!("{scheme}://{authority}").parse::<Origin>() else {
             return invalid(format!("starts with {scheme}://{authority}, which is no http or https origin"));
@@ -43,7 +58,7 @@ impl Address {
         if !origin.is_encrypted_or_local() {
             return invalid(format!("is at {origin}, which is not encrypted: use https"));
         }
-        Ok(Self { uri })
+        Ok(Self { uri, origin })
     }
 
     pub(super) fn uri(&self) -> &Uri {
@@ -55,6 +70,10 @@ impl Address {
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
         let port = if self.uri.scheme() == Some(&Scheme::HTTP) { ":80" } else { ":443" };
         authority.strip_suffix(port).unwrap_or(authority)
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
     }
 }
 

@@ -3,10 +3,16 @@
 mod address;
 mod client_auth;
 mod dates;
+mod discovery;
 mod encoding;
 mod failure;
 mod form;
 mod hold;
+mod issuer;
+mod location;
+mod metadata;
+mod metadata_cache;
+mod prepare;
 mod redact;
 mod request;
 mod response;
@@ -29,7 +35,7 @@ use tokio::sync::Semaphore;
 #[cfg(feature = "oauth2")]
 pub(crate) use self::response::tokens_of;
 pub(crate) use self::step::TokenKind;
-use self::{address::Address, hold::Hold, server_clock::ServerClock, transport::Transport};
+use self::{address::Address, hold::Hold, location::Location, server_clock::ServerClock, transport::Transport};
 pub use self::{client_auth::ClientAuth, transport::EndpointService};
 use crate::error::Error;
 
@@ -39,6 +45,9 @@ const CONCURRENCY: usize = 64;
 
 /// The token endpoint of an authorization server, over any tower service
 /// ([RFC 6749 §3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)).
+///
+/// [`new`](TokenEndpoint::new) takes its address; [`discover`](TokenEndpoint::discover) takes the issuer, and reads the address from
+/// the issuer's metadata when it is needed.
 ///
 /// Clones are cheap. They share the service. They also share the limit on concurrent requests, until
 /// [`concurrency`](TokenEndpoint::concurrency) gives one of them a limit of its own.
@@ -113,7 +122,7 @@ struct Shared {
 
 #[derive(Clone)]
 struct Settings {
-    address: Address,
+    location: Location,
     revocation: Option<Address>,
     issuer: Option<Box<str>>,
     client: Option<ClientAuth>,
@@ -158,8 +167,12 @@ impl TokenEndpoint {
         service: impl EndpointService<B>,
         uri: impl AsRef<str>,
     ) -> Result<Self, Error> {
+        Ok(Self::at(service, Location::fixed(Address::new(uri.as_ref())?)))
+    }
+
+    fn at<B: From<Bytes> + 'static>(service: impl EndpointService<B>, location: Location) -> Self {
         let settings = Settings {
-            address: Address::new(uri.as_ref())?,
+            location,
             revocation: None,
             issuer: None,
             client: None,
@@ -173,7 +186,7 @@ impl TokenEndpoint {
         };
         let shared =
             Shared { transport: Transport::new(service), hold: Hold::default(), clock: ServerClock::default() };
-        Ok(Self { shared: Arc::new(shared), settings: Arc::new(settings) })
+        Self { shared: Arc::new(shared), settings: Arc::new(settings) }
     }
 
     /// How the client authenticates. Default: it does not, and no `client_id` is sent.
@@ -183,7 +196,8 @@ impl TokenEndpoint {
     }
 
     /// The issuer identifier of the authorization server ([RFC 8414 §2](https://www.rfc-editor.org/rfc/rfc8414#section-2)). It is the
-    /// audience of [assertions](crate::Assertion), byte for byte, and nothing is fetched from it. Default: none.
+    /// audience of [assertions](crate::Assertion), byte for byte, and nothing is fetched from it. Default: that of an endpoint which is
+    /// [discovered](TokenEndpoint::discover), else none.
     #[must_use]
     pub fn issuer(self, issuer: impl Into<Box<str>>) -> Self {
         self.set(|settings| settings.issuer = Some(issuer.into()))
@@ -213,7 +227,8 @@ impl TokenEndpoint {
         self.set(|settings| settings.token_types.push(name.into()))
     }
 
-    /// How long one exchange may take, from asking the service to the end of the answer. Default: 120 s.
+    /// How long one exchange may take, from asking the service to the end of the answer. Default: 120 s. A fetch of
+    /// [metadata](TokenEndpoint::discover) before it takes no longer, and 10 s at most.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         self.set(|settings| settings.timeout = timeout)
@@ -257,7 +272,8 @@ impl TokenEndpoint {
     }
 
     /// The address where tokens are revoked ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)). It is reached through the
-    /// same service, with the same client authentication. Default: none. Then a logout forgets the tokens and revokes nothing.
+    /// same service, with the same client authentication. Default: what [discovered](TokenEndpoint::discover) metadata names, else
+    /// none. Without one, a logout forgets the tokens and revokes nothing.
     ///
     /// # Errors
     /// As [`new`](TokenEndpoint::new).
@@ -278,9 +294,9 @@ impl TokenEndpoint {
 }
 
 impl TokenEndpoint {
-    /// What tells this server from others: the address, without its query.
+    /// What tells this server from others: the issuer where the endpoint is discovered, or the address, without its query.
     pub(crate) fn server(&self) -> String {
-        self.settings.address.to_string()
+        self.settings.location.to_string()
     }
 
     pub(crate) fn client_id(&self) -> Option<&str> {
@@ -290,9 +306,9 @@ impl TokenEndpoint {
 
 impl fmt::Debug for TokenEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { address, revocation, client, parameters, response_limit, timeout, .. } = &*self.settings;
+        let Settings { location, revocation, client, parameters, response_limit, timeout, .. } = &*self.settings;
         f.debug_struct("TokenEndpoint")
-            .field("address", &format_args!("{address}"))
+            .field("address", &format_args!("{location}"))
             .field("revocation", &revocation.as_ref().map(ToString::to_string))
             .field("client", client)
             .field("parameters", &parameters.iter().map(|(name, _)| name).collect::<Vec<_>>())

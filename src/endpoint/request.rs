@@ -3,7 +3,7 @@
 use std::{error::Error as _, time::Duration};
 
 use http::{
-    HeaderValue, Request,
+    HeaderValue, Request, Response,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
     response::Parts,
 };
@@ -25,7 +25,6 @@ use super::{
     transport::{AnswerBody, Deadline, read},
 };
 use crate::{
-    assertion::{Assertion, Server},
     clock,
     context::GrantContext,
     error::{Error, ErrorKind, TokenVerdict, chain},
@@ -93,14 +92,6 @@ impl TokenEndpoint {
         self.exchange(Purpose::Token(Some(grant_type)), context, parameters).await
     }
 
-    /// Signs an assertion for this server, by its clock.
-    ///
-    /// # Errors
-    /// Says that nothing was sent.
-    pub(crate) async fn sign(&self, assertion: &Assertion) -> Result<SecretString, Error> {
-        assertion.sign(self.as_server(&self.settings.address.uri().to_string())).await
-    }
-
     /// Redeems a refresh token ([RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6)); no scope is sent,
     /// since the server then keeps the one that was granted.
     ///
@@ -142,10 +133,11 @@ impl TokenEndpoint {
         context: &GrantContext,
         parameters: &impl Fn() -> Result<Parameters<'a>, Error>,
     ) -> Result<TokenSet, Error> {
-        let step = Step::new(purpose, &self.settings.address);
-        // In a pause nothing is read or signed.
-        self.enter(&step)?;
-        // Before there is a place: what is read may come from a session that needs one as well.
+        // In a pause nothing is fetched, read or signed.
+        self.enter(&Step::new(purpose, self.settings.location.name()))?;
+        // Before there is a place: others may wait for the metadata, and what is read may come from a session that needs a place.
+        let here = self.locate().await?;
+        let step = Step::new(purpose, &here.token);
         let client = self.prepare(&step).await?;
         let _place = self.place(&step).await?;
         let turn = self.enter(&step)?;
@@ -185,29 +177,6 @@ impl TokenEndpoint {
             events::clock_differs(step.address().uri().authority(), ahead);
         }
         answer.map(|tokens| tokens.asked_at(asked))
-    }
-
-    /// How many seconds the server's clock is thought to be ahead. It changes with a refusal: what was dated is then signed anew.
-    pub(crate) fn time_ahead(&self) -> i64 {
-        self.shared.clock.ahead()
-    }
-
-    /// What the client authenticates with, as it is now.
-    pub(super) async fn prepare(&self, step: &Step<'_>) -> Result<Option<Prepared<'_>>, Error> {
-        let Some(client) = &self.settings.client else { return Ok(None) };
-        let deadline = Deadline::after(step, self.settings.timeout)?;
-        let address = step.address().uri().to_string();
-        match timeout_at(deadline.at, client.prepare(self.as_server(&address))).await {
-            Ok(prepared) => prepared.map(Some),
-            Err(_) => {
-                let why = "not sent, since the client's secret or signature could not be had in time";
-                Err(step.error(ErrorKind::Secret, why).not_sent())
-            }
-        }
-    }
-
-    fn as_server<'a>(&'a self, endpoint: &'a str) -> Server<'a> {
-        Server { issuer: self.settings.issuer.as_deref(), endpoint, now: self.shared.clock.now() }
     }
 
     async fn answer(
@@ -304,13 +273,27 @@ impl TokenEndpoint {
             }
             Ok(request)
         };
-        let response = self.shared.transport.send(step, deadline, request).await.map_err(|error| {
+        let sent = self.shared.transport.send(step, deadline, request).await;
+        if has_moved(&sent) {
+            self.settings.location.doubt();
+        }
+        let response = sent.map_err(|error| {
             let known = self.settings.not_sent_when.as_ref().zip(error.source());
             let not_sent = known.is_some_and(|(is_not_sent, source)| chain(source).any(|error| is_not_sent(error)));
             if not_sent { error.not_sent() } else { error }
         })?;
         let (parts, body) = response.into_parts();
         Ok((parts, body, deadline, carried))
+    }
+}
+
+/// Whether the endpoint seems to be elsewhere by now.
+fn has_moved<B>(sent: &Result<Response<B>, Error>) -> bool {
+    match sent {
+        Ok(response) => {
+            response.status().is_redirection() || matches!(response.status().as_u16(), 404 | 405 | 410 | 421)
+        }
+        Err(error) => error.kind() == ErrorKind::Transport,
     }
 }
 

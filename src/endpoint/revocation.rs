@@ -19,9 +19,9 @@ const SENDS: u32 = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 impl TokenEndpoint {
-    /// Whether tokens can be revoked here.
+    /// Whether tokens can be revoked here; yes, where that has to be discovered first.
     pub(crate) fn revokes(&self) -> bool {
-        self.settings.revocation.is_some()
+        self.settings.revocation.is_some() || self.settings.location.may_revoke()
     }
 
     /// Revokes a token: sent at most three times, and again only after a 429 or 503. A pause that the server asked for
@@ -33,26 +33,31 @@ impl TokenEndpoint {
     /// # Cancel safety
     /// When dropped, the request may or may not have reached the server.
     pub(crate) async fn revoke(&self, token: &SecretString, kind: TokenKind) -> Result<(), Error> {
-        let Some(address) = &self.settings.revocation else {
+        if !self.revokes() {
             return Ok(());
-        };
-        let step = Step::new(Purpose::Revocation(kind), address);
+        }
         let mut sends = 0;
         let mut pause = Duration::from_secs(1);
         loop {
             sends += 1;
-            let Err(error) = self.send_revocation(&step, token, kind).await else {
+            let Err(error) = self.send_revocation(token, kind).await else {
                 return Ok(());
             };
             if sends == SENDS || !error.status().is_some_and(holds_everyone) {
-                return Err(not_revoked(&step, error));
+                let address = self.settings.revocation.as_ref().unwrap_or(self.settings.location.name());
+                return Err(not_revoked(&Step::new(Purpose::Revocation(kind), address), error));
             }
             sleep(error.retry_after().unwrap_or(pause).min(LONGEST_WAIT)).await;
             pause *= 2;
         }
     }
 
-    async fn send_revocation(&self, step: &Step<'_>, token: &SecretString, kind: TokenKind) -> Result<(), Error> {
+    async fn send_revocation(&self, token: &SecretString, kind: TokenKind) -> Result<(), Error> {
+        let here = self.locate().await?;
+        let Some(address) = self.settings.revocation.as_ref().or(here.revocation.as_ref()) else {
+            return Ok(());
+        };
+        let step = &Step::new(Purpose::Revocation(kind), address);
         let form = || {
             let mut form = Form::default();
             form.append("token", token.expose_secret());

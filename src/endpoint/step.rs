@@ -37,6 +37,8 @@ pub(super) enum Purpose<'a> {
     Token(Option<&'a str>),
     Refresh,
     Revocation(TokenKind),
+    /// Of this issuer's metadata.
+    Discovery(&'a str),
 }
 
 impl<'a> Step<'a> {
@@ -79,6 +81,7 @@ impl fmt::Display for Purpose<'_> {
             Self::Refresh => f.write_str("the refresh"),
             Self::Revocation(TokenKind::Access) => f.write_str("the revocation of the access token"),
             Self::Revocation(TokenKind::Refresh) => f.write_str("the revocation of the refresh token"),
+            Self::Discovery(issuer) => write!(f, "the discovery of {issuer}"),
         }
     }
 }

@@ -12,9 +12,9 @@ pub(super) fn of(
     verdict: Option<TokenVerdict>,
 ) -> Option<&'static str> {
     use ErrorKind::{
-        AnswerTooLarge, Damped, EmptyAnswer, InsufficientScope, InsufficientUserAuthentication, InvalidAccessToken,
-        LoggedOut, MalformedAnswer, Misconfigured, MissingAccessToken, NoKey, NoRuntime, NotJson, NotRevoked,
-        Redirected, Refused, RenewalLost, Secret, SelfAuthorization, SelfLogin, Store, TimedOut, Transport,
+        AnswerTooLarge, Damped, Discovery, EmptyAnswer, InsufficientScope, InsufficientUserAuthentication,
+        InvalidAccessToken, LoggedOut, MalformedAnswer, Misconfigured, MissingAccessToken, NoKey, NoRuntime, NotJson,
+        NotRevoked, Redirected, Refused, RenewalLost, Secret, SelfAuthorization, SelfLogin, Store, TimedOut, Transport,
         Unavailable, UnexpectedStatus, WaitedTooLong,
     };
 
@@ -44,6 +44,7 @@ pub(super) fn of(
         Damped => "give each device a token of its own, on WSO2 with a scope that starts with `device_`",
         SelfLogin => "make the session in the login, and return it",
         SelfAuthorization => "obtain tokens through a client without this layer",
+        Discovery => "check the issuer, and what its metadata says: it is fetched again at the next attempt",
         Secret => "check where the secret comes from: it is read again at the next attempt",
         InsufficientScope => "get a token with a wider scope, by a new login or by the scope of the grant",
         InsufficientUserAuthentication => "ask the user to log in again, as the server asks for it",

@@ -94,6 +94,9 @@ pub enum ErrorKind {
     /// A [secret that changes](crate::SecretSource), or a signature, could not be had: its file is missing, empty or half written, or
     /// its closure failed. Nothing was sent.
     Secret,
+    /// The authorization server's [metadata](crate::TokenEndpoint::discover) could not be found, or says what cannot be true or is not
+    /// allowed. Nothing of the credentials was sent.
+    Discovery,
 }
 
 impl ErrorKind {
@@ -120,6 +123,7 @@ impl ErrorKind {
                 | Self::CoolingDown
                 | Self::NotReplayable
                 | Self::Secret
+                | Self::Discovery
                 | Self::Store
         )
     }

@@ -137,7 +137,7 @@ impl Error {
         self.inner.kind
     }
 
-    /// The HTTP status that the token endpoint answered with, if it answered.
+    /// The HTTP status that the token endpoint answered with, if it answered; or whoever was asked for its metadata.
     pub fn status(&self) -> Option<StatusCode> {
         self.inner.status
     }
@@ -162,9 +162,9 @@ impl Error {
     /// gave says nothing of this one's credentials: they were not sent.
     pub(crate) fn verdict(&self, session: SessionId) -> TokenVerdict {
         use ErrorKind::{
-            CoolingDown, Damped, Invalid, LoggedOut, Misconfigured, NoKey, NoRuntime, OwnAuthorization, Refused,
-            RenewalLost, SameToken, Secret, SelfAuthorization, Service, Store, TimedOut, Transport, Unavailable,
-            WaitedTooLong,
+            CoolingDown, Damped, Discovery, Invalid, LoggedOut, Misconfigured, NoKey, NoRuntime, OwnAuthorization,
+            Refused, RenewalLost, SameToken, Secret, SelfAuthorization, Service, Store, TimedOut, Transport,
+            Unavailable, WaitedTooLong,
         };
 
         let is_foreign = self.inner.session.is_some_and(|owner| owner != session);
@@ -183,7 +183,7 @@ impl Error {
             Misconfigured => TokenVerdict::NotAllowed,
             Unavailable if self.retry_after().is_some() => TokenVerdict::Wait { throttled: false },
             LoggedOut | NoKey | WaitedTooLong | RenewalLost | NoRuntime | Damped | CoolingDown | SameToken
-            | OwnAuthorization | SelfAuthorization | Invalid | Store | Secret => TokenVerdict::Unsent,
+            | OwnAuthorization | SelfAuthorization | Invalid | Store | Secret | Discovery => TokenVerdict::Unsent,
             _ => TokenVerdict::Broken { page: false },
         }
     }

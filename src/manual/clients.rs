@@ -36,7 +36,7 @@
 //!
 //! | [`ErrorKind`](crate::ErrorKind) of a call that was not sent | code |
 //! | --- | --- |
-//! | `Unavailable`, `Transport`, `TimedOut`, `WaitedTooLong`, `UnexpectedStatus`, `NotJson`, `EmptyAnswer`, `MalformedAnswer`, `AnswerTooLarge`, `RenewalLost`, `Secret`, `Store` | `Unavailable`: another attempt may work |
+//! | `Unavailable`, `Transport`, `TimedOut`, `WaitedTooLong`, `UnexpectedStatus`, `NotJson`, `EmptyAnswer`, `MalformedAnswer`, `AnswerTooLarge`, `RenewalLost`, `Secret`, `Discovery`, `Store` | `Unavailable`: another attempt may work |
 //! | `Refused`, also while the session makes sure, `LoggedOut`, and all others | `Unauthenticated` |
 //! | `Service`, an error of the channel | the one that tonic gives it without this layer |
 //!

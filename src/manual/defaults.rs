@@ -21,6 +21,10 @@
 //! | what the server says of a failure, in [`description_untrusted`](crate::Error::description_untrusted) | 512 characters, from the first 4 KiB | |
 //! | [secret in a file](crate::SecretSource#files) | read for each token request, 64 KiB | [`SecretSource`](crate::SecretSource) |
 //! | [assertion](crate::Assertion) | signed for each request, good for 60 s | [`Assertion::lifetime`](crate::Assertion::lifetime) |
+//! | [discovered](crate::TokenEndpoint::discover) metadata | 256 KiB and 10 s a fetch, redirects are not followed | |
+//! | metadata that was fetched | used for 24 h; fetched again before that if an endpoint seems to have moved, once a minute at most; used on where that fails | |
+//! | metadata that could not be fetched | asked for again after 1 s at the earliest, `Retry-After` wins, up to 5 min | |
+//! | origins of discovered endpoints | those that the first metadata names | [`TokenEndpoint::endpoint_origins`] |
 //! | `token_type` | missing or `Bearer` in any case; anything else is an error | [`TokenEndpoint::accept_token_type`] |
 //! | scheme of the header | always `Bearer`; the header's name can be set | [`ReauthLayer::header`] |
 //! | lifetime of a token | counts from when it was asked for, on the monotonic or the wall clock, whichever is ahead | |
@@ -75,6 +79,7 @@
 //! [`SessionsBuilder::without_key`]: crate::SessionsBuilder::without_key
 //! [`TokenEndpoint::accept_token_type`]: crate::TokenEndpoint::accept_token_type
 //! [`TokenEndpoint::concurrency`]: crate::TokenEndpoint::concurrency
+//! [`TokenEndpoint::endpoint_origins`]: crate::TokenEndpoint::endpoint_origins
 //! [`TokenEndpoint::timeout`]: crate::TokenEndpoint::timeout
 //! [`TokenEndpoint::response_limit`]: crate::TokenEndpoint::response_limit
 //! [`PasswordGrant::confirmations`]: crate::PasswordGrant::confirmations

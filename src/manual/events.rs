@@ -4,8 +4,9 @@
 //! token endpoint, and holds its causes in one line.
 //! [`troubleshooting`](crate::manual::troubleshooting#warnings-in-the-log) says what to do about each warning.
 //!
-//! 1. Each event of level INFO or above names its session, so one line says whose renewal failed, and why. The one exception is
-//!    `request sent bare`: it names the session only if the layer has no other. `session` is a number. If the session is in
+//! 1. Each event of level INFO or above names its session, so one line says whose renewal failed, and why. There are exceptions:
+//!    `request sent bare` names the session only if the layer has no other, and `server clock differs` and
+//!    `metadata not renewed` are about a server that many sessions share. `session` is a number. If the session is in
 //!    [`Sessions`](crate::Sessions), `key` is a hash of its key. The hash function has a random key in each process: it tells
 //!    users apart, and does not say who they are.
 //! 2. At INFO and above there is one line for all callers: a renewal that fails for a thousand calls is one line. What a
@@ -24,6 +25,8 @@
 //! | `renewal failed` | warn; debug where the login ended meanwhile | `session`, `key`, `kind`, `status`, `error` |
 //! | `token requests paused` | debug | `endpoint` (host and port), `status`, `retry_after_s` (0: not said) |
 //! | `server clock differs` | warn (an assertion was refused; the next one is dated by the server's clock) | `endpoint`, `ahead_s` (seconds that it is ahead; negative: behind) |
+//! | `metadata read` | debug ([discovered](crate::TokenEndpoint::discover) metadata was fetched) | `issuer`, `endpoint` (host and port) |
+//! | `metadata not renewed` | warn, once until it is, for each kind of error; otherwise debug (what is at hand is used) | `issuer`, `error` |
 //! | `refresh token refused` | info (dropped) | `session`, `key`, `status`, `code`, `error` |
 //! | `refresh token passed over` | info (kept, and not sent while the grant is tried) | `session`, `key`, `status`, `code`, `error` |
 //! | `credentials refused` | warn | `session`, `key`, `kind`, `status`, `code`, `error` |

@@ -43,7 +43,14 @@
 //! | a rotated refresh token is lost with a caller that left | the request runs to its end on a task of its own | `single_flight` |
 //! | an answer that comes after the logout | thrown away and revoked, even if the session was dropped | `logout`, `sessions` |
 //!
-//! Not defended: the token endpoint is trusted to say who the user is.
+//! | metadata that names another server's issuer, or an endpoint on the way of whoever listens | the issuer must be the given one, byte for byte; issuer and endpoints must be encrypted; a member that is there twice is refused | `discovery`, `metadata` |
+//! | metadata that moves the endpoint, so that secrets go elsewhere | only to origins that the first metadata named, or that [`endpoint_origins`](crate::TokenEndpoint::endpoint_origins) allows | `discovery` |
+//! | metadata without end, a redirect, or none at all | 256 KiB, 10 s, never followed; what is at hand goes on being used, and no credential counts as sent | `discovery` |
+//! | an API that names an authorization server of its own in a challenge (RFC 9728) | nothing that a challenge names is fetched | `challenge` |
+//! | a server that names another one's endpoint, to use the assertion there (CVE-2025-27370) | an assertion is for the issuer, unless its audience was set by name | `discovery` |
+//!
+//! Not defended: the token endpoint is trusted to say who the user is. Whoever holds a certificate for the issuer's host when the
+//! program starts says where the secrets go, unless [`endpoint_origins`](crate::TokenEndpoint::endpoint_origins) is set.
 //!
 //! # Logs, errors, metrics
 //! | threat | defence | test |

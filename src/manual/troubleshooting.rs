@@ -132,6 +132,7 @@
 //! | [`Invalid`](crate::ErrorKind::Invalid) | while you build the client | yes | no | no | no | the message says what is wrong with the address |
 //! | [`NotRevoked`](crate::ErrorKind::NotRevoked) | logout | yes | no | no | no | [Logout does not revoke](#logout-does-not-revoke) |
 //! | [`Secret`](crate::ErrorKind::Secret) | both | no | no | yes | after the pause | the file or the closure that a [`SecretSource`](crate::SecretSource) reads; the KMS that signs |
+//! | [`Discovery`](crate::ErrorKind::Discovery) | both | no | no | yes | after the pause | the issuer that [`TokenEndpoint::discover`](crate::TokenEndpoint::discover) was given, and its metadata; an endpoint at another origin is allowed by [`endpoint_origins`](crate::TokenEndpoint::endpoint_origins) |
 //! | [`Store`](crate::ErrorKind::Store) | call, logout, `save`, `look_up` | no | no | yes | yes | [The token store fails](#the-token-store-fails) |
 //!
 //! # What an error tells
@@ -161,6 +162,7 @@
 //! | `origin cools down` | an API rejected a token that was issued because of it | [An origin cools down](#an-origin-cools-down) |
 //! | `revocation failed` | the server did not confirm a revocation | [Logout does not revoke](#logout-does-not-revoke) |
 //! | `token store failed` | the store cannot be used, or holds a record of somebody else; once, until it works again | [The token store fails](#the-token-store-fails) |
+//! | `metadata not renewed` | a server's metadata was due, and could not be had or is refused; the old one goes on being used | nothing if it is a failure of the network; if an endpoint has moved to another origin, and rightly so, allow it by [`endpoint_origins`](crate::TokenEndpoint::endpoint_origins) |
 //! | `lease passed over` | another process holds the store's lease and sends nothing: it was stopped, or hangs | nothing; the record's version protects |
 //!
 //! # Users are logged out

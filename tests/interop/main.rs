@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
 
 mod connections;
+mod discovery;
 mod endurance;
 mod gateways;
 mod grants;

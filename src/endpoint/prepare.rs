@@ -1,0 +1,45 @@
+//! What is read or signed for one request, before it has a place among those that are under way.
+
+use secrecy::SecretString;
+use tokio::time::timeout_at;
+
+use super::{TokenEndpoint, client_auth::Prepared, step::Step, transport::Deadline};
+use crate::{
+    assertion::{Assertion, Server},
+    error::{Error, ErrorKind},
+};
+
+impl TokenEndpoint {
+    /// Signs an assertion for this server, by its clock.
+    ///
+    /// # Errors
+    /// Says that nothing was sent.
+    pub(crate) async fn sign(&self, assertion: &Assertion) -> Result<SecretString, Error> {
+        let here = self.locate().await?;
+        assertion.sign(self.as_server(&here.token.uri().to_string())).await
+    }
+
+    /// How many seconds the server's clock is thought to be ahead. It changes with a refusal: what was dated is then signed anew.
+    pub(crate) fn time_ahead(&self) -> i64 {
+        self.shared.clock.ahead()
+    }
+
+    /// What the client authenticates with, as it is now.
+    pub(super) async fn prepare(&self, step: &Step<'_>) -> Result<Option<Prepared<'_>>, Error> {
+        let Some(client) = &self.settings.client else { return Ok(None) };
+        let deadline = Deadline::after(step, self.settings.timeout)?;
+        let address = step.address().uri().to_string();
+        match timeout_at(deadline.at, client.prepare(self.as_server(&address))).await {
+            Ok(prepared) => prepared.map(Some),
+            Err(_) => {
+                let why = "not sent, since the client's secret or signature could not be had in time";
+                Err(step.error(ErrorKind::Secret, why).not_sent())
+            }
+        }
+    }
+
+    fn as_server<'a>(&'a self, endpoint: &'a str) -> Server<'a> {
+        let issuer = self.settings.issuer.as_deref().or(self.settings.location.issuer());
+        Server { issuer, endpoint, now: self.shared.clock.now() }
+    }
+}
