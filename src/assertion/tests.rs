@@ -24,11 +24,7 @@ impl Signer for Fake {
 const NOW: Duration = Duration::from_secs(1_800_000_000);
 
 fn server() -> Server<'static> {
-    Server {
-        issuer: Some("https://issuer.example/"),
-        endpoint: "https://issuer.example/token",
-        now: UNIX_EPOCH + NOW,
-    }
+    Server { issuer: Some("https://issuer.example/"), endpoint: "https://issuer.example/token", now: UNIX_EPOCH + NOW }
 }
 
 fn part(text: &str) -> Value {

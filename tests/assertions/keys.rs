@@ -86,11 +86,11 @@ async fn a_key_that_changes_is_read_for_each_request() {
     let key = JwtKeySource::new(JwtAlgorithm::ES256, source);
     let session = session(&issuer, ClientAuth::private_key_jwt(CLIENT, key));
     let first = session.token().await.unwrap();
-    assert_eq!(decode_header(&sent(&issuer)).unwrap().kid.as_deref(), Some("ec-1"));
+    assert_eq!(decode_header(sent(&issuer)).unwrap().kid.as_deref(), Some("ec-1"));
     // The new one comes as PEM, by its writer's choice.
     *text.lock().unwrap() = key_text("ec.sec1.pem");
     let second = session.renew(first.generation()).await.unwrap();
-    assert_eq!(decode_header(&sent(&issuer)).unwrap().kid, None);
+    assert_eq!(decode_header(sent(&issuer)).unwrap().kid, None);
     verified(&sent(&issuer), Algorithm::ES256, "ec.jwk");
 
     // What is no key is not sent, and read again after the pause.

@@ -146,6 +146,24 @@ async fn every_attempt_has_an_assertion_of_its_own_the_revocation_too() {
     assert_eq!(ids.len(), requests.len());
 }
 
+/// As glewlwyd wants it, at each of its endpoints.
+#[tokio::test(start_paused = true)]
+async fn an_audience_that_is_the_endpoint_is_that_of_the_very_request() {
+    let issuer = Issuer::new();
+    let key = JwtKey::from_pem(JwtAlgorithm::ES256, key_text("ec.pem")).unwrap();
+    let assertion = Assertion::new(key).audience_is_endpoint();
+    let session = session(&issuer, ClientAuth::private_key_jwt(CLIENT, assertion));
+    session.token().await.unwrap();
+    session.logout().await.unwrap();
+    for (request, audience) in [(&issuer.last_request(), TOKEN_URI), (&issuer.revocations()[0], REVOCATION_URI)] {
+        let jwk: Jwk = serde_json::from_str(&key_text("ec.jwk")).unwrap();
+        let mut validation = Validation::new(Algorithm::ES256);
+        validation.set_audience(&[audience]);
+        let jwt = request.parameter("client_assertion").unwrap();
+        decode::<Value>(jwt, &DecodingKey::from_jwk(&jwk).unwrap(), &validation).unwrap();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_an_issuer_nothing_is_sent_and_the_error_says_what_to_do() {
     let issuer = Issuer::new();

@@ -195,7 +195,7 @@ async fn assertion_is_for_the_issuer_or_for_the_discovered_endpoint_where_that_w
     session.token().await.unwrap();
     let told = notary.0.lock().unwrap().pop().unwrap();
     assert!(told.contains(&format!(r#""aud":"{ISSUER}""#)), "{told}");
-    let signed = signed.audience_is_token_endpoint();
+    let signed = signed.audience_is_endpoint();
     let told = audience(server.endpoint().client_auth(ClientAuth::private_key_jwt("client", signed))).await;
     assert!(told.contains(&format!(r#""aud":"{TOKEN}""#)), "{told}");
 }

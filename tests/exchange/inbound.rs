@@ -43,7 +43,7 @@ impl Server {
         };
         let sent = &self.resource.seen()[seen];
         let token = sent.token().unwrap();
-        (answer, self.issuer.owner_of(&token))
+        (answer, self.issuer.owner_of(token))
     }
 }
 

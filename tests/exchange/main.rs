@@ -12,8 +12,8 @@ mod support;
 use secrecy::ExposeSecret;
 use support::*;
 use tower_reauth::{
-    ClientAuth, Error, ErrorKind, JwtBearerGrant, SecretSource, Session, Status, Token, TokenEndpoint,
-    TokenExchangeGrant, TokenType,
+    ClientAuth, Error, ErrorKind, JwtBearerGrant, SecretSource, Session, Status, TokenEndpoint, TokenExchangeGrant,
+    TokenType,
 };
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -26,10 +26,6 @@ fn last_form(issuer: &Issuer) -> Vec<(String, String)> {
 
 fn form(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-}
-
-fn access_token(token: &Token) -> String {
-    token.token_set().access_token().expose_secret().to_owned()
 }
 
 #[tokio::test(start_paused = true)]

@@ -169,3 +169,59 @@ async fn a_secret_that_never_comes_ends_with_the_endpoints_time_and_is_no_send()
     let error = Session::new(TokenExchangeGrant::new(endpoint, "subject")).token().await.unwrap_err();
     assert_eq!((error.kind(), issuer.token_requests()), (ErrorKind::Secret, 0));
 }
+
+/// A folder as kubelet keeps it: the files lie in a folder with a date, `..data` points to it, and a rename exchanges that.
+#[cfg(unix)]
+struct Projected(std::path::PathBuf);
+
+#[cfg(unix)]
+impl Projected {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("tower-reauth-projected-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir(&path).unwrap();
+        std::os::unix::fs::symlink("..data/token", path.join("token")).unwrap();
+        Self(path)
+    }
+
+    fn publish(&self, version: &str, token: &str) {
+        std::fs::create_dir(self.0.join(version)).unwrap();
+        std::fs::write(self.0.join(version).join("token"), token).unwrap();
+        std::os::unix::fs::symlink(version, self.0.join("..data_tmp")).unwrap();
+        std::fs::rename(self.0.join("..data_tmp"), self.0.join("..data")).unwrap();
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Projected {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn a_projected_token_is_used_as_kubelet_swaps_it_and_one_that_is_not_there_yet_is_waited_for() {
+    let (first, second) = ("eyJhbGciOiJub25lIn0.eyJuIjoxfQ.c2ln", "eyJhbGciOiJub25lIn0.eyJuIjoyfQ.c2ln");
+    let (issuer, folder) = (Issuer::new(), Projected::new());
+    let file = SecretSource::file(folder.0.join("token"));
+    let client = ClientAuth::assertion(CLIENT_ID, file.clone());
+    let session = Session::new(JwtBearerGrant::new(issuer.endpoint().client_auth(client), file));
+    let error = session.token().await.unwrap_err();
+    assert_eq!((error.kind(), issuer.token_requests(), session.status()), (ErrorKind::Secret, 0, Status::Idle));
+    assert!(error.to_string().contains(folder.0.to_str().unwrap()), "{error}");
+
+    // Half of it is no token.
+    folder.publish("..1", &first[..25]);
+    advance(Duration::from_secs(5)).await;
+    let error = session.token().await.unwrap_err();
+    assert!(error.to_string().contains("cut off") && !error.to_string().contains("eyJ"), "{error}");
+    folder.publish("..2", first);
+    advance(Duration::from_secs(5)).await;
+    let token = session.token().await.unwrap();
+
+    folder.publish("..3", second);
+    session.renew(token.generation()).await.unwrap();
+    assert_eq!(sent(&issuer, "assertion"), [first, second]);
+    assert_eq!(sent(&issuer, "client_assertion"), [first, second]);
+}
