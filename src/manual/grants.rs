@@ -40,11 +40,9 @@
 //! | server | clients that sign | else |
 //! | --- | --- | --- |
 //! | oidc-provider 9.13 | all five algorithms; `aud` is the issuer | mutual TLS, `resource`; JWT bearer and token exchange by its hooks |
-//! | glewlwyd 2.7 | all five algorithms; `aud` is the address of the endpoint that is called, the issuer is refused. A wrong key is a 403 without a body: [`Refused`](crate::ErrorKind::Refused), and probed | |
+//! | glewlwyd 2.7 | all five algorithms; `aud` is the address of the endpoint that is called ([`audience_is_endpoint`](crate::Assertion::audience_is_endpoint)), the issuer is refused. A wrong key is a 403 without a body: [`Refused`](crate::ErrorKind::Refused), and probed | |
 //! | django-oauth-toolkit 3.4, Authlib 1.9 | no: 401 `invalid_client` | client credentials by Basic |
 //! | LemonLDAP::NG 2.16 | no: 400 `invalid_client` | client credentials by Basic |
-//!
-//! So at glewlwyd an assertion for the token endpoint does not revoke: `logout` says [`NotRevoked`](crate::ErrorKind::NotRevoked).
 //!
 //! # Secrets that change
 //! Wherever a secret is asked for, a [`SecretSource`](crate::SecretSource) will do: a file or a closure, read for each token request.

@@ -1,6 +1,5 @@
 //! The table: what each authorization server can do, and how it refuses what it can't.
 
-use http::StatusCode;
 use tower_reauth::{ErrorKind, JwtAlgorithm};
 
 use super::embedded;
@@ -41,8 +40,6 @@ pub(super) struct Signing {
     pub(super) wrong_key: Lacking,
     /// How many requests it takes to get a token with a clock that is ahead.
     pub(super) five_minutes_ahead: usize,
-    /// What it says to a revocation whose assertion is meant for whom the token request's was.
-    pub(super) revocation: StatusCode,
 }
 
 pub(super) enum Audience {
@@ -50,7 +47,8 @@ pub(super) enum Audience {
     Address,
     /// The issuer, by another name.
     Name(&'static str),
-    TokenEndpoint,
+    /// The endpoint that is called.
+    Endpoint,
 }
 
 /// The algorithms, with the key of each; a client is called by the algorithm in small letters.
@@ -78,7 +76,6 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
             audience: Audience::Name(embedded::ISSUER),
             wrong_key: (ErrorKind::Misconfigured, 401),
             five_minutes_ahead: 1,
-            revocation: StatusCode::OK,
         }),
         jwt_bearer: Ok(()),
         resource: None,
@@ -96,7 +93,6 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
             audience: Audience::Address,
             wrong_key: (ErrorKind::Misconfigured, 401),
             five_minutes_ahead: 2,
-            revocation: StatusCode::OK,
         }),
         jwt_bearer: Ok(()),
         resource: Some("https://api.example/orders"),
@@ -112,10 +108,9 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
         revokes: true,
         signing: Ok(Signing {
             // It takes no other, and for a revocation only that endpoint's address.
-            audience: Audience::TokenEndpoint,
+            audience: Audience::Endpoint,
             wrong_key: (ErrorKind::Refused, 403),
             five_minutes_ahead: 1,
-            revocation: StatusCode::UNAUTHORIZED,
         }),
         jwt_bearer: Err((ErrorKind::Refused, 400)),
         resource: None,

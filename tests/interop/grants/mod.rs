@@ -76,22 +76,18 @@ async fn client_signs_each_request_by_each_algorithm() {
 #[tokio::test]
 async fn client_that_signs_authenticates_its_revocations() {
     for authority in &AUTHORITIES {
-        let Ok(signing) = &authority.signing else { continue };
+        if authority.signing.is_err() {
+            continue;
+        }
         let server = Running::start(authority).await;
         let client = server.signing("es256", JwtAlgorithm::ES256, "ec.pem");
         let service = server.caller(ClientCredentialsGrant::new(server.endpoint(client)).scope(server.scope()));
         let token = service.access_token().await;
 
-        let logout = service.session.logout().await;
+        service.session.logout().await.unwrap();
 
         assert_eq!(server.proxy.count("revoke"), 1);
-        if signing.revocation == StatusCode::OK {
-            logout.unwrap();
-            assert_eq!(server.status_of(&token).await, StatusCode::UNAUTHORIZED);
-        } else {
-            let error = logout.unwrap_err();
-            assert_eq!((error.kind(), error.status()), (ErrorKind::NotRevoked, Some(signing.revocation)));
-        }
+        assert_eq!(server.status_of(&token).await, StatusCode::UNAUTHORIZED, "{}", authority.kind);
     }
 }
 

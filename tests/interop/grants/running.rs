@@ -3,7 +3,7 @@
 use std::{env, fs, path::PathBuf};
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -78,8 +78,15 @@ impl Running {
 
     pub(super) fn endpoint(&self, client: ClientAuth) -> TokenEndpoint {
         let Paths { token, revoke } = self.authority.paths;
-        TokenEndpoint::new(self.http.clone(), format!("{}{token}", self.proxy.url))
-            .and_then(|endpoint| endpoint.revocation(format!("{}{revoke}", self.proxy.url)))
+        // By the server's own address, for which an assertion may be meant, and by way of the proxy.
+        let proxy: Uri = self.proxy.url.parse().unwrap();
+        let through = self.http.clone().map_request(move |mut request: Request<Full<Bytes>>| {
+            let path = request.uri().path_and_query().unwrap().as_str();
+            *request.uri_mut() = format!("{proxy}{}", path.trim_start_matches('/')).parse().unwrap();
+            request
+        });
+        TokenEndpoint::new(through, format!("{}{token}", self.url))
+            .and_then(|endpoint| endpoint.revocation(format!("{}{revoke}", self.url)))
             .unwrap()
             .issuer(self.issuer())
             .client_auth(client)
@@ -96,10 +103,7 @@ impl Running {
     pub(super) fn signing(&self, id: &str, algorithm: JwtAlgorithm, key: &str) -> ClientAuth {
         let assertion = Assertion::new(signer(algorithm, key));
         let assertion = match &self.authority.signing {
-            // The proxy is not where the server thinks that it is.
-            Ok(Signing { audience: Audience::TokenEndpoint, .. }) => {
-                assertion.audience(format!("{}{}", self.url, self.authority.paths.token))
-            }
+            Ok(Signing { audience: Audience::Endpoint, .. }) => assertion.audience_is_endpoint(),
             _ => assertion,
         };
         ClientAuth::private_key_jwt(id, assertion)
