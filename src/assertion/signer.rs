@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin};
 
 use crate::error::Error;
 
-/// Signs for a client: the place for a key that lives in a KMS, an HSM or an agent. [`JwtKey`](crate::JwtKey) is one for keys in
+/// Signs for a client: the place for a key that lives in a KMS, an HSM or an agent. `JwtKey` is one for keys in
 /// memory (feature `jwt`).
 ///
 /// ```

@@ -94,7 +94,7 @@ impl ClientAuth {
 
     /// A JWT that the client signs anew for each request: `private_key_jwt`
     /// ([RFC 7523 §2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2)). A [`Signer`](crate::Signer), such as a
-    /// [`JwtKey`](crate::JwtKey), is an assertion with all defaults; `iss` and `sub` are the client's id.
+    /// `JwtKey`, is an assertion with all defaults; `iss` and `sub` are the client's id.
     #[must_use]
     pub fn private_key_jwt(id: impl Into<Box<str>>, assertion: impl Into<Assertion>) -> Self {
         let id = id.into();

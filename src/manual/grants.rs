@@ -22,7 +22,7 @@
 //! | `none` | [`ClientAuth::none`](crate::ClientAuth::none) |
 //! | `client_secret_basic` | [`ClientAuth::basic`](crate::ClientAuth::basic); [`basic_unencoded`](crate::ClientAuth::basic_unencoded) for servers that do not decode |
 //! | `client_secret_post` | [`ClientAuth::post`](crate::ClientAuth::post) |
-//! | `private_key_jwt` | [`ClientAuth::private_key_jwt`](crate::ClientAuth::private_key_jwt) with a [`JwtKey`](crate::JwtKey) (feature `jwt`), or with a [`Signer`](crate::Signer) of your own for a KMS or an HSM |
+//! | `private_key_jwt` | [`ClientAuth::private_key_jwt`](crate::ClientAuth::private_key_jwt) with a `JwtKey` (feature `jwt`), or with a [`Signer`](crate::Signer) of your own for a KMS or an HSM |
 //! | `client_secret_jwt` | `ClientAuth::client_secret_jwt` (feature `jwt`) |
 //! | a token that somebody else has issued to the workload (RFC 7523) | [`ClientAuth::assertion`](crate::ClientAuth::assertion), [`ClientAuth::jwt_spiffe`](crate::ClientAuth::jwt_spiffe) |
 //! | `tls_client_auth`, `self_signed_tls_client_auth` (RFC 8705) | [`ClientAuth::mutual_tls`](crate::ClientAuth::mutual_tls); the transport presents the certificate: example `mutual_tls` |
@@ -46,7 +46,7 @@
 //!
 //! # Secrets that change
 //! Wherever a secret is asked for, a [`SecretSource`](crate::SecretSource) will do: a file or a closure, read for each token request.
-//! A [`JwtKeySource`](crate::JwtKeySource) does the same for a key.
+//! A `JwtKeySource` (feature `jwt`) does the same for a key.
 //!
 //! ```
 //! use tower_reauth::{ClientAuth, ClientCredentialsGrant, JwtBearerGrant, SecretSource, Session, TokenEndpoint};
