@@ -113,7 +113,7 @@ impl JwtKey {
     }
 
     fn signature(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        let signer = (provider()?.signer_factory)(&self.algorithm.into(), &self.key);
+        let signer = (provider()?.signer_factory)(&self.algorithm.known(), &self.key);
         let signature = signer.and_then(|signer| Ok(signer.try_sign(message)?));
         signature.map_err(|error| invalid("it cannot sign").with_source(error))
     }
@@ -158,14 +158,14 @@ fn invalid(why: &str) -> Error {
     Error::new(ErrorKind::Invalid, format!("the key cannot be used: {why}"))
 }
 
-impl From<JwtAlgorithm> for Algorithm {
-    fn from(algorithm: JwtAlgorithm) -> Self {
-        match algorithm {
-            JwtAlgorithm::ES256 => Self::ES256,
-            JwtAlgorithm::RS256 => Self::RS256,
-            JwtAlgorithm::PS256 => Self::PS256,
-            JwtAlgorithm::EdDSA => Self::EdDSA,
-            JwtAlgorithm::HS256 => Self::HS256,
+impl JwtAlgorithm {
+    fn known(self) -> Algorithm {
+        match self {
+            Self::ES256 => Algorithm::ES256,
+            Self::RS256 => Algorithm::RS256,
+            Self::PS256 => Algorithm::PS256,
+            Self::EdDSA => Algorithm::EdDSA,
+            Self::HS256 => Algorithm::HS256,
         }
     }
 }
