@@ -74,11 +74,11 @@ SEEDS = {
         ),
         (
             "session/inner.rs",
-            "let changed = state.status() != before;",
+            "let changed = (state.status(), state.epoch()) != before;",
             """if SEEDED {
             self.generation.store(told_early, Ordering::Release);
         }
-        let changed = state.status() != before;""",
+        let changed = (state.status(), state.epoch()) != before;""",
         ),
     ],
     "status_is_told_as_it_was_under_the_lock": [
@@ -103,10 +103,10 @@ SEEDS = {
     "status_is_the_one_that_was_told_last": [
         (
             "session/mod.rs",
-            "        self.inner.read(State::status)\n",
+            "        self.inner.status()\n",
             """        match self.inner.subscribers() {
             Some(told) if SEEDED => *told.borrow(),
-            _ => self.inner.read(State::status),
+            _ => self.inner.status(),
         }
 """,
         )

@@ -6,19 +6,32 @@ use secrecy::SecretString;
 
 use crate::identity::SessionId;
 
+/// What a derived session wants of its login: a token for this resource (RFC 8707), with this scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub(crate) resource: Option<Box<str>>,
+    pub(crate) scope: Option<Box<str>>,
+}
+
 /// What a [`Grant`](crate::Grant) knows of the renewal that it serves.
 #[derive(Clone, Default)]
 pub struct GrantContext {
     session: SessionId,
     claims: Option<Box<str>>,
     refresh_token: Option<SecretString>,
+    wish: Option<Arc<Wish>>,
     is_over: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
     held: Option<Arc<dyn Fn() -> Vec<SecretString> + Send + Sync>>,
 }
 
 impl GrantContext {
     pub(crate) fn new(session: SessionId, claims: Option<Box<str>>, refresh_token: Option<SecretString>) -> Self {
-        Self { session, claims, refresh_token, is_over: None, held: None }
+        Self { session, claims, refresh_token, wish: None, is_over: None, held: None }
+    }
+
+    /// For a derived session.
+    pub(crate) fn wishing(self, wish: Option<Arc<Wish>>) -> Self {
+        Self { wish, ..self }
     }
 
     /// Of a renewal that nobody wants any more as soon as this is true.
@@ -44,6 +57,19 @@ impl GrantContext {
         self.claims.as_deref()
     }
 
+    /// The resource that the token is to be for, where a session of [`for_resource`](crate::Session::for_resource) asks
+    /// ([RFC 8707 §2](https://www.rfc-editor.org/rfc/rfc8707#section-2)). [`TokenEndpoint::request`](crate::TokenEndpoint::request)
+    /// sends it by itself.
+    pub fn resource(&self) -> Option<&str> {
+        self.wish.as_ref()?.resource.as_deref()
+    }
+
+    /// The scope that the token is to have, where a session of [`for_scope`](crate::Session::for_scope) asks: it takes the place of
+    /// the grant's own. [`TokenEndpoint::request`](crate::TokenEndpoint::request) sends it by itself.
+    pub fn scope(&self) -> Option<&str> {
+        self.wish.as_ref()?.scope.as_deref()
+    }
+
     /// The refresh token that the session holds. Only for grants without an [`endpoint`](crate::Grant::endpoint), which
     /// redeem it themselves.
     pub fn refresh_token(&self) -> Option<&SecretString> {
@@ -61,6 +87,7 @@ impl fmt::Debug for GrantContext {
             .field("session", &self.session)
             .field("claims", &self.claims.as_ref().map(|_| "[asked]"))
             .field("refresh_token", &self.refresh_token.as_ref().map(|_| "[redacted]"))
+            .field("wish", &self.wish)
             .finish_non_exhaustive()
     }
 }

@@ -34,9 +34,9 @@ tokio::task_local! {
     pub(crate) static RENEWED: SessionId;
 }
 
-/// Whether this is asked by the renewal of that very session, in the renewal's own task.
-pub(crate) fn is_renewed_here(session: SessionId) -> bool {
-    RENEWED.try_with(|renewed| *renewed == session).unwrap_or(false)
+/// The session whose renewal asks this, in the renewal's own task.
+pub(crate) fn renewed_here() -> Option<SessionId> {
+    RENEWED.try_with(|renewed| *renewed).ok()
 }
 
 impl SessionId {

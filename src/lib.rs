@@ -98,7 +98,30 @@
 //! the session by a key in the request's extensions. It is limited in number and time. An idle user costs a few hundred bytes
 //! besides the secrets.
 //!
-//! For several APIs with one login, build a layer for each with clones of one session: they share its token and its renewals.
+//! # Several APIs, one login
+//! If all APIs take the same token, build a layer for each with clones of one session: they share its token and its renewals.
+//!
+//! If each API wants a token of its own, derive a session for each: [`Session::for_resource`] asks for a token for one API
+//! ([RFC 8707](https://www.rfc-editor.org/rfc/rfc8707)), [`Session::for_scope`] for one with another scope. All of them live on one
+//! login and one refresh token, which only one token request at a time redeems. A token for one API is never sent to another, and a
+//! logout ends all. For many users, [`Sessions::for_resource`] does the same for the session of each.
+//!
+//! ```
+//! use tower_reauth::{Origins, ReauthLayer, RefreshTokenGrant, Session};
+//!
+//! # fn with(endpoint: tower_reauth::TokenEndpoint, refresh_token: secrecy::SecretString) -> Result<(), tower_reauth::Error> {
+//! let session = Session::new(RefreshTokenGrant::new(endpoint, refresh_token));
+//! let orders = ReauthLayer::new(session.for_resource("https://orders.example"), Origins::only("https://orders.example")?);
+//! let bills = ReauthLayer::new(
+//!     session.for_resource("https://bills.example").for_scope("read"),
+//!     Origins::only("https://bills.example")?,
+//! );
+//! # Ok(()) }
+//! ```
+//!
+//! The server must let several access tokens live beside each other. One that ends the older tokens with each refresh, as WSO2 does
+//! by some of its settings, would have the APIs take the token from each other, until
+//! [`renewals_per_minute`](SessionBuilder::renewals_per_minute) stops them.
 //!
 //! # Tokens that outlive the process
 //! [`SessionBuilder::store`] keeps a session's tokens in a folder, in a database, or in a place of your own, and saves each new

@@ -215,13 +215,27 @@ impl TokenSet {
         Self { details, ..self }
     }
 
+    /// Without the refresh token, and that by itself.
+    pub(crate) fn split_refresh_token(mut self) -> (Self, Option<SecretString>) {
+        let refresh_token = self.refresh_token.take();
+        (self, refresh_token)
+    }
+
+    /// Whether its life is over; `now` is with the sleep. A lifetime of zero is not known.
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        let end = self
+            .asked
+            .zip(self.lifetime.filter(|life| !life.is_zero()))
+            .and_then(|(asked, life)| asked.checked_add(life));
+        end.is_some_and(|end| end <= now)
+    }
+
     /// The refresh token and the details, for whoever keeps the header value.
     pub(crate) fn into_parts(self) -> (Option<SecretString>, Details) {
         (self.refresh_token, self.details)
     }
 
     /// Whether both carry the same access token.
-    #[cfg(test)]
     pub(crate) fn same_access_token(&self, other: &Self) -> bool {
         self.access_token.expose_secret() == other.access_token.expose_secret()
     }

@@ -45,7 +45,8 @@ impl TokenEndpoint {
     ///
     /// `parameters` are names and values as the grant's specification says, `grant_type` included. The endpoint adds client
     /// authentication, its own [`parameter`](TokenEndpoint::parameter)s and the context's [`claims`](GrantContext::claims).
-    /// A name in `parameters` wins over the endpoint's own.
+    /// A name in `parameters` wins over the endpoint's own. The context's [`resource`](GrantContext::resource) and
+    /// [`scope`](GrantContext::scope) win over both.
     ///
     /// ```
     /// use tower_reauth::{Error, Grant, GrantContext, TokenEndpoint, TokenSet};
@@ -92,8 +93,8 @@ impl TokenEndpoint {
         self.exchange(Purpose::Token(Some(grant_type)), context, parameters).await
     }
 
-    /// Redeems a refresh token ([RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6)); no scope is sent,
-    /// since the server then keeps the one that was granted.
+    /// Redeems a refresh token ([RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6)); no scope is sent
+    /// unless a derived session wants one, since the server then keeps the one that was granted.
     ///
     /// # Errors
     /// As [`request`](TokenEndpoint::request).
@@ -218,27 +219,22 @@ impl TokenEndpoint {
         })
     }
 
+    /// RFC 6749 §3.2: no parameter twice, so what comes first wins. Only one list by itself may repeat a name (RFC 8707 §2).
     fn form(&self, purpose: Purpose<'_>, context: &GrantContext, parameters: &[(&str, SecretString)]) -> Form {
-        let named = |name: &str| parameters.iter().any(|(other, _)| *other == name);
+        let told = |(name, value): (_, Option<_>)| Some((name, value?));
+        let repeated = Some(&self.settings.refresh_parameters).filter(|_| matches!(purpose, Purpose::Refresh));
+        let lists: [Vec<(&str, &str)>; 5] = [
+            // What a derived session wants.
+            [("resource", context.resource()), ("scope", context.scope())].into_iter().filter_map(told).collect(),
+            parameters.iter().map(|(name, value)| (*name, value.expose_secret())).collect(),
+            [("claims", context.claims())].into_iter().filter_map(told).collect(),
+            repeated.into_iter().flatten().map(|(name, value)| (&**name, value.expose_secret())).collect(),
+            self.settings.parameters.iter().map(|(name, value)| (&**name, value.expose_secret())).collect(),
+        ];
         let mut form = Form::default();
-        for (name, value) in parameters {
-            form.append(name, value.expose_secret());
-        }
-        // RFC 6749 §3.2: no parameter twice.
-        if let Some(claims) = context.claims().filter(|_| !named("claims")) {
-            form.append("claims", claims);
-        }
-        let named = |name: &str| named(name) || (name == "claims" && context.claims().is_some());
-        let repeated = match purpose {
-            Purpose::Refresh => &self.settings.refresh_parameters[..],
-            _ => &[],
-        };
-        for (name, value) in repeated {
-            form.append(name, value.expose_secret());
-        }
-        let named = |name: &str| named(name) || repeated.iter().any(|(other, _)| **other == *name);
-        for (name, value) in self.settings.parameters.iter().filter(|(name, _)| !named(name)) {
-            form.append(name, value.expose_secret());
+        for (number, list) in lists.iter().enumerate() {
+            let is_taken = |name: &str| lists[..number].iter().flatten().any(|(other, _)| *other == name);
+            list.iter().filter(|(name, _)| !is_taken(name)).for_each(|(name, value)| form.append(name, value));
         }
         form
     }

@@ -55,6 +55,11 @@
 //! times in 15 minutes, and 5 times in all. A password that had worked, and a custom credential, are sent at most 10 times in 15
 //! minutes. Only *unsent* attempts do not count.
 //!
+//! # What follows for a derived session
+//! `invalid_target` and `invalid_scope` in answer to what a [derived session](crate::Session::for_resource) wants say nothing of the
+//! login: neither table applies. That session asks again after 60 s, doubling to 15 min, and nobody else notices. The same goes for
+//! the error `Misconfigured` without a code, of a grant of your own. Every other answer is one to the login, for all of its sessions.
+//!
 //! # A grant of your own
 //! The default of [`Grant::credential`] is [`Credential::Custom`]. Grants of [`grant_fn`](crate::grant_fn) and
 //! [`grant_with`](crate::grant_with) always have that one. So the last column above holds for them, unless your grant implements

@@ -45,6 +45,9 @@
 //! | renewals because unexpired tokens were rejected | 10 a minute and session. If two origins or more cause them, each gets at most half. Over the limit a call waits up to 5 s for its turn, and is then sent again; if the turn comes later, its caller gets the rejection at once | [`SessionBuilder::renewals_per_minute`] |
 //! | [cool-down](crate::manual::troubleshooting#an-origin-cools-down) of an origin that rejects a token issued because of it | 1 s, doubling to 60 s | |
 //! | cool-down of one route (method and path), if other routes of its origin accept the token | 60 s | |
+//! | access tokens of [derived sessions](crate::Session::for_resource) that a login keeps, in memory and in its record | 64, the newest; until they expire | |
+//! | resource or scope that the server refuses to a derived session | asked for again after 60 s, doubling to 15 min; nobody else waits | |
+//! | derived sessions of many users | held until their login ends, or is held by nobody else for a minute | |
 //! | sessions of many users | 100,000; over it the least recently used one is evicted | [`SessionsBuilder::capacity`] |
 //! | session among many without use | ends after 30 min | [`SessionsBuilder::idle_timeout`] |
 //! | session among many in all | ends after 12 h | [`SessionsBuilder::max_lifetime`] |

@@ -49,6 +49,11 @@
 //! the like; when the login began and was used last; whose it is, as a salted hash; a version; and what became of the login's own
 //! credential, so that its limits hold for all processes together. [`Record::to_json`](crate::Record::to_json) has the format.
 //!
+//! The tokens of [derived sessions](crate::Session::for_resource) stand in the same record, each with the resource and the scope
+//! that its session wanted; the newest 64, until they expire. So a process that starts has the token of each API, and after a rejection
+//! it adopts what another process fetched for the same API. A release that knows nothing of derived sessions drops their tokens when it
+//! saves; they are fetched again.
+//!
 //! A record of **another owner** is never used, and no renewal writes over it: of another token endpoint or client, of another user
 //! or kind of grant as far as the grant knows, or of another [`owner`](crate::SessionBuilder::owner). Calls that need a token fail with [`ErrorKind::Store`](crate::ErrorKind::Store), and
 //! nothing is sent. What cannot be read, since it is cut off, of a newer release or encrypted with another key, is not written

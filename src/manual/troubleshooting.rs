@@ -106,7 +106,7 @@
 //! | [`LoggedOut`](crate::ErrorKind::LoggedOut) | `Err`; `RenewalFailed` if the logout came during the call | until the next login | **yes** | no | no | with [`Sessions`] the session may have been evicted |
 //! | [`NoKey`](crate::ErrorKind::NoKey) | `Err` | yes | no | no | no | a bug: put the user's key into the request's extensions |
 //! | [`Refused`](crate::ErrorKind::Refused) | both | if the status is `Refused` | **if the status is `Refused`** | until the status is `Refused` | after the pause, if it is not | [`oauth_code`](crate::Error::oauth_code) is the server's word |
-//! | [`Misconfigured`](crate::ErrorKind::Misconfigured) | both | no: tried again after 60 s to 15 min | no | no | after the pause | check client id, secret, scope, grant type |
+//! | [`Misconfigured`](crate::ErrorKind::Misconfigured) | both | no: tried again after 60 s to 15 min | no | no | after the pause | check client id, secret, scope, resource, grant type |
 //! | [`Unavailable`](crate::ErrorKind::Unavailable) | both | no | no | yes | after the pause | the server is in trouble, or asked to wait; or a limit of this crate holds |
 //! | [`Transport`](crate::ErrorKind::Transport) | both | no | no | yes | after the pause | network, DNS, TLS to the token endpoint |
 //! | [`TimedOut`](crate::ErrorKind::TimedOut) | both | no | no | yes | after the pause | the token endpoint is slow: [`timeout`](crate::TokenEndpoint::timeout), [`renewal_limit`](crate::SessionBuilder::renewal_limit) |

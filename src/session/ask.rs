@@ -17,7 +17,7 @@ use crate::{
     clock,
     error::{Error, ErrorKind},
     events,
-    identity::{self, Generation},
+    identity::Generation,
     origin::Origin,
 };
 
@@ -114,7 +114,7 @@ impl Session {
     /// Decides what a caller does next, and starts a flight where one is needed. `epoch` is the login that the caller
     /// belongs to; `since` is when the caller began to wait.
     pub(crate) fn ask(&self, need: Need<'_>, epoch: Generation, since: Instant) -> Answer {
-        if identity::is_renewed_here(self.inner.id) {
+        if self.is_renewed_here() {
             let why = "a renewal asked its own session for a token, and would wait for itself";
             return Answer::Failed(Error::new(ErrorKind::SelfAuthorization, why));
         }
@@ -243,10 +243,7 @@ impl Login {
         launch: &mut Option<Launch>,
     ) -> Answer {
         let claims = need.claims();
-        let busy = self.flight().is_some_and(|flight| !flight.ahead);
-        if let Some(held) = &self.held
-            && need.is_met_by(held, self.rare().claims.as_deref(), now, busy)
-        {
+        if need.is_met_by(self, now) {
             return Answer::Ready;
         }
         let waited = now.saturating_duration_since(since);
@@ -255,6 +252,8 @@ impl Login {
             let waiting = Waiting::new(flight, session, left);
             return match claims {
                 _ if flight.looks => Answer::After(waiting),
+                // Invariant 1: nobody is handed a token for something else.
+                _ if flight.wish.as_ref() != need.wish() => Answer::After(waiting),
                 // Invariant 1: whoever needs claims does not join a flight without them.
                 Some(_) if flight.claims.as_deref() != claims => Answer::After(waiting),
                 _ => Answer::Wait(waiting),
@@ -273,11 +272,13 @@ impl Login {
         if let Some(known) = self.known_mut() {
             known.looks(now);
         }
-        let (flight, leaves) = prepare(session, self, claims, shelf.cloned(), kind, need.reason());
+        let own_first = need.wish().is_some() && self.begins_with_own(now);
+        let (claims, wish) = if own_first { (None, None) } else { (claims, need.wish()) };
+        let (flight, leaves) = prepare(session, self, (claims, wish), shelf.cloned(), kind, need.reason());
         let waiting = Waiting::new(&flight, session, left);
         self.rare_mut().flight = Some(flight);
         *launch = Some(leaves);
-        if kind == Kind::Look { Answer::After(waiting) } else { Answer::Wait(waiting) }
+        if kind == Kind::Look || own_first { Answer::After(waiting) } else { Answer::Wait(waiting) }
     }
 
     /// Whether a flight that only looks into the store may help where another one may not begin.

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::state::{AtomicU64, Login, Order, Parting, RwLock, Settings, State, logged_out};
+use super::state::{AtomicU64, Login, Order, Parting, Relative, RwLock, Settings, State, Status, logged_out};
 use crate::{
     error::{Error, ErrorKind},
     events,
@@ -32,12 +32,21 @@ pub(super) struct Inner {
 
 impl Inner {
     pub(super) fn new(settings: Settings) -> Self {
+        Self::with_shared(settings.shared(), 0)
+    }
+
+    /// For a derived session: with these settings, and found by the same key.
+    pub(super) fn like(other: &Self) -> Self {
+        Self::with_shared(other.settings.clone(), other.key.load(Ordering::Relaxed))
+    }
+
+    fn with_shared(settings: Arc<Settings>, key: u64) -> Self {
         Self {
             id: SessionId::next(),
-            key: atomic::AtomicU64::new(0),
+            key: atomic::AtomicU64::new(key),
             generation: AtomicU64::new(Generation::NONE.number()),
             state: RwLock::default(),
-            settings: settings.shared(),
+            settings,
         }
     }
 
@@ -53,16 +62,28 @@ impl Inner {
     /// Changes the state; the generation is told before the lock is released, so that it can't be overtaken.
     pub(super) fn change<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let before = state.status();
+        let before = (state.status(), state.epoch());
         let result = act(&mut state);
         let watched = if state.login.as_ref().is_some_and(Login::is_watched) { WATCHED } else { 0 };
         self.generation.store(state.generation().number() | watched, Ordering::Release);
-        let changed = state.status() != before;
+        let changed = (state.status(), state.epoch()) != before;
+        let children = if changed { state.children() } else { Vec::new() };
         drop(state);
         if changed {
             self.tell_status();
         }
+        // Invariant 6: when whoever ends a login goes on, it has ended for all.
+        children.into_iter().for_each(<dyn Relative>::follow);
         result
+    }
+
+    /// As users see it: a derived session is refused where its login is.
+    pub(super) fn status(&self) -> Status {
+        let (own, parent) = self.read(|state| (state.status(), state.parent().map(|parent| parent.session.clone())));
+        match parent {
+            Some(parent) if own != Status::LoggedOut && parent.status() == Status::Refused => Status::Refused,
+            _ => own,
+        }
     }
 
     /// Ends this login, which another process has ended or replaced: nothing is revoked.

@@ -70,6 +70,7 @@ async fn rungs(
                     let _ = with_login(session, order, Login::reached);
                     return Ok(Brought::Tokens(tokens));
                 }
+                Err(error) if order.is_wish_refused(&error) => return Err(error),
                 Err(error) => {
                     if let Some(record) = second_look(session, order, visit, &error).await {
                         return Ok(Brought::Found(record));
@@ -152,6 +153,12 @@ async fn fetch(
         Ok((login.grant.clone(), own))
     })??;
     let answer = in_time(limit, grant.fetch(context(session, order, own))).await;
+    if let Err(error) = &answer
+        && order.is_wish_refused(error)
+    {
+        let _ = with_login(session, order, |login| login.rare_mut().refusals.take_back());
+        return answer.map(Brought::Tokens);
+    }
     let mut answer = answer.map_err(|error| error.of_session(id));
     if let Err(error) = &answer
         && let Some(record) = second_look(session, order, visit, error).await
@@ -184,7 +191,9 @@ async fn fetch(
         events::credentials_refused(order.session, error);
         metrics::credentials_refused();
     }
-    answer.map(Brought::Tokens)
+    // A refresh token that was asked for with a wish may be good for that alone: it is not the login's.
+    let is_own = order.wish.is_none() || order.spent.is_some();
+    answer.map(|tokens| Brought::Tokens(if is_own { tokens } else { tokens.split_refresh_token().0 }))
 }
 
 /// What a token request is told. Servers repeat tokens in their errors, also those that they were not sent.

@@ -24,6 +24,7 @@ use super::{
     state::{Brought, FOREVER, Flight, Login, Mutex, Order, Parting, Shelf, Waiters, logged_out, lost},
 };
 use crate::{
+    context::Wish,
     error::Error,
     events,
     grant::SharedGrant,
@@ -36,6 +37,7 @@ use crate::{
 pub(super) struct Launch {
     grant: SharedGrant,
     claims: Option<Box<str>>,
+    wish: Option<Arc<Wish>>,
     landing: Guard,
     limit: Instant,
     reason: &'static str,
@@ -68,7 +70,7 @@ struct Guard {
 pub(super) fn prepare(
     session: &Arc<Inner>,
     login: &Login,
-    claims: Option<&str>,
+    (claims, wish): (Option<&str>, Option<&Arc<Wish>>),
     shelf: Option<Arc<Shelf>>,
     kind: Kind,
     reason: &'static str,
@@ -79,6 +81,7 @@ pub(super) fn prepare(
         limit,
         waiters: Waiters::default(),
         claims: claims.map(Into::into),
+        wish: wish.cloned(),
         ahead: kind == Kind::Ahead,
         looks: kind == Kind::Look,
         counted: kind == Kind::Counted,
@@ -92,13 +95,13 @@ pub(super) fn prepare(
         waiters: flight.waiters.clone(),
         parting: flight.parting.clone(),
     };
-    let (grant, claims) = (login.grant.clone(), flight.claims.clone());
-    (flight, Launch { grant, claims, landing, limit, reason, shelf, looks: kind == Kind::Look })
+    let (grant, claims, wish) = (login.grant.clone(), flight.claims.clone(), flight.wish.clone());
+    (flight, Launch { grant, claims, wish, landing, limit, reason, shelf, looks: kind == Kind::Look })
 }
 
 impl Launch {
     pub(super) fn start(self, runtime: &Handle) {
-        let Self { grant, claims, landing, limit, reason, shelf, looks } = self;
+        let Self { grant, claims, wish, landing, limit, reason, shelf, looks } = self;
         let Some(session) = landing.session.upgrade() else { return };
         let name = landing.name;
         let span = events::renewal(name, reason, grant.credential());
@@ -111,7 +114,12 @@ impl Launch {
             found: Generation::NONE,
             spent: None,
             claims,
-            capabilities: session.settings.capabilities.clone(),
+            wish,
+            // A derived session's claims go to its parent, which adds them there.
+            capabilities: match session.parent() {
+                Some(_) => Arc::default(),
+                None => session.settings.capabilities.clone(),
+            },
             endpoint,
             waiters: landing.waiters.clone(),
             shelf,
@@ -119,8 +127,8 @@ impl Launch {
             parting: landing.parting.clone(),
         };
         let task = session.track();
-        // One that only looks into the store renews nothing.
-        let renewal = (!looks).then(|| metrics::Renewal::started(reason));
+        // One that only looks into the store renews nothing, and a derived session's renewal is its own.
+        let renewal = (!looks && order.wish.is_none()).then(|| metrics::Renewal::started(reason));
         drop(session);
         // Detached: invariant 3. Nobody's cancellation reaches it.
         runtime.spawn(
@@ -167,6 +175,8 @@ impl Guard {
                     landing
                 });
                 match &landing {
+                    // The derived session tells of it.
+                    _ if order.wish.is_some() => {}
                     Ok(generation) if found => events::token_adopted(self.name, *generation),
                     Ok(generation) => events::token_acquired(self.name, reason, *generation, lifetime),
                     Err(_) if order.looks => {}

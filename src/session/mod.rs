@@ -12,6 +12,7 @@
 
 mod ask;
 mod builder;
+mod derived;
 mod feed;
 mod holding;
 mod inner;
@@ -52,7 +53,7 @@ pub use self::{
 };
 use self::{
     inner::Inner,
-    state::{Login, Settings, State},
+    state::{Login, Settings},
 };
 use crate::{
     events,
@@ -131,7 +132,7 @@ impl Session {
     ///
     /// With a [store](SessionBuilder::store), this login takes the place of what stands there as soon as it has tokens.
     pub fn login(&self, grant: impl Grant) {
-        self.begin(grant, true, None);
+        self.head().begin(grant, true, None);
     }
 
     /// `fresh`: what stands in the store is not for this login.
@@ -158,7 +159,7 @@ impl Session {
     /// The status at this moment. [`Status`] says when to send the user to the login page.
     pub fn status(&self) -> Status {
         // Not what was told last: that comes a moment after the change itself, and a caller may have seen the change.
-        self.inner.read(State::status)
+        self.inner.status()
     }
 
     /// The status and its changes, for a user interface.
@@ -188,7 +189,12 @@ impl Session {
 
     /// Until no renewal and no revocation is under way.
     pub(crate) async fn idle(&self) {
-        self.inner.idle().await;
+        let head = self.head();
+        // These wait for flights of their parent's.
+        for child in head.inner.children() {
+            child.idle().await;
+        }
+        head.inner.idle().await;
     }
 
     pub(crate) fn id(&self) -> SessionId {

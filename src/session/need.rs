@@ -1,14 +1,19 @@
 //! Why a caller comes to a session, and what the caller is told.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use super::{
-    state::{Held, Route, Settings},
+    state::{Login, Route, Settings},
     waiting::Waiting,
 };
-use crate::{error::Error, identity::Generation, origin::Origin};
+use crate::{
+    context::Wish,
+    error::Error,
+    identity::{Generation, SessionId},
+    origin::Origin,
+};
 
 /// How long a request that can't be replayed waits for a fresh token while the present one is still good.
 const FRESH_TOKEN_TIME: Duration = Duration::from_secs(2);
@@ -26,6 +31,8 @@ pub(crate) enum Need<'a> {
     Renewal { since: Generation },
     /// A request that was sent with this generation was rejected.
     Rejected { generation: Generation, from: Option<(&'a Origin, Route)>, claims: Option<&'a str> },
+    /// A derived session wants a token of its own from its parent.
+    Wish { wish: &'a Arc<Wish>, by: SessionId, claims: Option<&'a str> },
 }
 
 /// What the caller is told.
@@ -45,6 +52,8 @@ impl<'a> Need<'a> {
     /// How long a call waits in all.
     pub(super) fn longest_wait(self, settings: &Settings) -> Duration {
         match self {
+            // The derived session's own flight ends before.
+            Self::Wish { .. } => settings.flight_limit,
             Self::FreshToken => settings.longest_wait().min(FRESH_TOKEN_TIME),
             _ => settings.longest_wait(),
         }
@@ -53,22 +62,34 @@ impl<'a> Need<'a> {
     /// How long of that it waits for a pause to end.
     pub(super) fn pause_wait(self, settings: &Settings) -> Duration {
         match self {
-            // There is a token to go on with.
-            Self::FreshToken => Duration::ZERO,
+            // There is a token to go on with; or the derived session pauses by itself.
+            Self::FreshToken | Self::Wish { .. } => Duration::ZERO,
             _ => settings.pause_wait,
         }
     }
 
     pub(super) fn claims(self) -> Option<&'a str> {
         match self {
-            Self::Rejected { claims, .. } => claims,
+            Self::Rejected { claims, .. } | Self::Wish { claims, .. } => claims,
             _ => None,
         }
     }
 
-    /// Whether the token that is held is what the caller needs. `busy` says that a flight is under way because that
-    /// token failed somebody.
-    pub(super) fn is_met_by(self, held: &Held, held_claims: Option<&str>, now: Instant, busy: bool) -> bool {
+    pub(super) fn wish(self) -> Option<&'a Arc<Wish>> {
+        match self {
+            Self::Wish { wish, .. } => Some(wish),
+            _ => None,
+        }
+    }
+
+    /// Whether the login has what the caller needs.
+    pub(super) fn is_met_by(self, login: &Login, now: Instant) -> bool {
+        if let Self::Wish { wish, by, claims } = self {
+            return login.has_for(wish, by, claims, now);
+        }
+        let Some(held) = &login.held else { return false };
+        // A flight is under way because the token that is held failed somebody.
+        let busy = login.flight().is_some_and(|flight| !flight.ahead && flight.wish.is_none());
         match self {
             Self::Token => held.is_fresh(now),
             Self::FreshToken | Self::Ahead => !held.is_due(now),
@@ -77,8 +98,9 @@ impl<'a> Need<'a> {
                 held.generation != generation
                     && held.may_work(now)
                     && !busy
-                    && (claims.is_none() || held_claims == claims)
+                    && (claims.is_none() || login.rare().claims.as_deref() == claims)
             }
+            Self::Wish { .. } => false,
         }
     }
 
@@ -88,6 +110,7 @@ impl<'a> Need<'a> {
             Self::FreshToken | Self::Ahead => "ahead of time",
             Self::Renewal { .. } => "asked for",
             Self::Rejected { .. } => "rejected",
+            Self::Wish { .. } => "derived session",
         }
     }
 }

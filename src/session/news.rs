@@ -9,7 +9,7 @@ use super::{
     Session,
     inner::Inner,
     refresh_ahead,
-    state::{Found, Shelf},
+    state::{Found, NEWS, Shelf, State},
 };
 use crate::{
     clock, events,
@@ -21,6 +21,11 @@ impl Session {
     /// Starts a look if one is due. Nobody waits for it.
     #[cold]
     pub(super) fn look_for_news(&self, now: Instant) {
+        if self.is_derived() {
+            let set = |state: &mut State| state.login.as_mut().map(|login| login.rare_mut().look_at = Some(now + NEWS));
+            self.inner.change(set);
+            return self.head().look_for_news(now);
+        }
         let Ok(runtime) = self.inner.runtime() else { return };
         let due = self.inner.change(|state| {
             let shelf = state.shelf().cloned()?;

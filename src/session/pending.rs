@@ -59,9 +59,10 @@ async fn save(session: &Weak<Inner>, name: SessionName, (epoch, version): (Gener
         match saved {
             Saved::Overtaken(newer) if newer.version != version => {
                 if newer.is_logged_out()
-                    && let Ok(Some(tokens)) = record.token_set(crate::clock::date())
+                    && let Some(endpoint) = pending.endpoint.filter(|endpoint| endpoint.revokes())
                 {
-                    revoke(name, pending.endpoint.as_ref(), &tokens).await;
+                    let (refresh, access) = (record.refresh_token(), record.access_tokens());
+                    let _ = revocation::revoke_all(name, &endpoint, refresh, access).await;
                 }
                 if let Some(inner) = session.upgrade() {
                     inner.take_in(shelf, epoch, &newer);
@@ -87,6 +88,6 @@ async fn save(session: &Weak<Inner>, name: SessionName, (epoch, version): (Gener
 /// Tokens of a login that was ended before they came.
 pub(super) async fn revoke(name: SessionName, endpoint: Option<&TokenEndpoint>, tokens: &TokenSet) {
     if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.revokes()) {
-        let _ = revocation::revoke_all(name, endpoint, tokens.refresh_token(), Some(tokens.access_token())).await;
+        let _ = revocation::revoke_all(name, endpoint, tokens.refresh_token(), [tokens.access_token()]).await;
     }
 }

@@ -41,12 +41,13 @@ impl Session {
     /// # Ok(()) }
     /// ```
     pub fn record(&self) -> Option<Record> {
+        let head = self.head();
         let now = Instant::now();
         crate::clock::look(now);
-        self.inner.read(|state| {
+        head.inner.read(|state| {
             let login = state.login.as_ref()?;
             let record = login.record(now);
-            (record.access_token().is_some() || record.refresh_token().is_some()).then_some(record)
+            (!record.is_empty()).then_some(record)
         })
     }
 
@@ -62,6 +63,10 @@ impl Session {
     /// # Cancel safety
     /// What was begun may be saved or not. Nothing else is lost.
     pub async fn save(&self) -> Result<(), Error> {
+        self.head().save_own().await
+    }
+
+    async fn save_own(&self) -> Result<(), Error> {
         let name = self.inner.name();
         for _ in 0..ROUNDS {
             // A renewal that is under way saves what it brings.
@@ -90,7 +95,7 @@ impl Session {
                 let stands_there = found.as_ref().map(Record::version).filter(|_| !known.unsaved);
                 let is_there = stands_there.is_some() && stands_there == known.version();
                 let (seen, record) = (known.seen(), login.record(now));
-                let is_empty = record.access_token().is_none() && record.refresh_token().is_none();
+                let is_empty = record.is_empty();
                 Ok::<_, Error>((!is_there && !is_empty).then_some((record, seen)))
             })?;
             let Some((record, seen)) = to_save else {

@@ -65,7 +65,8 @@ impl Session {
     pub(crate) fn keep_in(&self, mut shelf: Shelf) {
         let now = Instant::now();
         self.inner.change(|state| {
-            if state.shelf().is_some() {
+            // A derived one is saved with its login.
+            if state.shelf().is_some() || state.parent().is_some() {
                 return;
             }
             shelf.owner = state.aside().owner.take();
@@ -77,6 +78,9 @@ impl Session {
             }
             state.aside().shelf = Some(Arc::new(shelf));
         });
+        for child in self.inner.children() {
+            child.change(|state| state.login.as_mut().map(|login| login.rare_mut().look_at = Some(now)));
+        }
     }
 
     /// Saves what the session holds; where that fails, it is tried again in the background.
@@ -88,8 +92,7 @@ impl Session {
         let waiting = self.inner.read(|state| {
             let login = state.login.as_ref().filter(|login| login.known().is_some_and(|known| known.unsaved))?;
             let record = login.record(now);
-            let holds = record.access_token().is_some() || record.refresh_token().is_some();
-            let shelf = state.shelf().cloned().filter(|_| holds)?;
+            let shelf = state.shelf().cloned().filter(|_| !record.is_empty())?;
             Some((
                 shelf,
                 login.epoch,

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinHandle;
 
 use super::{
@@ -77,12 +77,13 @@ impl Session {
 
     /// Forgets everything, and revokes nothing: for a token that others use as well.
     pub fn forget(&self) {
-        self.forget_with(None);
+        self.head().forget_with(None);
     }
 
     /// Logs out; `errand` is held until nothing is left to do for it.
     pub(crate) fn start_logout(&self, errand: Option<Errand>) -> Logout {
-        self.start(self.end(errand))
+        let head = self.head();
+        head.start(head.end(errand))
     }
 
     /// Ends a login that is too old: its record goes as well, and nothing is revoked.
@@ -101,16 +102,19 @@ impl Session {
 
     /// Forgets everything at once, and tells what there is to revoke.
     pub(crate) fn end(&self, errand: Option<Errand>) -> Option<Revocation> {
-        self.end_with(Parting { revoke: true, errand })
+        self.head().end_with(Parting { revoke: true, errand })
     }
 
     fn end_with(&self, parting: Parting) -> Option<Revocation> {
         let errand = parting.errand.clone();
+        let children = self.inner.children();
+        let held = children.iter().filter_map(|child| child.read(|state| state.login.as_ref()?.token_set()));
+        let held: Vec<_> = held.map(|tokens| tokens.access_token().clone()).collect();
         let login = self.leave(parting)?;
         let removal = self.inner.read(|state| state.shelf().cloned()).and_then(|shelf| Removal::new(shelf, &login));
-        let (endpoint, tokens) = login.revocable();
-        let is_something =
-            removal.is_some() || (endpoint.is_some() && (tokens.refresh.is_some() || tokens.access.is_some()));
+        let (endpoint, mut tokens) = login.revocable();
+        tokens.also(held);
+        let is_something = removal.is_some() || (endpoint.is_some() && !tokens.is_empty());
         is_something.then(|| {
             let (session, task) = (self.inner.name(), self.inner.track());
             Revocation { session, task, errand, removal, endpoint, tokens }
@@ -148,6 +152,7 @@ impl Revocation {
                 Ok(Some(record)) => {
                     tokens.refresh = record.refresh_token().cloned().or(tokens.refresh);
                     tokens.access = record.access_token().cloned().or(tokens.access);
+                    tokens.also(record.access_tokens().cloned());
                 }
                 Ok(None) => {}
                 Err(error) => {
@@ -157,14 +162,15 @@ impl Revocation {
                         let _until_then = (task, errand);
                         let found = removal.go_on(session).await;
                         if let (Some(found), Some(endpoint)) = (found, endpoint) {
-                            let _ = revoke_all(session, &endpoint, found.refresh_token(), found.access_token()).await;
+                            let _ = revoke_all(session, &endpoint, found.refresh_token(), found.access_tokens()).await;
                         }
                     });
                 }
             }
         }
         let Some(endpoint) = endpoint else { return removed };
-        let revoked = revoke_all(session, &endpoint, tokens.refresh.as_ref(), tokens.access.as_ref()).await;
+        let access = tokens.access.iter().chain(&tokens.derived);
+        let revoked = revoke_all(session, &endpoint, tokens.refresh.as_ref(), access).await;
         removed.and(revoked)
     }
 
@@ -192,26 +198,29 @@ pub(super) async fn revoke_late(session: &Weak<Inner>, name: SessionName, endpoi
     }
     let is_held_again = session.upgrade().is_some_and(|session| {
         session.read(|state| {
-            let held = state.login.as_ref().and_then(|login| login.held.as_ref());
-            held.is_some_and(|held| tokens.is_carried_by(&held.header))
+            let Some(login) = &state.login else { return false };
+            let is_granted = login.granted().iter().any(|granted| granted.tokens.same_access_token(tokens));
+            is_granted || login.held.as_ref().is_some_and(|held| tokens.is_carried_by(&held.header))
         })
     });
     if !is_held_again {
-        let _ = revoke_all(name, endpoint, tokens.refresh_token(), Some(tokens.access_token())).await;
+        let _ = revoke_all(name, endpoint, tokens.refresh_token(), [tokens.access_token()]).await;
     }
 }
 
 /// Revokes what there is, and tells of it.
-pub(super) async fn revoke_all(
+pub(super) async fn revoke_all<'a>(
     session: SessionName,
     endpoint: &TokenEndpoint,
     refresh: Option<&SecretString>,
-    access: Option<&SecretString>,
+    access: impl IntoIterator<Item = &'a SecretString>,
 ) -> Result<(), Error> {
-    if refresh.is_none() && access.is_none() {
+    let refresh = refresh.into_iter().map(|token| (token, TokenKind::Refresh));
+    let tokens: Vec<_> = refresh.chain(access.into_iter().map(|token| (token, TokenKind::Access))).collect();
+    if tokens.is_empty() {
         return Ok(());
     }
-    let result = revoke(endpoint, refresh, access).await;
+    let result = revoke(endpoint, &tokens).await;
     // Discovered metadata may have no address for it: then nothing was revoked, and nothing failed.
     if endpoint.revokes() || result.is_err() {
         events::revoked(session, &result);
@@ -219,17 +228,11 @@ pub(super) async fn revoke_all(
     result
 }
 
-/// Both are attempted; the first failure that counts is reported.
-async fn revoke(
-    endpoint: &TokenEndpoint,
-    refresh: Option<&SecretString>,
-    access: Option<&SecretString>,
-) -> Result<(), Error> {
-    let mut results = Vec::with_capacity(2);
-    for (token, kind) in [(refresh, TokenKind::Refresh), (access, TokenKind::Access)] {
-        if let Some(token) = token {
-            results.push((kind, endpoint.revoke(token, kind).await));
-        }
+/// All are attempted; the first failure that counts is reported.
+async fn revoke(endpoint: &TokenEndpoint, tokens: &[(&SecretString, TokenKind)]) -> Result<(), Error> {
+    let mut results = Vec::with_capacity(tokens.len());
+    for (token, kind) in tokens {
+        results.push((*kind, endpoint.revoke(token, *kind).await));
     }
     let any = results.iter().any(|(_, result)| result.is_ok());
     let refresh = results.iter().any(|(kind, result)| *kind == TokenKind::Refresh && result.is_ok());
@@ -246,13 +249,32 @@ async fn revoke(
 struct Revocable {
     refresh: Option<SecretString>,
     access: Option<SecretString>,
+    /// Those of derived sessions.
+    derived: Vec<SecretString>,
+}
+
+impl Revocable {
+    fn is_empty(&self) -> bool {
+        self.refresh.is_none() && self.access.is_none() && self.derived.is_empty()
+    }
+
+    /// These access tokens as well, each once.
+    fn also(&mut self, tokens: impl IntoIterator<Item = SecretString>) {
+        for token in tokens {
+            let mut known = self.access.iter().chain(&self.derived);
+            if !known.any(|known| known.expose_secret() == token.expose_secret()) {
+                self.derived.push(token);
+            }
+        }
+    }
 }
 
 impl Login {
     fn revocable(&self) -> (Option<TokenEndpoint>, Revocable) {
         let endpoint = self.grant.endpoint().filter(|endpoint| endpoint.revokes());
         let access = self.token_set().map(|tokens| tokens.access_token().clone());
-        (endpoint.cloned(), Revocable { refresh: self.refresh_token.clone(), access })
+        let derived = self.granted().iter().map(|granted| granted.tokens.access_token().clone()).collect();
+        (endpoint.cloned(), Revocable { refresh: self.refresh_token.clone(), access, derived })
     }
 }
 

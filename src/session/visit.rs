@@ -200,7 +200,11 @@ impl Visit {
         if let Ok(left) = with_login(session, order, |login| login.refresh_token.clone()) {
             self.record.refresh_token = left;
         }
-        let mut record = self.record.clone().with_tokens(tokens.clone(), wall);
+        let record = self.record.clone();
+        let mut record = match &order.wish {
+            Some(wish) => record.granting(wish, &tokens, wall),
+            None => record.with_tokens(tokens.clone(), wall),
+        };
         record.version = if self.fresh { record.version } else { record.version.next() };
         record.spending = None;
         record.trials = Trials { worked: record.trials.worked || order.spent.is_none(), ..Trials::default() };

@@ -4,10 +4,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::{oneshot, watch};
 
-use super::{
-    inner::Inner,
-    state::{State, Status},
-};
+use super::{inner::Inner, state::Status};
 
 /// One task that a session has set free.
 pub(super) struct Task {
@@ -16,10 +13,12 @@ pub(super) struct Task {
 
 impl Inner {
     pub(super) fn subscribe(&self) -> watch::Receiver<Status> {
-        self.change(|state| {
-            let status = state.status();
-            state.aside().status.get_or_insert_with(|| watch::Sender::new(status)).subscribe()
-        })
+        let status = self.status();
+        let subscribed =
+            self.change(|state| state.aside().status.get_or_insert_with(|| watch::Sender::new(status)).subscribe());
+        // It may have changed in between.
+        self.tell_status();
+        subscribed
     }
 
     /// Without the lock: whoever looks at the status holds the channel's own, and may use the session meanwhile. Each
@@ -27,7 +26,7 @@ impl Inner {
     pub(super) fn tell_status(&self) {
         let Some(subscribers) = self.subscribers() else { return };
         subscribers.send_if_modified(|known| {
-            let status = self.read(State::status);
+            let status = self.status();
             std::mem::replace(known, status) != status
         });
     }

@@ -7,6 +7,8 @@
 //! 3. Eviction is not logout: it is this process that lets go.
 
 mod builder;
+mod choose;
+mod derived;
 mod eviction;
 mod login;
 mod logins;
@@ -24,11 +26,11 @@ use std::{any::type_name, fmt, future::Future, hash::Hash, sync::Arc, time::Dura
 
 use http::Extensions;
 
-pub(crate) use self::source::Choice;
+pub(crate) use self::choose::Choice;
 pub use self::{
     builder::SessionsBuilder, eviction::Eviction, logout::LogoutAll, settings::WithoutKey, source::SessionSource,
 };
-use self::{settings::Settings, shared::Shared, source::Choose};
+use self::{choose::Choose, settings::Settings, shared::Shared};
 use crate::{
     error::{Error, ErrorKind},
     session::{Logout, Session, Status},
@@ -143,6 +145,28 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
     /// the session.
     pub fn get(&self, key: &K) -> Option<Session> {
         self.shared.find(key)
+    }
+
+    /// Whose session a request gets, as with these sessions themselves, but with a token for this resource: for the layer of one API
+    /// of several that a login is good for. [`SessionSource::for_scope`] adds a scope.
+    ///
+    /// ```
+    /// use tower_reauth::{Origins, ReauthLayer, Sessions};
+    ///
+    /// # fn main() -> Result<(), tower_reauth::Error> {
+    /// # type LoginKey = u128;
+    /// let sessions = Sessions::<LoginKey>::new();
+    /// let api = |address: &str| Ok::<_, tower_reauth::Error>(ReauthLayer::new(sessions.for_resource(address), Origins::only(address)?));
+    /// let (orders, bills) = (api("https://orders.example")?, api("https://bills.example")?);
+    /// # Ok(()) }
+    /// ```
+    pub fn for_resource(&self, resource: impl Into<Box<str>>) -> SessionSource {
+        SessionSource::from(self).for_resource(resource)
+    }
+
+    /// As [`for_resource`](Sessions::for_resource), for a scope.
+    pub fn for_scope(&self, scope: impl Into<Box<str>>) -> SessionSource {
+        SessionSource::from(self).for_scope(scope)
     }
 
     /// The session of a key. If there is none, in the [store](SessionsBuilder::store) neither, `login` makes one. Concurrent callers for one key share one login and its

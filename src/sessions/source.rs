@@ -4,7 +4,11 @@ use std::{fmt, sync::Arc};
 
 use http::Extensions;
 
-use crate::{error::Error, identity::SessionId, session::Session};
+use super::{
+    choose::{Choice, Choose},
+    derived::Derived,
+};
+use crate::{context::Wish, error::Error, identity::SessionId, session::Session};
 
 /// Finds the session of a request. Made from a [`Session`], from [`Sessions`](crate::Sessions), or from a reference to either.
 #[derive(Clone)]
@@ -18,22 +22,35 @@ enum Source {
     Many(Arc<dyn Choose>),
 }
 
-/// Many sessions, whatever their keys.
-pub(crate) trait Choose: fmt::Debug + Send + Sync {
-    fn choose(&self, extensions: &Extensions) -> Result<Choice, Error>;
-}
-
-/// Whose a request is.
-pub(crate) enum Choice {
-    TheOne,
-    Among(Session),
-    /// Nobody's, and that is allowed.
-    Nobody,
-}
-
 impl SessionSource {
     pub(super) fn many(sessions: impl Choose + 'static) -> Self {
         Self { source: Source::Many(Arc::new(sessions)) }
+    }
+
+    /// As [`Session::for_resource`] for each session: a layer of one of several APIs sends a token for this resource, whoever's
+    /// request it is.
+    ///
+    /// Of many sessions, the derived ones are held as long as this source is, and as their logins last. So they have what an API
+    /// learns of their tokens: renewals that are damped, and cool-downs.
+    #[must_use]
+    pub fn for_resource(self, resource: impl Into<Box<str>>) -> Self {
+        self.derive(|wish| wish.resource = Some(resource.into()))
+    }
+
+    /// As [`Session::for_scope`] for each session.
+    #[must_use]
+    pub fn for_scope(self, scope: impl Into<Box<str>>) -> Self {
+        self.derive(|wish| wish.scope = Some(scope.into()))
+    }
+
+    fn derive(self, change: impl FnOnce(&mut Wish)) -> Self {
+        let sessions = match self.source {
+            Source::One(session) => return session.derive(change).into(),
+            Source::Many(sessions) => sessions,
+        };
+        let (sessions, mut wish) = sessions.wish().unwrap_or((sessions, Wish::default()));
+        change(&mut wish);
+        Self::many(Derived::new(sessions, wish))
     }
 
     /// Whose request this is, by its extensions.
@@ -44,11 +61,11 @@ impl SessionSource {
         }
     }
 
-    /// Whether the session that was chosen has this number.
+    /// Whether the session that was chosen waits for the token requests of the one of this number: it is the same, or its parent.
     pub(crate) fn is(&self, choice: &Choice, id: SessionId) -> bool {
         match choice {
-            Choice::TheOne => self.the_one().is_some_and(|session| session.id() == id),
-            Choice::Among(session) => session.id() == id,
+            Choice::TheOne => self.the_one().is_some_and(|session| session.waits_for(id)),
+            Choice::Among(session) => session.waits_for(id),
             Choice::Nobody => false,
         }
     }

@@ -55,7 +55,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
         events::evicted(session.name(), cause);
         let is_over = cause == Eviction::Lifetime;
         // What stands in a store as well may be in use elsewhere, until its lifetime is over.
-        if self.settings.revoke_evicted && (is_over || self.settings.stored.is_none()) {
+        if session.is_derived() {
+            // It is no login of its own, and is not the one to end it.
+        } else if self.settings.revoke_evicted && (is_over || self.settings.stored.is_none()) {
             // Carried through by itself; whether the server was told is said in an event.
             drop(session.start_logout(Some(errand)));
         } else if is_over {

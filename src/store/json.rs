@@ -23,7 +23,7 @@ use super::{
     trials::{Refused, Trials},
     version::Version,
 };
-use crate::{error::Error, token::Details};
+use crate::{context::Wish, error::Error, token::Details};
 
 pub(super) const FORMAT: u64 = 1;
 
@@ -43,7 +43,7 @@ impl Record {
     /// | `owner`, `named` | whose it is: a salt and a hash, as base64url; whether the application gave the owner a name |
     /// | `created`, `used` | when the login began, and was used last |
     /// | `logged_out` | `true` where only the mark of a logout is left |
-    /// | `access_tokens` | a list of `{"token", "issued_at", "expires_at"}`; at present of one |
+    /// | `access_tokens` | a list of `{"token", "issued_at", "expires_at", "resource", "scope"}`; the session's own has neither of the last two, which say what a [derived](crate::Session::for_resource) session wanted |
     /// | `refresh_token`, `scope` | as in the token response |
     /// | `extra` | the other members of the token response, such as `id_token` |
     /// | `spending` | `{"by", "since", "until"}` while a token request is under way |
@@ -99,8 +99,10 @@ pub(super) fn damaged(what: &str) -> Error {
 fn json(record: &Record) -> Zeroizing<Vec<u8>> {
     // Large enough for any escapes, so that no copy is left behind by a buffer that grew.
     let secrets = record.details.extras().map(|(name, value)| 1 + name.len() + value.expose_secret().len());
-    let secrets =
-        secrets.chain(record.access_token().into_iter().chain(record.refresh_token()).map(length)).sum::<usize>();
+    let secrets = secrets.chain(record.access_tokens().chain(record.refresh_token()).map(length)).sum::<usize>();
+    let wished =
+        |wish: &Wish| 128 + [&wish.resource, &wish.scope].into_iter().flatten().map(|text| text.len()).sum::<usize>();
+    let secrets = secrets + record.granted.iter().map(|(wish, _)| wished(wish)).sum::<usize>();
     let code = record.trials.refused.as_ref().and_then(|refused| refused.code.as_deref());
     let texts = secrets + record.scope().map_or(0, str::len) + code.map_or(0, str::len);
     let room = 1024 + texts * 6 + record.trials.sends.len() * 24;
@@ -124,7 +126,7 @@ fn record(members: &Members<'_>) -> Result<Record, &'static str> {
     if record.logged_out {
         return Ok(record);
     }
-    record.access = access(members)?;
+    read_access_tokens(&mut record, members)?;
     record.refresh_token = secret(members, "refresh_token")?;
     record.details = Details::new(read(members, "scope")?, extra(members)?);
     record.spending = nested(members, "spending")?.map(|members| spending(&members)).transpose()?;
@@ -142,12 +144,24 @@ fn owner(members: &Members<'_>) -> Result<Option<Owner>, &'static str> {
     Ok(Some(Owner { salt, hash, named: read(members, "named")?.unwrap_or_default() }))
 }
 
-fn access(members: &Members<'_>) -> Result<Option<Access>, &'static str> {
-    let Some(list) = read::<Vec<Members<'_>>>(members, "access_tokens")? else { return Ok(None) };
-    let Some(access) = list.first() else { return Ok(None) };
-    let token = secret(access, "token")?.ok_or("access_tokens")?;
-    let issued_at = time(access, "issued_at")?.unwrap_or(UNIX_EPOCH);
-    Ok(Some(Access { token, issued_at, expires_at: time(access, "expires_at")? }))
+/// The session's own token, and those of derived sessions.
+fn read_access_tokens(record: &mut Record, members: &Members<'_>) -> Result<(), &'static str> {
+    for members in read::<Vec<Members<'_>>>(members, "access_tokens")?.unwrap_or_default() {
+        let wish = Wish { resource: read(&members, "resource")?, scope: read(&members, "scope")? };
+        let access = access(&members)?;
+        if wish == Wish::default() {
+            record.access.get_or_insert(access);
+        } else {
+            record.granted.push((wish, access));
+        }
+    }
+    Ok(())
+}
+
+fn access(members: &Members<'_>) -> Result<Access, &'static str> {
+    let token = secret(members, "token")?.ok_or("access_tokens")?;
+    let issued_at = time(members, "issued_at")?.unwrap_or(UNIX_EPOCH);
+    Ok(Access { token, issued_at, expires_at: time(members, "expires_at")? })
 }
 
 fn extra(members: &Members<'_>) -> Result<BTreeMap<Box<str>, SecretString>, &'static str> {
@@ -207,7 +221,7 @@ fn time_of(seconds: f64) -> Option<SystemTime> {
 /// The name of a member of the format; those inside `extra` are somebody else's.
 fn known(name: &str) -> &'static str {
     const NAMES: &str = "format epoch number random owner named created used logged_out access_tokens token issued_at expires_at refresh_token \
-        scope extra spending by since until trials worked sends refused at code";
+        resource scope extra spending by since until trials worked sends refused at code";
     NAMES.split(' ').find(|known| *known == name).unwrap_or("extra")
 }
 
@@ -236,8 +250,11 @@ impl Serialize for Json<'_> {
             map.serialize_entry("logged_out", &true)?;
             return map.end();
         }
-        if let Some(access) = &record.access {
-            map.serialize_entry("access_tokens", std::slice::from_ref(access))?;
+        let own = record.access.iter().map(|access| AccessToken(None, access));
+        let granted = record.granted.iter().map(|(wish, access)| AccessToken(Some(wish), access));
+        let access_tokens: Vec<_> = own.chain(granted).collect();
+        if !access_tokens.is_empty() {
+            map.serialize_entry("access_tokens", &access_tokens)?;
         }
         if let Some(refresh_token) = &record.refresh_token {
             map.serialize_entry("refresh_token", refresh_token.expose_secret())?;
@@ -266,13 +283,22 @@ impl Serialize for Extra<'_> {
     }
 }
 
-impl Serialize for Access {
+struct AccessToken<'a>(Option<&'a Wish>, &'a Access);
+
+impl Serialize for AccessToken<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(wish, access) = self;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("token", self.token.expose_secret())?;
-        map.serialize_entry("issued_at", &seconds(self.issued_at))?;
-        if let Some(end) = self.expires_at {
+        map.serialize_entry("token", access.token.expose_secret())?;
+        map.serialize_entry("issued_at", &seconds(access.issued_at))?;
+        if let Some(end) = access.expires_at {
             map.serialize_entry("expires_at", &seconds(end))?;
+        }
+        let wish = wish.map(|wish| [("resource", &wish.resource), ("scope", &wish.scope)]);
+        for (name, value) in wish.into_iter().flatten() {
+            if let Some(value) = value {
+                map.serialize_entry(name, value)?;
+            }
         }
         map.end()
     }

@@ -27,7 +27,7 @@ pub(crate) use self::record::Access;
 pub(crate) use self::{
     boxed::SharedStore,
     owner::{Owner, OwnerFacts},
-    record::{Spending, milliseconds},
+    record::{MOST_TOKENS, Spending, milliseconds},
     trials::{REMEMBERED, Refused, Trials},
 };
 pub use self::{

@@ -10,12 +10,16 @@ use secrecy::SecretString;
 use super::{owner::Owner, trials::Trials, version::Version};
 use crate::{
     clock,
+    context::Wish,
     error::Error,
     token::{Details, TokenSet},
 };
 
 /// Before its end a token counts as expired; in the last tenth, if its life is short.
 const MARGIN: Duration = Duration::from_secs(10);
+
+/// So many tokens of derived sessions are kept for a login; the newest stay.
+pub(crate) const MOST_TOKENS: usize = 64;
 
 /// Clocks that work together differ by less.
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
@@ -52,6 +56,8 @@ pub struct Record {
     pub(crate) used: SystemTime,
     pub(crate) logged_out: bool,
     pub(crate) access: Option<Access>,
+    /// The access tokens of derived sessions, the newest last.
+    pub(crate) granted: Vec<(Wish, Access)>,
     pub(crate) refresh_token: Option<SecretString>,
     pub(crate) details: Details,
     pub(crate) spending: Option<Spending>,
@@ -95,6 +101,7 @@ impl Record {
             used: now,
             logged_out: false,
             access: None,
+            granted: Vec::new(),
             refresh_token: None,
             details: Details::default(),
             spending: None,
@@ -109,16 +116,35 @@ impl Record {
 
     /// With the tokens of an answer. Without a refresh token in it the old one stays good (RFC 6749 §6).
     pub(crate) fn with_tokens(mut self, tokens: TokenSet, now: SystemTime) -> Self {
-        let now = milliseconds(now);
-        let expires_at = tokens.expires_at().map(milliseconds);
-        let issued_at = expires_at.zip(tokens.lifetime()).and_then(|(end, lifetime)| end.checked_sub(lifetime));
-        let (token, issued_at) = (tokens.access_token().clone(), issued_at.unwrap_or(now));
-        self.access = Some(Access { token, issued_at, expires_at });
+        self.access = Some(Access::of(&tokens, now));
         let (refresh_token, details) = tokens.into_parts();
         self.refresh_token = refresh_token.or(self.refresh_token);
         self.details = details;
-        self.used = now;
+        self.used = milliseconds(now);
         self
+    }
+
+    /// With the tokens that a derived session asked for; the others stay, but for those that are over.
+    pub(crate) fn granting(mut self, wish: &Wish, tokens: &TokenSet, now: SystemTime) -> Self {
+        self.granted.retain(|(other, access)| other != wish && !access.is_expired(now));
+        if self.granted.len() >= MOST_TOKENS {
+            self.granted.remove(0);
+        }
+        self.granted.push((wish.clone(), Access::of(tokens, now)));
+        self.refresh_token = tokens.refresh_token().cloned().or(self.refresh_token);
+        self.used = milliseconds(now);
+        self
+    }
+
+    /// The tokens of derived sessions that are good for something.
+    pub(crate) fn granted_tokens(&self, now: SystemTime) -> impl Iterator<Item = (&Wish, TokenSet)> {
+        let good = self.granted.iter().filter(move |(_, access)| !access.is_stale(now));
+        good.filter_map(move |(wish, access)| Some((wish, access.token_set(now).ok()?)))
+    }
+
+    /// All access tokens, the session's own first.
+    pub(crate) fn access_tokens(&self) -> impl Iterator<Item = &SecretString> {
+        self.access.iter().chain(self.granted.iter().map(|(_, access)| access)).map(|access| &access.token)
     }
 
     /// With another end of the access token.
@@ -137,6 +163,11 @@ impl Record {
     /// When the access token ends, on the wall clock; `None` where that is not known.
     pub fn expires_at(&self) -> Option<SystemTime> {
         self.access.as_ref()?.expires_at
+    }
+
+    /// Whether it holds no token at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.access_tokens().next().is_none() && self.refresh_token.is_none()
     }
 
     /// The refresh token in force, if there is one.
@@ -191,35 +222,58 @@ impl Record {
         }
         let own = self.spending.map(|own| own.by);
         let foreign = current.spending.filter(|spending| Some(spending.by) != own && !spending.left(now).is_zero());
-        foreign.is_none() || self.logged_out || (self.version > current.version && self.access.is_some())
+        foreign.is_none()
+            || self.logged_out
+            || (self.version > current.version && self.access_tokens().next().is_some())
     }
 
     /// Whether the access token has come to its end, if the clocks agree.
     pub(crate) fn is_expired(&self, wall: SystemTime) -> bool {
-        self.expires_at().is_some_and(|end| end <= wall)
+        self.access.as_ref().is_some_and(|access| access.is_expired(wall))
     }
 
     /// Whether it counts as expired, as a session counts.
     pub(crate) fn is_stale(&self, wall: SystemTime) -> bool {
-        let Some(access) = &self.access else { return true };
-        access.expires_at.is_some_and(|end| {
-            let lifetime = end.duration_since(access.issued_at).unwrap_or_default();
-            end.checked_sub(MARGIN.min(lifetime / 10)).is_none_or(|stale| stale <= wall)
-        })
+        self.access.as_ref().is_none_or(|access| access.is_stale(wall))
     }
 
     /// The tokens as they were before they were kept; `None` without an access token. One that seems to have expired has no known
     /// lifetime any more.
     pub(crate) fn token_set(&self, wall: SystemTime) -> Result<Option<TokenSet>, Error> {
         let Some(access) = &self.access else { return Ok(None) };
-        let mut tokens = TokenSet::new(access.token.clone())?.with_details(self.details.clone());
-        if let Some(end) = access.expires_at.filter(|_| !self.is_expired(wall)) {
-            tokens = tokens.between(access.issued_at, end, wall);
-        }
+        let mut tokens = access.token_set(wall)?.with_details(self.details.clone());
         if let Some(refresh_token) = &self.refresh_token {
             tokens = tokens.with_refresh_token(refresh_token.clone());
         }
         Ok(Some(tokens))
+    }
+}
+
+impl Access {
+    fn of(tokens: &TokenSet, now: SystemTime) -> Self {
+        let expires_at = tokens.expires_at().map(milliseconds);
+        let issued_at = expires_at.zip(tokens.lifetime()).and_then(|(end, lifetime)| end.checked_sub(lifetime));
+        let issued_at = issued_at.unwrap_or_else(|| milliseconds(now));
+        Self { token: tokens.access_token().clone(), issued_at, expires_at }
+    }
+
+    fn is_expired(&self, wall: SystemTime) -> bool {
+        self.expires_at.is_some_and(|end| end <= wall)
+    }
+
+    fn is_stale(&self, wall: SystemTime) -> bool {
+        self.expires_at.is_some_and(|end| {
+            let lifetime = end.duration_since(self.issued_at).unwrap_or_default();
+            end.checked_sub(MARGIN.min(lifetime / 10)).is_none_or(|stale| stale <= wall)
+        })
+    }
+
+    fn token_set(&self, wall: SystemTime) -> Result<TokenSet, Error> {
+        let tokens = TokenSet::new(self.token.clone())?;
+        Ok(match self.expires_at.filter(|_| !self.is_expired(wall)) {
+            Some(end) => tokens.between(self.issued_at, end, wall),
+            None => tokens,
+        })
     }
 }
 
@@ -268,6 +322,7 @@ impl fmt::Debug for Record {
             .field("logged_out", &self.logged_out)
             .field("access_token", &self.access.as_ref().map(|_| "[redacted]"))
             .field("expires_at", &self.expires_at())
+            .field("granted", &self.granted.iter().map(|(wish, _)| wish).collect::<Vec<_>>())
             .field("refresh_token", &self.refresh_token.as_ref().map(|_| "[redacted]"))
             .field("scope", &self.scope())
             .field("extra", &self.details.names().collect::<Vec<_>>())

@@ -28,6 +28,8 @@ pub enum Regime {
     /// They live on, and after a refresh as well; a revocation ends one token: WSO2's rule for JWT tokens that it does not
     /// persist.
     Unpersisted,
+    /// They live on, and each refresh token is good for one use: one that comes again ends the whole login.
+    Rotating,
 }
 
 /// One request that the issuer has seen.
@@ -58,6 +60,9 @@ pub(super) struct Book {
 pub(super) struct Issued {
     pub(super) owner: String,
     pub(super) scope: String,
+    /// What its request asked for.
+    pub(super) resource: Option<String>,
+    pub(super) asked_scope: Option<String>,
     pub(super) access_token: String,
     pub(super) access_lives: bool,
     pub(super) expires_at: Option<Instant>,
@@ -110,6 +115,9 @@ impl Book {
                 .position(|issued| issued.refresh_lives && issued.refresh_token.as_deref() == sent && sent.is_some());
             let Some(index) = redeemed else {
                 self.spent_again += 1;
+                if self.regime == Regime::Rotating {
+                    self.end_login_of(sent);
+                }
                 return json(StatusCode::BAD_REQUEST, r#"{"error":"invalid_grant"}"#.to_owned());
             };
             (owner, scope) = (&self.issued[index].owner, Some(self.issued[index].scope.as_str()));
@@ -139,7 +147,7 @@ impl Book {
             tokens.refresh_token.unwrap_or(matches!(request.grant_type(), "password" | "refresh_token"));
         if let (Some(index), true) = (redeemed, with_refresh_token && self.regime != Regime::Unpersisted) {
             self.issued[index].refresh_lives = false;
-            self.issued[index].access_lives = false;
+            self.issued[index].access_lives &= self.regime == Regime::Rotating;
         }
         let access_token = tokens.access_token.clone().unwrap_or_else(|| format!("access-{owner}-{}", self.number));
         let refresh_token = with_refresh_token.then(|| format!("refresh-{owner}-{}", self.number));
@@ -152,8 +160,18 @@ impl Book {
             expires_at: tokens.lifetime.map(|seconds| now + Duration::from_secs(seconds)),
             refresh_lives: refresh_token.is_some(),
             refresh_token,
+            resource: request.parameter("resource").map(str::to_owned),
+            asked_scope: request.parameter("scope").map(str::to_owned),
         });
         response
+    }
+
+    fn end_login_of(&mut self, refresh_token: Option<&str>) {
+        let spent = self.issued.iter().find(|issued| issued.refresh_token.as_deref() == refresh_token);
+        let Some(owner) = spent.map(|issued| issued.owner.clone()) else { return };
+        for issued in self.issued.iter_mut().filter(|issued| issued.owner == owner) {
+            (issued.access_lives, issued.refresh_lives) = (false, false);
+        }
     }
 
     /// RFC 7009 §2.1: either token takes the other one with it, where it is known that they belong together.

@@ -100,6 +100,8 @@ impl Issuer {
             expires_at: None,
             refresh_token: Some(token.clone()),
             refresh_lives: true,
+            resource: None,
+            asked_scope: None,
         });
         token
     }
@@ -114,6 +116,8 @@ impl Issuer {
             expires_at: None,
             refresh_token: None,
             refresh_lives: false,
+            resource: None,
+            asked_scope: None,
         });
     }
 
@@ -149,6 +153,16 @@ impl Issuer {
     /// Whose access token this is, or was.
     pub fn owner_of(&self, token: &str) -> Option<String> {
         self.book().issued.iter().find(|issued| issued.access_token == token).map(|issued| issued.owner.clone())
+    }
+
+    /// The resource that this access token was asked for with.
+    pub fn resource_of(&self, token: &str) -> Option<String> {
+        self.book().issued.iter().find(|issued| issued.access_token == token)?.resource.clone()
+    }
+
+    /// The scope that this access token was asked for with.
+    pub fn scope_of(&self, token: &str) -> Option<String> {
+        self.book().issued.iter().find(|issued| issued.access_token == token)?.asked_scope.clone()
     }
 
     /// All access tokens that were ever issued, oldest first.

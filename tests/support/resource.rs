@@ -57,6 +57,7 @@ struct Book {
     seen: Vec<Seen>,
     rules: Vec<(String, Rule)>,
     gates: Vec<(String, Gate)>,
+    audiences: Vec<(String, String)>,
     rejection: Make,
     acceptance: Make,
 }
@@ -77,6 +78,7 @@ impl Resource {
             seen: Vec::new(),
             rules: Vec::new(),
             gates: Vec::new(),
+            audiences: Vec::new(),
             rejection: Arc::new(|| {
                 Response::builder()
                     .status(StatusCode::UNAUTHORIZED)
@@ -136,6 +138,11 @@ impl Resource {
     /// Holds the requests to this place at the gate. They are written down when they come, and judged when they go on.
     pub fn hold(&self, place: &str, gate: &Gate) {
         self.book().gates.push((place.to_owned(), gate.clone()));
+    }
+
+    /// Takes at this place only tokens that were asked for with this resource.
+    pub fn only_for(&self, place: &str, resource: &str) {
+        self.book().audiences.push((place.to_owned(), resource.to_owned()));
     }
 
     /// Reads the token from another header than `Authorization`.
@@ -211,7 +218,10 @@ impl Resource {
         if let Some(gate) = gate {
             gate.pass().await;
         }
-        let lives = token.is_some_and(|token| self.shared.issuer.is_alive(&token));
+        let audience = find(&self.book().audiences, &head.uri);
+        let issuer = &self.shared.issuer;
+        let is_meant = |token: &str| audience.is_none() || issuer.resource_of(token) == audience;
+        let lives = token.is_some_and(|token| issuer.is_alive(&token) && is_meant(&token));
         let make = {
             let book = self.book();
             match find(&book.rules, &head.uri) {

@@ -1,10 +1,10 @@
-//! What few sessions have: subscribers of their status, somebody who waits for their tasks to end, a place in a store.
+//! What few sessions have: subscribers of their status, somebody who waits for their tasks to end, a place in a store, relatives.
 
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
 
-use super::{shelf::Shelf, status::Status};
+use super::{family::Family, shelf::Shelf, status::Status};
 
 /// Made when it is first needed: sessions are held by the million.
 #[derive(Default)]
@@ -14,4 +14,5 @@ pub(crate) struct Aside {
     pub(crate) owner: Option<Box<str>>,
     pub(crate) status: Option<watch::Sender<Status>>,
     pub(crate) idle: Vec<oneshot::Sender<()>>,
+    pub(crate) family: Option<Box<Family>>,
 }

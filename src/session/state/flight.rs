@@ -12,8 +12,9 @@ use super::{
     claims::with_capabilities, errand::Errand, shelf::Shelf, status::logged_out, sync::Mutex, waiters::Waiters,
 };
 use crate::{
-    context::GrantContext,
+    context::{GrantContext, Wish},
     endpoint::TokenEndpoint,
+    error::{Error, TokenVerdict},
     identity::{Generation, SessionName},
     store::Record,
     token::TokenSet,
@@ -30,6 +31,8 @@ pub(crate) struct Flight {
     pub(crate) limit: Instant,
     pub(crate) waiters: Waiters,
     pub(crate) claims: Option<Box<str>>,
+    /// What a derived session wants, if the flight is for one.
+    pub(crate) wish: Option<Arc<Wish>>,
     /// Started ahead of time: the present token is still good.
     pub(crate) ahead: bool,
     /// Started only to look into the store, where a token request is held back.
@@ -49,6 +52,7 @@ pub(crate) struct Order {
     /// The mark of the refresh token that the flight spent last.
     pub(crate) spent: Option<u64>,
     pub(crate) claims: Option<Box<str>>,
+    pub(crate) wish: Option<Arc<Wish>>,
     /// What the client says that it can do, with every token request.
     pub(crate) capabilities: Arc<[Box<str>]>,
     pub(crate) endpoint: Option<TokenEndpoint>,
@@ -132,6 +136,14 @@ impl Order {
     pub(crate) fn context(&self, refresh_token: Option<SecretString>) -> GrantContext {
         let waiters = self.waiters.clone();
         let claims = with_capabilities(self.claims.as_deref(), &self.capabilities);
-        GrantContext::new(self.session.id, claims, refresh_token).until(move || waiters.have_landed())
+        let context = GrantContext::new(self.session.id, claims, refresh_token).wishing(self.wish.clone());
+        context.until(move || waiters.have_landed())
+    }
+
+    /// Whether the server only objects to what a derived session wants: that is no business of the login's.
+    pub(crate) fn is_wish_refused(&self, error: &Error) -> bool {
+        self.wish.is_some()
+            && error.verdict(self.session.id) == TokenVerdict::NotAllowed
+            && matches!(error.oauth_code(), None | Some("invalid_target" | "invalid_scope"))
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long a look at the store holds while there is traffic.
-const NEWS: Duration = Duration::from_secs(30);
+pub(crate) const NEWS: Duration = Duration::from_secs(30);
 /// And while the session has nothing good.
 const LOOK: Duration = Duration::from_secs(1);
 

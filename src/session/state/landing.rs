@@ -66,8 +66,8 @@ impl Login {
                     }
                     self.take_in(now, brought, order)
                 }
-                // Nothing was asked for.
-                Err(error) if order.looks => Err(error),
+                // Nothing was asked for, or nothing is wrong with the login.
+                Err(error) if order.looks || order.is_wish_refused(&error) => Err(error),
                 Err(error) => {
                     if counted && error.kind() == ErrorKind::Store {
                         self.rare_mut().damping.take_back();
@@ -103,7 +103,10 @@ impl Login {
                 return Ok(self.adopt(now, &record, order.claimant())?.unwrap_or_else(|| self.generation()));
             }
         };
-        Ok(self.keep(now, tokens, order.claims.clone()))
+        let claims = order.claims.clone();
+        let Some(wish) = &order.wish else { return Ok(self.keep(now, tokens, claims)) };
+        self.keep_for(now, wish, claims, tokens);
+        Ok(self.generation())
     }
 
     /// Whether what a flight that was given up brings in may be kept.

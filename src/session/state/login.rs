@@ -44,6 +44,8 @@ pub(crate) struct Login {
     pub(crate) credential: Credential,
     /// Whether the grant, not a refresh token, has brought a token in this login.
     pub(crate) worked: bool,
+    /// Whether there was ever a refresh token in this login.
+    pub(super) had_refresh_token: bool,
     /// Whether the session redeems refresh tokens, and not the grant.
     pub(crate) redeems: bool,
     ahead: RenewAhead,
@@ -70,6 +72,7 @@ impl Login {
             epoch: Generation::next(),
             grant,
             held: None,
+            had_refresh_token: refresh_token.is_some(),
             refresh_token,
             rare: None,
             credential,
@@ -78,6 +81,13 @@ impl Login {
             ahead: settings.ahead(credential),
             refresh_token_is_new: false,
         }
+    }
+
+    /// Of a derived session; its tokens are renewed as those of this login are.
+    pub(crate) fn derived(&self, grant: SharedGrant, settings: &Settings) -> Self {
+        let mut login = Self::new(grant, None, settings);
+        login.ahead = self.ahead;
+        login
     }
 
     pub(crate) fn generation(&self) -> Generation {
@@ -114,13 +124,10 @@ impl Login {
             _ => (tokens.header_value(), Generation::next(), whole_life()),
         };
         let (refresh_token, details) = tokens.into_parts();
-        self.refresh_token_is_new = refresh_token.is_some();
+        self.refresh_token_is_new = false;
         if refresh_token.is_some() {
             // Without one the old one stays good (RFC 6749 §6).
-            self.refresh_token = refresh_token;
-            if let Some(rare) = &mut self.rare {
-                rare.doubts = Doubts::NONE;
-            }
+            self.keep_refresh_token(refresh_token, true);
         }
         self.held = Some(Held { header, generation, expiry, details });
         if claims.is_some() || self.rare.is_some() {
@@ -130,6 +137,14 @@ impl Login {
             rare.cool_downs.landed(now, generation);
         }
         generation
+    }
+
+    /// `is_new`: it came with the token that is held.
+    pub(super) fn keep_refresh_token(&mut self, refresh_token: Option<SecretString>, is_new: bool) {
+        (self.refresh_token, self.refresh_token_is_new, self.had_refresh_token) = (refresh_token, is_new, true);
+        if let Some(rare) = &mut self.rare {
+            rare.doubts = Doubts::NONE;
+        }
     }
 
     /// The token set that is held, with a copy of the secrets.
@@ -143,7 +158,8 @@ impl Login {
     /// The tokens that are held, for cutting them out of what a server said.
     pub(crate) fn secrets(&self) -> Vec<SecretString> {
         let access_token = self.token_set().map(|tokens| tokens.access_token().clone());
-        self.refresh_token.iter().cloned().chain(access_token).collect()
+        let granted = self.rare().granted.iter().map(|granted| granted.tokens.access_token().clone());
+        self.refresh_token.iter().cloned().chain(access_token).chain(granted).collect()
     }
 
     /// The time of day when the token that is held ends.
@@ -198,6 +214,7 @@ impl Login {
     pub(crate) fn tidy(&mut self, now: Instant) {
         if let Some(rare) = &mut self.rare {
             rare.cool_downs.tidy(now);
+            rare.granted.retain(|granted| !granted.is_over(now));
         }
         self.rare.take_if(|rare| rare.is_over(now));
     }

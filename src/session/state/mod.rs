@@ -5,9 +5,12 @@ mod claims;
 mod consequence;
 mod cool_down;
 mod damping;
+mod derived;
 mod doubt;
 mod errand;
+mod family;
 mod flight;
+mod granted;
 mod known;
 mod landing;
 mod login;
@@ -38,8 +41,9 @@ use self::aside::Aside;
 pub(super) use self::{
     damping::{Cause, Turn},
     doubt::Fate,
+    family::{Family, Parent, Relative},
     flight::{Brought, FOREVER, Flight, Order, Parting},
-    known::{Found, Known, claim, foreign},
+    known::{Found, Known, NEWS, claim, foreign},
     landing::lost,
     login::{Held, Login},
     refresher::Refresher,
@@ -110,6 +114,11 @@ impl State {
         self.login.as_ref().map_or(Generation::NONE, Login::generation)
     }
 
+    /// The login that there is.
+    pub(crate) fn epoch(&self) -> Option<Generation> {
+        self.login.as_ref().map(|login| login.epoch)
+    }
+
     /// Where the session's record stands, if it has a store.
     pub(crate) fn shelf(&self) -> Option<&Arc<Shelf>> {
         self.aside.as_ref()?.shelf.as_ref()
@@ -117,5 +126,22 @@ impl State {
 
     pub(crate) fn aside(&mut self) -> &mut Aside {
         self.aside.get_or_insert_default()
+    }
+
+    pub(crate) fn parent(&self) -> Option<&Parent> {
+        self.aside.as_ref()?.family.as_ref()?.parent.as_ref()
+    }
+
+    pub(crate) fn parent_mut(&mut self) -> Option<&mut Parent> {
+        self.aside.as_mut()?.family.as_mut()?.parent.as_mut()
+    }
+
+    pub(crate) fn family(&mut self) -> &mut Family {
+        self.aside().family.get_or_insert_default()
+    }
+
+    pub(crate) fn children(&self) -> Vec<Arc<dyn Relative>> {
+        let family = self.aside.as_ref().and_then(|aside| aside.family.as_ref());
+        family.into_iter().flat_map(|family| &family.children).filter_map(|(_, child)| child.upgrade()).collect()
     }
 }

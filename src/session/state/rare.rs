@@ -11,6 +11,7 @@ use super::{
     damping::Damping,
     doubt::Doubts,
     flight::{Flight, Parting},
+    granted::Granted,
     known::Known,
     refresher::Refresher,
     refusal::Refusals,
@@ -35,6 +36,10 @@ pub(crate) struct Rare {
     pub(crate) cool_downs: CoolDowns,
     /// Of a session with a store.
     pub(crate) known: Option<Box<Known>>,
+    /// When the store is to be looked at for news: of a derived session, whose parent has one.
+    pub(crate) look_at: Option<Instant>,
+    /// The tokens of derived sessions, the newest last.
+    pub(crate) granted: Vec<Granted>,
 }
 
 impl Rare {
@@ -51,6 +56,8 @@ impl Rare {
             damped: Generation::NONE,
             cool_downs: CoolDowns::NONE,
             known: None,
+            look_at: None,
+            granted: Vec::new(),
         }
     }
 
@@ -65,6 +72,8 @@ impl Rare {
             && self.damping.is_over(now)
             && self.cool_downs.is_over(now)
             && self.known.is_none()
+            && self.look_at.is_none()
+            && self.granted.iter().all(|granted| granted.is_over(now))
     }
 
     /// Until when a service may use its copy of the token without asking. While an origin is on trial or cools down, what
@@ -74,12 +83,15 @@ impl Rare {
         if !self.cool_downs.is_empty() {
             return Some(now);
         }
-        let look_at = self.known.as_ref().and_then(|known| known.look_at());
-        self.damping.over_at().into_iter().chain(look_at).min()
+        self.damping.over_at().into_iter().chain(self.look_at()).min()
     }
 
     /// Whether the store is to be looked at for news.
     pub(crate) fn look_is_due(&self, now: Instant) -> bool {
-        self.known.as_ref().and_then(|known| known.look_at()).is_some_and(|at| at <= now)
+        self.look_at().is_some_and(|at| at <= now)
+    }
+
+    fn look_at(&self) -> Option<Instant> {
+        self.look_at.or_else(|| self.known.as_ref()?.look_at())
     }
 }

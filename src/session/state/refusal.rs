@@ -131,6 +131,13 @@ impl Refusals {
         }
     }
 
+    /// The last send does not count: nothing was sent, or nothing was said about the credential.
+    pub(crate) fn take_back(&mut self) {
+        if self.sends.pop_back().is_some() {
+            self.sent = self.sent.saturating_sub(1);
+        }
+    }
+
     pub(crate) fn worked(&mut self) {
         *self = Self::new(self.credential, true);
     }
@@ -206,11 +213,7 @@ impl Refusals {
         let (mut refused, mut at) = (false, now);
         match after_grant(verdict, credential, self.worked) {
             AfterGrant::BackOff => {}
-            AfterGrant::NotSent => {
-                if self.sends.pop_back().is_some() {
-                    self.sent = self.sent.saturating_sub(1);
-                }
-            }
+            AfterGrant::NotSent => self.take_back(),
             AfterGrant::Broken { page } => {
                 self.broken = self.broken.saturating_add(1);
                 self.pages = self.pages.saturating_add(u32::from(page));

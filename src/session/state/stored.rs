@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{doubt::Doubts, known::Known, login::Login, refusal::Refusals, shelf::Shelf};
 use crate::{
     clock,
+    context::Wish,
     credential::Credential,
     error::Error,
     identity::Generation,
@@ -85,6 +86,8 @@ impl Login {
         (rare.doubts, rare.refusals) = (Doubts::NONE, Refusals::new(credential, worked));
         rare.refusals.absorb(&record.trials, now, wall);
         self.refresh_token.clone_from(&record.refresh_token);
+        self.had_refresh_token |= self.refresh_token.is_some();
+        self.adopt_granted(record);
         let Some(tokens) = tokens.filter(|_| !(first && record.is_expired(wall))) else { return Ok(None) };
         let generation = self.keep(now, tokens, None);
         if let Some(known) = self.known_mut() {
@@ -93,8 +96,11 @@ impl Login {
         Ok(Some(generation))
     }
 
-    /// Whether a record has a token that is worth a try.
-    pub(crate) fn is_helped_by(&self, record: &Record) -> bool {
+    /// Whether a record has a token that is worth a try: one of the session's own, or for what a derived one wants.
+    pub(crate) fn is_helped_by(&self, record: &Record, wish: Option<&Wish>) -> bool {
+        if let Some(wish) = wish {
+            return self.is_helped_with(wish, record);
+        }
         let first = self.known().is_none_or(Known::is_first);
         let is_held =
             |token: &SecretString| self.held.as_ref().is_some_and(|held| token::is_carried_by(token, &held.header));
@@ -110,6 +116,7 @@ impl Login {
             let expires_at = self.expires_at(now);
             record = record.with_tokens(tokens, wall).ending_at(expires_at);
         }
+        record = self.with_granted(record, now);
         record.refresh_token.clone_from(&self.refresh_token);
         record.trials = self.rare().refusals.trials(now, wall);
         record.trials.worked = self.worked;

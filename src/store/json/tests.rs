@@ -22,6 +22,13 @@ const BARE: &str = concat!(
     r#"{"format":1,"epoch":0,"number":0,"random":"0000000000000000","created":0.0,"used":0.0,"#,
     r#""access_tokens":[{"token":"access-s3cret","issued_at":0.0}]}"#,
 );
+/// Of a login with derived sessions, whose own token nobody has asked for.
+const DERIVED: &str = concat!(
+    r#"{"format":1,"epoch":1,"number":1,"random":"0000000000000000","created":0.0,"used":0.0,"access_tokens":["#,
+    r#"{"token":"one-s3cret","issued_at":0.0,"expires_at":60.5,"resource":"https://orders.example"},"#,
+    r#"{"token":"two-s3cret","issued_at":0.0,"resource":"https://orders.example","scope":"read \"all\""},"#,
+    r#"{"token":"three-s3cret","issued_at":0.0,"scope":"write"}],"refresh_token":"refresh-s3cret"}"#,
+);
 const MARK: &str = concat!(
     r#"{"format":1,"epoch":18446744073709551615,"number":18446744073709551615,"random":"ffffffffffffffff","#,
     r#""created":1700000000.0,"used":1700000000.0,"logged_out":true}"#,
@@ -69,6 +76,25 @@ fn what_the_first_release_wrote_is_read() {
     let refused = Some(Refused { at: at(1_700_000_002_000), code: Some("invalid_grant".into()) });
     assert_eq!(record.trials, Trials { worked: true, sends, refused });
 
+    let derived = Record::from_json(DERIVED).unwrap();
+    assert!(derived.access_token().is_none());
+    let granted: Vec<_> = derived
+        .granted
+        .iter()
+        .map(|(wish, access)| {
+            (wish.resource.as_deref(), wish.scope.as_deref(), access.token.expose_secret(), access.expires_at)
+        })
+        .collect();
+    let orders = Some("https://orders.example");
+    assert_eq!(
+        granted,
+        [
+            (orders, None, "one-s3cret", Some(at(60_500))),
+            (orders, Some("read \"all\""), "two-s3cret", None),
+            (None, Some("write"), "three-s3cret", None),
+        ]
+    );
+
     let mark = Record::from_json(MARK).unwrap();
     assert!(mark.is_logged_out() && mark.access_token().is_none() && mark.refresh_token().is_none());
     assert_eq!(mark.version(), Version::from_parts(u64::MAX, u64::MAX, u64::MAX));
@@ -80,14 +106,14 @@ fn what_the_first_release_wrote_is_read() {
 
 #[test]
 fn what_is_written_is_what_the_first_release_wrote() {
-    for fixture in [FULL, BARE, MARK] {
+    for fixture in [FULL, BARE, DERIVED, MARK] {
         assert_eq!(text(&Record::from_json(fixture).unwrap()), fixture);
     }
 }
 
 #[test]
 fn text_that_is_cut_off_anywhere_is_an_error() {
-    for fixture in [FULL, BARE, MARK] {
+    for fixture in [FULL, BARE, DERIVED, MARK] {
         for end in 0..fixture.len() {
             assert!(error(&fixture[..end]).contains("cut off"));
         }
@@ -144,8 +170,8 @@ fn format_that_is_not_known_is_an_error_that_says_so() {
 fn members_that_are_not_known_are_passed_over() {
     let more = FULL
         .replace(r#"{"format":1"#, r#"{"later":{"a":[null,"s3cret"]},"format":1"#)
-        .replace(r#"{"token":"#, r#"{"resource":"https://a.example","token":"#)
-        .replace("}],", r#"},{"token":"of another resource"}],"#)
+        .replace(r#"{"token":"#, r#"{"later":1,"token":"#)
+        .replace("}],", r#"},{"token":"a second one of its own"}],"#)
         .replace(r#"{"by":"#, r#"{"later":1,"by":"#)
         .replace(r#"{"worked":"#, r#"{"later":1,"worked":"#);
     assert_eq!(text(&Record::from_json(&more).unwrap()), FULL);
@@ -183,6 +209,7 @@ prop_compose! {
         owner in option::of(any::<([u8; SALT], [u8; HASH], bool)>()),
         (created, used) in (times(), times()),
         access in option::of((secrets(), times(), option::of(times()))),
+        granted in collection::vec((option::of(boxed()), boxed(), secrets(), times(), option::of(times())), 0..20),
         refresh_token in option::of(secrets()),
         scope in option::of(boxed()),
         extra in collection::btree_map(boxed(), secrets(), 0..40),
@@ -197,6 +224,12 @@ prop_compose! {
             used,
             logged_out: false,
             access: access.map(|(token, issued_at, expires_at)| Access { token, issued_at, expires_at }),
+            granted: granted
+                .into_iter()
+                .map(|(resource, scope, token, issued_at, expires_at)| {
+                    (Wish { resource, scope: Some(scope) }, Access { token, issued_at, expires_at })
+                })
+                .collect(),
             refresh_token,
             details: Details::new(scope, extra),
             spending: spending.map(|(by, since, until)| Spending { by, since, until }),
@@ -207,6 +240,12 @@ prop_compose! {
 
 fn extras(record: &Record) -> Vec<(String, String)> {
     record.details.extras().map(|(name, value)| (name.to_owned(), value.expose_secret().to_owned())).collect()
+}
+
+fn granted(record: &Record) -> Vec<(Wish, String, SystemTime, Option<SystemTime>)> {
+    let token = |access: &Access| access.token.expose_secret().to_owned();
+    let all = record.granted.iter();
+    all.map(|(wish, access)| (wish.clone(), token(access), access.issued_at, access.expires_at)).collect()
 }
 
 fn exposed(secret: Option<&SecretString>) -> Option<&str> {
@@ -223,6 +262,7 @@ proptest! {
         prop_assert_eq!(exposed(again.access_token()), exposed(record.access_token()));
         let times = |record: &Record| record.access.as_ref().map(|access| (access.issued_at, access.expires_at));
         prop_assert_eq!(times(&again), times(&record));
+        prop_assert_eq!(granted(&again), granted(&record));
         prop_assert_eq!(exposed(again.refresh_token()), exposed(record.refresh_token()));
         prop_assert_eq!(again.scope(), record.scope());
         prop_assert_eq!(extras(&again), extras(&record));
