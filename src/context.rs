@@ -1,6 +1,12 @@
 //! What a grant is told about the renewal that it serves.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
 
 use secrecy::SecretString;
 
@@ -22,11 +28,17 @@ pub struct GrantContext {
     wish: Option<Arc<Wish>>,
     is_over: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
     held: Option<Arc<dyn Fn() -> Vec<SecretString> + Send + Sync>>,
+    progress: Option<Arc<AtomicU8>>,
 }
+
+/// How far a token request has come: not known, for one that this crate does not make; what it needs is read, signed or waited for; it
+/// went out.
+const PREPARING: u8 = 1;
+const SENT: u8 = 2;
 
 impl GrantContext {
     pub(crate) fn new(session: SessionId, claims: Option<Box<str>>, refresh_token: Option<SecretString>) -> Self {
-        Self { session, claims, refresh_token, wish: None, is_over: None, held: None }
+        Self { session, claims, refresh_token, wish: None, is_over: None, held: None, progress: None }
     }
 
     /// For a derived session.
@@ -42,6 +54,33 @@ impl GrantContext {
     /// Of a session that holds these secrets: asked for where a server may have repeated one.
     pub(crate) fn holding(self, held: impl Fn() -> Vec<SecretString> + Send + Sync + 'static) -> Self {
         Self { held: Some(Arc::new(held)), ..self }
+    }
+
+    /// Of a renewal that will be asked whether its request went out.
+    pub(crate) fn watched(self) -> Self {
+        Self { progress: Some(Arc::default()), ..self }
+    }
+
+    /// Notes that a token request is prepared, and nothing went out for it yet.
+    pub(crate) fn prepares(&self) {
+        self.note(PREPARING);
+    }
+
+    /// Notes that it goes out.
+    pub(crate) fn sends(&self) {
+        self.note(SENT);
+    }
+
+    /// Whether it is certain that nothing of the present token request went out.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.progress.as_ref().is_some_and(|progress| progress.load(Ordering::Relaxed) == PREPARING)
+    }
+
+    fn note(&self, step: u8) {
+        // Relaxed: the renewal's own task reads it.
+        if let Some(progress) = &self.progress {
+            progress.store(step, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn held(&self) -> Vec<SecretString> {

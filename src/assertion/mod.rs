@@ -176,6 +176,14 @@ impl Assertion {
         self
     }
 
+    /// Tells what differs where something else is asserted. Who signs is told by the claims.
+    pub(crate) fn mark(&self, tell: &mut impl FnMut(&str)) {
+        tell(&format!("{self:?}"));
+        tell(self.subject.as_deref().unwrap_or_default());
+        tell(&encode(&self.header));
+        tell(&encode(&self.claims));
+    }
+
     /// Signs a JWT for this server.
     ///
     /// # Errors

@@ -1,11 +1,12 @@
 //! How the client authenticates at the endpoint (RFC 6749 §2.3, RFC 7523 §2.2, RFC 8705).
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use base64ct::{Base64, Encoding};
 use form_urlencoded::byte_serialize;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::{form::Form, secret_buffer::SecretBuffer};
@@ -52,7 +53,11 @@ enum Method {
 pub(super) struct Prepared<'a> {
     client: &'a ClientAuth,
     secret: Option<SecretString>,
+    at: Instant,
 }
+
+/// What was read or signed so long ago is read or signed again before it is sent.
+const FRESH: Duration = Duration::from_secs(10);
 
 impl ClientAuth {
     /// A public client: `client_id` in the body, no secret.
@@ -137,6 +142,27 @@ impl ClientAuth {
         self.id.as_deref()
     }
 
+    /// Tells what differs where another client authenticates.
+    pub(super) fn mark(&self, tell: &mut impl FnMut(&str)) {
+        tell(self.id().unwrap_or_default());
+        let (name, source) = match &self.method {
+            Method::None => ("none", None),
+            Method::MutualTls => ("mutual_tls", None),
+            Method::Basic(secret) => ("basic", Some(secret)),
+            Method::BasicUnencoded(secret) => ("basic_unencoded", Some(secret)),
+            Method::Post(secret) => ("post", Some(secret)),
+            Method::Assertion(kind, jwt) => (*kind, Some(jwt)),
+            Method::Signed(assertion) => {
+                assertion.mark(tell);
+                ("signed", None)
+            }
+        };
+        tell(name);
+        if let Some(source) = source {
+            source.mark(tell);
+        }
+    }
+
     /// Whether the transport authenticates.
     pub(super) fn is_mutual_tls(&self) -> bool {
         matches!(self.method, Method::MutualTls)
@@ -158,11 +184,33 @@ impl ClientAuth {
             Method::Assertion(_, jwt) => Some(jwt.read_token().await?),
             Method::Signed(assertion) => Some(assertion.sign(server).await?),
         };
-        Ok(Prepared { client: self, secret })
+        Ok(Prepared { client: self, secret, at: Instant::now() })
     }
 }
 
 impl Prepared<'_> {
+    /// Whether it waited too long for its turn.
+    pub(super) fn is_stale(&self) -> bool {
+        let changes = match &self.client.method {
+            Method::None | Method::MutualTls => false,
+            Method::Basic(secret) | Method::BasicUnencoded(secret) | Method::Post(secret) => secret.fixed().is_none(),
+            Method::Assertion(_, jwt) => jwt.fixed().is_none(),
+            Method::Signed(_) => true,
+        };
+        changes && self.at.elapsed() > FRESH
+    }
+
+    /// Whether it brings a parameter of this name.
+    pub(super) fn names(&self, name: &str) -> bool {
+        match (name, &self.client.method) {
+            (_, Method::Basic(_) | Method::BasicUnencoded(_)) => false,
+            ("client_id", _) => self.client.id.is_some(),
+            ("client_secret", Method::Post(_)) => true,
+            ("client_assertion" | "client_assertion_type", Method::Assertion(..) | Method::Signed(_)) => true,
+            _ => false,
+        }
+    }
+
     /// Adds what belongs into the body.
     pub(super) fn extend(&self, form: &mut Form) {
         let kind = match self.client.method {

@@ -29,7 +29,7 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
 #[cfg(feature = "oauth2")]
@@ -297,6 +297,19 @@ impl TokenEndpoint {
     /// What tells this server from others: the issuer where the endpoint is discovered, or the address, without its query.
     pub(crate) fn server(&self) -> String {
         self.settings.location.to_string()
+    }
+
+    /// Tells all that decides about the tokens that come from here: where it is, who asks, and what is always asked for.
+    pub(crate) fn mark(&self, tell: &mut impl FnMut(&str)) {
+        tell(&self.server());
+        tell(&self.settings.location.name().uri().to_string());
+        if let Some(client) = &self.settings.client {
+            client.mark(tell);
+        }
+        for (name, value) in &self.settings.parameters {
+            tell(name);
+            tell(value.expose_secret());
+        }
     }
 
     pub(crate) fn client_id(&self) -> Option<&str> {

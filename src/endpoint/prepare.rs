@@ -1,5 +1,6 @@
 //! What is read or signed for one request, before it has a place among those that are under way.
 
+use http::HeaderMap;
 use secrecy::SecretString;
 use tokio::time::timeout_at;
 
@@ -7,6 +8,7 @@ use super::{TokenEndpoint, client_auth::Prepared, step::Step, transport::Deadlin
 use crate::{
     assertion::{Assertion, Server},
     error::{Error, ErrorKind},
+    events,
 };
 
 impl TokenEndpoint {
@@ -22,6 +24,13 @@ impl TokenEndpoint {
     /// How many seconds the server's clock is thought to be ahead. It changes with a refusal: what was dated is then signed anew.
     pub(crate) fn time_ahead(&self) -> i64 {
         self.shared.clock.ahead()
+    }
+
+    /// An assertion was refused: the next one may be dated otherwise.
+    pub(super) fn date_anew(&self, step: &Step<'_>, headers: &HeaderMap) {
+        if let Some(ahead) = self.shared.clock.refused(headers) {
+            events::clock_differs(step.address().uri().authority(), ahead);
+        }
     }
 
     /// What the client authenticates with, as it is now.

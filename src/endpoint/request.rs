@@ -110,18 +110,38 @@ impl TokenEndpoint {
         self.exchange(Purpose::Refresh, context, parameters).await
     }
 
-    /// One token request; two where a signed client is refused, and the answer shows that it was dated by the wrong clock.
+    /// As [`request_with`](TokenEndpoint::request_with), for an assertion that was signed here.
+    pub(crate) async fn request_signed<'a>(
+        &self,
+        context: &GrantContext,
+        grant_type: &str,
+        parameters: impl Fn() -> Result<Parameters<'a>, Error>,
+    ) -> Result<TokenSet, Error> {
+        self.exchange(Purpose::Signed(grant_type), context, parameters).await
+    }
+
+    /// Whether a token request may go out now: what is to be read or signed for it waits until then.
+    ///
+    /// # Errors
+    /// The server asked for a pause. Says that nothing was sent.
+    pub(crate) fn is_open(&self, context: &GrantContext, grant_type: &str) -> Result<(), Error> {
+        context.prepares();
+        self.enter(&Step::new(Purpose::Token(Some(grant_type)), self.settings.location.name())).map(drop)
+    }
+
+    /// One token request; two where a signed client is refused, and its next assertion is dated by another clock.
     async fn exchange<'a>(
         &self,
         purpose: Purpose<'_>,
         context: &GrantContext,
         parameters: impl Fn() -> Result<Parameters<'a>, Error>,
     ) -> Result<TokenSet, Error> {
-        let is_signed = self.settings.client.as_ref().is_some_and(ClientAuth::is_signed);
         let before = self.time_ahead();
         let answer = self.exchange_once(purpose, context, &parameters).await;
+        // Invariant 5: a password does not go along twice.
+        let may_repeat = !matches!(purpose, Purpose::Token(Some("password")));
         match &answer {
-            Err(error) if is_signed && is_about_the_client(error, purpose) && self.time_ahead() != before => {
+            Err(error) if may_repeat && self.refuses_client(error, purpose) && self.time_ahead() != before => {
                 self.exchange_once(purpose, context, &parameters).await
             }
             _ => answer,
@@ -134,13 +154,20 @@ impl TokenEndpoint {
         context: &GrantContext,
         parameters: &impl Fn() -> Result<Parameters<'a>, Error>,
     ) -> Result<TokenSet, Error> {
+        context.prepares();
         // In a pause nothing is fetched, read or signed.
         self.enter(&Step::new(purpose, self.settings.location.name()))?;
         // Before there is a place: others may wait for the metadata, and what is read may come from a session that needs a place.
         let here = self.locate().await?;
         let step = Step::new(purpose, &here.token);
-        let client = self.prepare(&step).await?;
-        let _place = self.place(&step).await?;
+        let mut client = self.prepare(&step).await?;
+        let mut _place = self.place(&step).await?;
+        if client.as_ref().is_some_and(Prepared::is_stale) {
+            // Not while there is a place, for the same reason.
+            drop(_place);
+            client = self.prepare(&step).await?;
+            _place = self.place(&step).await?;
+        }
         let turn = self.enter(&step)?;
         let mut asked = None;
         let form = || {
@@ -151,7 +178,8 @@ impl TokenEndpoint {
             let now = Instant::now();
             clock::look(now);
             asked = Some(clock::with_sleep(now));
-            Ok(self.form(purpose, context, &parameters()?))
+            context.sends();
+            Ok(self.form(purpose, context, &parameters()?, client.as_ref()))
         };
         let (parts, body, deadline, carried) = self.post(&step, client.as_ref(), form, Some(context.session())).await?;
         let step = step.after(&carried, Some(context));
@@ -171,11 +199,11 @@ impl TokenEndpoint {
             _ if parts.status.is_server_error() || holds => {}
             _ => self.shared.hold.end(turn),
         }
-        if let Err(error) = &answer
-            && refuses(error)
-            && let Some(ahead) = self.shared.clock.learn(&parts.headers)
-        {
-            events::clock_differs(step.address().uri().authority(), ahead);
+        if let Err(error) = &answer {
+            let is_dated = matches!(purpose, Purpose::Signed(_)) && refuses(error);
+            if is_dated || self.refuses_client(error, purpose) {
+                self.date_anew(&step, &parts.headers);
+            }
         }
         answer.map(|tokens| tokens.asked_at(asked))
     }
@@ -212,6 +240,14 @@ impl TokenEndpoint {
         }
     }
 
+    /// Whether a refusal says that an assertion of the client was not believed: in the words for it, or since there was nothing
+    /// else to refuse.
+    pub(super) fn refuses_client(&self, error: &Error, purpose: Purpose<'_>) -> bool {
+        let is_alone = matches!(purpose, Purpose::Token(Some("client_credentials")));
+        let is_refused = error.known_verdict() == Some(TokenVerdict::Client) || (is_alone && refuses(error));
+        is_refused && self.settings.client.as_ref().is_some_and(ClientAuth::is_signed)
+    }
+
     fn enter(&self, step: &Step<'_>) -> Result<Turn, Error> {
         self.shared.hold.enter().map_err(|held| {
             let why = format!("not sent, since the server answered with {} just before", held.status.as_u16());
@@ -219,8 +255,15 @@ impl TokenEndpoint {
         })
     }
 
-    /// RFC 6749 §3.2: no parameter twice, so what comes first wins. Only one list by itself may repeat a name (RFC 8707 §2).
-    fn form(&self, purpose: Purpose<'_>, context: &GrantContext, parameters: &[(&str, SecretString)]) -> Form {
+    /// RFC 6749 §3.2: no parameter twice, so what comes first wins, and what the client authenticates with comes before all. Only
+    /// `audience` and `resource` may be there more than once, and then from one list (RFC 8693 §2.1).
+    fn form(
+        &self,
+        purpose: Purpose<'_>,
+        context: &GrantContext,
+        parameters: &[(&str, SecretString)],
+        client: Option<&Prepared<'_>>,
+    ) -> Form {
         let told = |(name, value): (_, Option<_>)| Some((name, value?));
         let repeated = Some(&self.settings.refresh_parameters).filter(|_| matches!(purpose, Purpose::Refresh));
         let lists: [Vec<(&str, &str)>; 5] = [
@@ -233,8 +276,13 @@ impl TokenEndpoint {
         ];
         let mut form = Form::default();
         for (number, list) in lists.iter().enumerate() {
-            let is_taken = |name: &str| lists[..number].iter().flatten().any(|(other, _)| *other == name);
-            list.iter().filter(|(name, _)| !is_taken(name)).for_each(|(name, value)| form.append(name, value));
+            for (place, (name, value)) in list.iter().enumerate() {
+                let own = if matches!(*name, "audience" | "resource") { 0 } else { place };
+                let mut earlier = lists[..number].iter().flatten().chain(&list[..own]);
+                if !earlier.any(|(other, _)| other == name) && !client.is_some_and(|client| client.names(name)) {
+                    form.append(name, value);
+                }
+            }
         }
         form
     }
@@ -296,12 +344,6 @@ fn has_moved<B>(sent: &Result<Response<B>, Error>) -> bool {
 /// Whether the server would not have what it was sent.
 fn refuses(error: &Error) -> bool {
     matches!(error.known_verdict(), Some(TokenVerdict::Client | TokenVerdict::Refused(_)))
-}
-
-/// Whether a refusal says that the client was not believed: in the words for it, or since there was nothing else to refuse.
-fn is_about_the_client(error: &Error, purpose: Purpose<'_>) -> bool {
-    let is_alone = matches!(purpose, Purpose::Token(Some("client_credentials")));
-    error.known_verdict() == Some(TokenVerdict::Client) || (is_alone && refuses(error))
 }
 
 #[cfg(test)]

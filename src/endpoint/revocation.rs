@@ -7,13 +7,14 @@ use tokio::time::sleep;
 
 use super::{
     TokenEndpoint,
+    client_auth::Prepared,
     failure::{failure, holds_everyone},
     form::Form,
     response::{Answer, refusal},
     step::{Purpose, Step, TokenKind},
     transport::read_start,
 };
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, TokenVerdict};
 
 const SENDS: u32 = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -40,10 +41,16 @@ impl TokenEndpoint {
         let mut pause = Duration::from_secs(1);
         loop {
             sends += 1;
+            let dated = self.time_ahead();
             let Err(error) = self.send_revocation(token, kind).await else {
                 return Ok(());
             };
-            if sends == SENDS || !error.status().is_some_and(holds_everyone) {
+            if sends < SENDS && self.time_ahead() != dated {
+                continue;
+            }
+            // A secret that could not be read, metadata that could not be had: in a moment they may be there.
+            let is_unsent = error.known_verdict() == Some(TokenVerdict::Unsent) && error.kind() != ErrorKind::NoRuntime;
+            if sends == SENDS || !(is_unsent || error.status().is_some_and(holds_everyone)) {
                 let address = self.settings.revocation.as_ref().unwrap_or(self.settings.location.name());
                 return Err(not_revoked(&Step::new(Purpose::Revocation(kind), address), error));
             }
@@ -65,13 +72,22 @@ impl TokenEndpoint {
             Ok(form)
         };
         // Waits as long as it takes: nobody would try again. Never closed.
-        let client = self.prepare(step).await?;
-        let _place = self.settings.turns.acquire().await;
+        let mut client = self.prepare(step).await?;
+        let mut _place = self.settings.turns.acquire().await;
+        if client.as_ref().is_some_and(Prepared::is_stale) {
+            drop(_place);
+            client = self.prepare(step).await?;
+            _place = self.settings.turns.acquire().await;
+        }
         let (parts, body, deadline, carried) = self.post(step, client.as_ref(), form, None).await?;
         let step = &step.after(&carried, None);
         let limit = self.settings.response_limit;
         if !parts.status.is_success() {
-            return Err(refusal(step, &parts, body, limit, deadline).await);
+            let error = refusal(step, &parts, body, limit, deadline).await;
+            if self.refuses_client(&error, Purpose::Revocation(kind)) {
+                self.date_anew(step, &parts.headers);
+            }
+            return Err(error);
         }
         // RFC 7009 §2.2: the status says it all. But errors and pages to log in at come with a 2xx, too.
         let body = read_start(step, body, limit, deadline).await.map_err(|error| error.with_status(parts.status))?;

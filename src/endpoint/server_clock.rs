@@ -1,6 +1,6 @@
 //! The server's clock, where it differs from ours and that matters: assertions are dated.
 //!
-//! It is not believed before the server has refused an assertion: `Date` may come from a cache.
+//! It is not believed before the server has refused an assertion, nor any longer than that helps: `Date` may come from a cache.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
@@ -35,20 +35,25 @@ impl ServerClock {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Reads the `Date` of an answer that refused an assertion. Says by how many seconds the clock differs, where that is news.
-    pub(super) fn learn(&self, headers: &HeaderMap) -> Option<i64> {
-        let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
-        let now = clock::date();
-        let ahead = match date.duration_since(now) {
-            Ok(ahead) => i64::try_from(ahead.as_secs()).ok()?,
-            Err(behind) => -i64::try_from(behind.duration().as_secs()).ok()?,
+    /// What was dated by it was refused. By the `Date` of the answer, the next one is dated otherwise: as the server's clock says, or,
+    /// where that was believed already and did not help, by our own. Says by how many seconds the clocks differ, where that is news.
+    pub(super) fn refused(&self, headers: &HeaderMap) -> Option<i64> {
+        let known = self.ahead();
+        let next = match told(headers) {
+            Some(ahead) if ahead.abs() <= LARGEST && (ahead - known).abs() > TOLERATED => ahead,
+            _ => 0,
         };
-        let known = self.0.load(Ordering::Relaxed);
-        if ahead.abs() > LARGEST || (ahead - known).abs() <= TOLERATED {
-            return None;
-        }
-        self.0.store(ahead, Ordering::Relaxed);
-        Some(ahead)
+        self.0.store(next, Ordering::Relaxed);
+        (next != 0).then_some(next)
+    }
+}
+
+fn told(headers: &HeaderMap) -> Option<i64> {
+    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    let seconds = |difference: Duration| i64::try_from(difference.as_secs()).ok();
+    match date.duration_since(clock::date()) {
+        Ok(ahead) => seconds(ahead),
+        Err(behind) => seconds(behind.duration()).map(|behind| -behind),
     }
 }
 
@@ -61,23 +66,23 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_is_learned_once_and_a_small_or_absurd_one_never() {
+    fn a_difference_is_believed_as_long_as_that_helps_and_a_small_or_absurd_one_never() {
         for minutes in [5_u64, 23 * 60] {
             let difference = Duration::from_secs(60 * minutes);
             for (date, sign) in [(clock::date() + difference, 1), (clock::date() - difference, -1)] {
                 let server = ServerClock::default();
-                let learned = server.learn(&headers(date)).unwrap();
+                let learned = server.refused(&headers(date)).unwrap();
                 assert!((learned - sign * 60 * minutes as i64).abs() < 10, "{learned}");
-                assert_eq!(server.learn(&headers(date)), None);
                 let now = server.now();
                 let off = now.duration_since(date).unwrap_or_else(|error| error.duration());
                 assert!(off < Duration::from_secs(10), "{off:?}");
-                assert!(server.learn(&headers(clock::date())).is_some(), "the server's clock was set right");
+                assert_eq!(server.refused(&headers(date)), None, "it did not help");
+                assert_eq!(server.ahead(), 0);
             }
         }
         let server = ServerClock::default();
-        assert_eq!(server.learn(&headers(clock::date() + Duration::from_secs(20))), None);
-        assert_eq!(server.learn(&headers(clock::date() + Duration::from_secs(25 * 3600))), None);
-        assert_eq!(server.learn(&HeaderMap::new()), None);
+        assert_eq!(server.refused(&headers(clock::date() + Duration::from_secs(20))), None);
+        assert_eq!(server.refused(&headers(clock::date() + Duration::from_secs(25 * 3600))), None);
+        assert_eq!(server.refused(&HeaderMap::new()), None);
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Step<'a> {
 pub(super) enum Purpose<'a> {
     /// A token request with this grant type.
     Token(Option<&'a str>),
+    /// One whose grant is an assertion that was signed here.
+    Signed(&'a str),
     Refresh,
     Revocation(TokenKind),
     /// Of this issuer's metadata.
@@ -76,7 +78,9 @@ impl<'a> Step<'a> {
 impl fmt::Display for Purpose<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Token(Some(grant_type)) => write!(f, "the token request with grant type `{grant_type}`"),
+            Self::Token(Some(grant_type)) | Self::Signed(grant_type) => {
+                write!(f, "the token request with grant type `{grant_type}`")
+            }
             Self::Token(None) => f.write_str("the token request"),
             Self::Refresh => f.write_str("the refresh"),
             Self::Revocation(TokenKind::Access) => f.write_str("the revocation of the access token"),

@@ -146,7 +146,10 @@ impl JwtBearerGrant {
             let own = [("grant_type", GRANT_TYPE.into()), ("assertion", assertion()?)];
             Ok(own.into_iter().chain(self.wanted.parameters()).collect())
         };
-        self.endpoint.request_with(context, GRANT_TYPE, parameters).await
+        match self.assertion {
+            From::Elsewhere(_) => self.endpoint.request_with(context, GRANT_TYPE, parameters).await,
+            From::Here(_) => self.endpoint.request_signed(context, GRANT_TYPE, parameters).await,
+        }
     }
 
     /// Signs and sends; once more where the refusal shows that it was dated by the wrong clock.
@@ -169,11 +172,12 @@ impl JwtBearerGrant {
 
 impl Grant for JwtBearerGrant {
     async fn fetch(&self, context: GrantContext) -> Result<TokenSet, Error> {
+        self.endpoint.is_open(&context, GRANT_TYPE)?;
         match &self.assertion {
             From::Elsewhere(subject) => {
                 let sent = subject.read(None).await?;
                 let answer = self.send(&context, || sent.token()).await;
-                match subject.another(sent, &answer).await {
+                match subject.another(&sent, &answer).await {
                     Some(other) => self.send(&context, || other.token()).await,
                     None => answer,
                 }

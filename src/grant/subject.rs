@@ -38,10 +38,13 @@ impl Subject {
         self
     }
 
+    pub(super) fn is_fixed(&self) -> bool {
+        self.with(|source| source.as_ref().is_some_and(|source| source.fixed().is_some()))
+    }
+
     /// A refusal is final for one that is fixed. Another one may do better.
     pub(super) fn credential(&self) -> Credential {
-        let is_fixed = self.with(|source| source.as_ref().is_some_and(|source| source.fixed().is_some()));
-        if is_fixed { Credential::Subject } else { Credential::Client }
+        if self.is_fixed() { Credential::Subject } else { Credential::Client }
     }
 
     pub(super) fn forget(&self) {
@@ -54,11 +57,11 @@ impl Subject {
     }
 
     /// Another token than the one that was refused, if there is one by now.
-    pub(super) async fn another(&self, sent: Read<'_>, answer: &Result<TokenSet, Error>) -> Option<Read<'_>> {
+    pub(super) async fn another(&self, sent: &Read<'_>, answer: &Result<TokenSet, Error>) -> Option<Read<'_>> {
         let is_refused = |error: &Error| matches!(error.known_verdict(), Some(TokenVerdict::Refused(_)));
-        let refused = sent.token.filter(|_| answer.as_ref().is_err_and(is_refused))?;
+        let refused = sent.token.as_ref().filter(|_| answer.as_ref().is_err_and(is_refused))?;
         // Where none can be read, the refusal says more.
-        let other = self.read(Some(&refused)).await.ok()?;
+        let other = self.read(Some(refused)).await.ok()?;
         let is_other = |token: &SecretString| token.expose_secret() != refused.expose_secret();
         other.token.as_ref().is_some_and(is_other).then_some(other)
     }

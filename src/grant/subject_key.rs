@@ -34,8 +34,7 @@ impl SubjectKey {
             hash.update(text.len().to_le_bytes());
             hash.update(text);
         };
-        add(&endpoint.server());
-        add(endpoint.client_id().unwrap_or_default());
+        endpoint.mark(&mut add);
         add(subject.expose_secret());
         add(subject_type.as_str());
         add(requested.map_or("", TokenType::as_str));

@@ -187,11 +187,13 @@ impl TokenExchangeGrant {
         self
     }
 
-    async fn send(&self, context: &GrantContext, subject: &Read<'_>) -> Result<TokenSet, Error> {
-        let actor = match &self.actor {
-            Some((actor, kind)) => Some((actor.read(None).await?, kind)),
-            None => None,
-        };
+    async fn send(
+        &self,
+        context: &GrantContext,
+        subject: &Read<'_>,
+        actor: Option<&Read<'_>>,
+    ) -> Result<TokenSet, Error> {
+        let actor = actor.zip(self.actor.as_ref().map(|(_, kind)| kind));
         let parameters = || {
             let mut parameters = vec![
                 ("grant_type", GRANT_TYPE.into()),
@@ -210,32 +212,48 @@ impl TokenExchangeGrant {
         };
         let tokens = self.endpoint.request_with(context, GRANT_TYPE, parameters).await?;
         self.is_what_was_asked_for(&tokens)?;
-        Ok(tokens)
+        // A refresh would bring an access token.
+        Ok(if self.is_for_access() { tokens } else { tokens.split_refresh_token().0 })
+    }
+
+    /// Whether it is an access token that was asked for, as far as that was said.
+    fn is_for_access(&self) -> bool {
+        self.requested.as_ref().is_none_or(|requested| requested.is_met_by(&TokenType::ACCESS_TOKEN))
     }
 
     /// A token of another kind must not be sent where the asked one was meant to go.
     fn is_what_was_asked_for(&self, tokens: &TokenSet) -> Result<(), Error> {
         use secrecy::ExposeSecret;
 
+        let Some(requested) = &self.requested else { return Ok(()) };
         let issued = tokens.extra("issued_token_type").map(|kind| TokenType::other(kind.expose_secret().to_owned()));
-        match (&self.requested, issued) {
-            (Some(requested), Some(issued)) if !requested.is_met_by(&issued) => {
-                let why = format!("the server issued another kind of token than `{}`", requested.as_str());
-                Err(Error::new(ErrorKind::UnsupportedTokenType, why))
-            }
-            _ => Ok(()),
+        // RFC 8693 §2.2.1: the type is there. Where it is not, what came is taken for an access token.
+        if requested.is_met_by(&issued.unwrap_or(TokenType::ACCESS_TOKEN)) {
+            return Ok(());
         }
+        let why = format!("the server issued another kind of token than `{}`", requested.as_str());
+        Err(Error::new(ErrorKind::UnsupportedTokenType, why))
     }
 }
 
 impl Grant for TokenExchangeGrant {
     async fn fetch(&self, context: GrantContext) -> Result<TokenSet, Error> {
-        let sent = self.subject.read(None).await?;
-        let answer = self.send(&context, &sent).await;
-        match self.subject.another(sent, &answer).await {
-            Some(other) => self.send(&context, &other).await,
-            None => answer,
+        self.endpoint.is_open(&context, GRANT_TYPE)?;
+        let subject = self.subject.read(None).await?;
+        let actor = match &self.actor {
+            Some((actor, _)) => Some(actor.read(None).await?),
+            None => None,
+        };
+        let answer = self.send(&context, &subject, actor.as_ref()).await;
+        let other_subject = self.subject.another(&subject, &answer).await;
+        let other_actor = match self.actor.as_ref().zip(actor.as_ref()) {
+            Some(((actor, _), sent)) => actor.another(sent, &answer).await,
+            None => None,
+        };
+        if other_subject.is_none() && other_actor.is_none() {
+            return answer;
         }
+        self.send(&context, &other_subject.unwrap_or(subject), other_actor.or(actor).as_ref()).await
     }
 
     fn endpoint(&self) -> Option<&TokenEndpoint> {
@@ -243,7 +261,11 @@ impl Grant for TokenExchangeGrant {
     }
 
     fn credential(&self) -> Credential {
-        self.subject.credential()
+        // What can change may do better.
+        match &self.actor {
+            Some((actor, _)) if !actor.is_fixed() => actor.credential(),
+            _ => self.subject.credential(),
+        }
     }
 
     fn forget(&self) {

@@ -8,7 +8,7 @@ mod file;
 
 use std::{fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::Error;
 
@@ -17,7 +17,7 @@ use crate::error::Error;
 /// One that may change is read for each token request, so that a new value is used without a restart:
 ///
 /// ```
-/// use secrecy::SecretString;
+/// use secrecy::{ExposeSecret, SecretString};
 /// use tower_reauth::{ClientAuth, Error, SecretSource};
 ///
 /// # async fn ask_the_vault() -> Result<SecretString, Error> { Ok("secret".into()) }
@@ -79,6 +79,15 @@ impl SecretSource {
         match &self.kind {
             Kind::Fixed(secret) => Some(secret),
             Kind::File(_) | Kind::Closure(_) => None,
+        }
+    }
+
+    /// Tells what differs where the secret comes from elsewhere, or is another fixed one.
+    pub(crate) fn mark(&self, tell: &mut impl FnMut(&str)) {
+        match &self.kind {
+            Kind::Fixed(secret) => tell(secret.expose_secret()),
+            Kind::File(path) => tell(&path.to_string_lossy()),
+            Kind::Closure(closure) => tell(&format!("{:p}", Arc::as_ptr(closure))),
         }
     }
 

@@ -99,8 +99,9 @@ impl<G: Grant> SessionBuilder<G> {
     }
 
     /// Whether tokens are renewed before they expire. Default: [`WithTraffic`](RenewAhead::WithTraffic), but
-    /// [`Never`](RenewAhead::Never) for [`PasswordGrant`](crate::PasswordGrant). Some servers revoke the old token when a new
-    /// one is fetched; there an early renewal would end another device's token without need.
+    /// [`Never`](RenewAhead::Never) for [`PasswordGrant`](crate::PasswordGrant), and for a token that never changes and is exchanged
+    /// for others. Some servers revoke the old token when a new one is fetched; there an early renewal would end another device's
+    /// token without need. A subject token may be over long before the token that it was exchanged for.
     pub fn renew_ahead(mut self, ahead: RenewAhead) -> Self {
         self.settings.ahead = Some(ahead);
         self

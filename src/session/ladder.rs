@@ -64,7 +64,8 @@ async fn rungs(
                 is_in_time(visit, limit)?;
                 with_login(session, order, |login| login.refresh_token.clone())?.ok_or_else(logged_out)
             };
-            match in_time(limit, endpoint.refresh(&context(session, order, None), token)).await {
+            let context = context(session, order, None);
+            match in_time(limit, &context, endpoint.refresh(&context, token)).await {
                 Ok(tokens) => {
                     // Where the login has ended meanwhile, the landing decides what becomes of them.
                     let _ = with_login(session, order, Login::reached);
@@ -152,7 +153,8 @@ async fn fetch(
         let own = login.refresh_token.clone().filter(|_| order.endpoint.is_none() && is_spendable);
         Ok((login.grant.clone(), own))
     })??;
-    let answer = in_time(limit, grant.fetch(context(session, order, own))).await;
+    let context = context(session, order, own);
+    let answer = in_time(limit, &context, grant.fetch(context.clone())).await;
     if let Err(error) = &answer
         && order.is_wish_refused(error)
     {
@@ -199,7 +201,7 @@ async fn fetch(
 /// What a token request is told. Servers repeat tokens in their errors, also those that they were not sent.
 fn context(session: &Weak<Inner>, order: &Order, refresh_token: Option<SecretString>) -> GrantContext {
     let (session, epoch) = (session.clone(), order.epoch);
-    order.context(refresh_token).holding(move || {
+    order.context(refresh_token).watched().holding(move || {
         let held = |inner: Arc<Inner>| {
             inner.read(|state| state.login.as_ref().filter(|login| login.epoch == epoch).map(Login::secrets))
         };
@@ -207,9 +209,14 @@ fn context(session: &Weak<Inner>, order: &Order, refresh_token: Option<SecretStr
     })
 }
 
-/// What is under way at the flight's limit counts as broken: it may have arrived.
-async fn in_time(limit: Instant, answer: impl Future<Output = Result<TokenSet, Error>>) -> Result<TokenSet, Error> {
-    timeout_at(limit, answer).await.unwrap_or_else(|_| Err(over()))
+/// What is under way at the flight's limit counts as broken: it may have arrived. Not so what has not gone out yet.
+async fn in_time(
+    limit: Instant,
+    context: &GrantContext,
+    answer: impl Future<Output = Result<TokenSet, Error>>,
+) -> Result<TokenSet, Error> {
+    let over = |_| Err(if context.is_unsent() { over().not_sent() } else { over() });
+    timeout_at(limit, answer).await.unwrap_or_else(over)
 }
 
 /// Nothing is sent after the end of a claim: another process may have renewed by then. It comes to that where this one was

@@ -18,6 +18,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 struct Strict {
     now: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    /// In the answer's `Date`.
+    said: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    /// Refuses whatever else comes along.
+    refuses: bool,
     says_the_time: bool,
     /// The parameter with the assertion, and how a bad one is refused.
     parameter: &'static str,
@@ -29,6 +33,8 @@ impl Strict {
     fn ahead_by(ahead: Duration) -> Self {
         Self {
             now: Arc::new(move || SystemTime::now() + ahead),
+            said: Arc::new(move || SystemTime::now() + ahead),
+            refuses: false,
             says_the_time: true,
             parameter: "client_assertion",
             refusal: (401, "invalid_client"),
@@ -37,7 +43,8 @@ impl Strict {
     }
 
     fn behind_by(behind: Duration) -> Self {
-        Self { now: Arc::new(move || SystemTime::now() - behind), ..Self::ahead_by(Duration::ZERO) }
+        let now = move || SystemTime::now() - behind;
+        Self { now: Arc::new(now), said: Arc::new(now), ..Self::ahead_by(Duration::ZERO) }
     }
 
     fn endpoint(&self) -> TokenEndpoint {
@@ -67,14 +74,21 @@ impl Strict {
         let is_good = from <= now + 15 && now <= to + 15;
         let mut response = Response::builder();
         if self.says_the_time {
-            response = response.header("date", httpdate::fmt_http_date((self.now)()));
+            response = response.header("date", httpdate::fmt_http_date((self.said)()));
         }
-        let (status, text) = if is_good {
+        let (status, text) = if is_good && self.refuses {
+            (400, r#"{"error":"invalid_grant"}"#.to_owned())
+        } else if is_good {
             (200, format!(r#"{{"access_token":"token-{}","expires_in":3600}}"#, self.sends()))
         } else {
             (self.refusal.0, format!(r#"{{"error":"{}"}}"#, self.refusal.1))
         };
         response.status(StatusCode::from_u16(status).unwrap()).body(Full::from(text)).unwrap()
+    }
+
+    /// The clock is right, and what stands before the server says otherwise.
+    fn behind_a_wrong_date(ahead: Duration) -> Self {
+        Self { said: Arc::new(move || SystemTime::now() + ahead), ..Self::ahead_by(Duration::ZERO) }
     }
 
     fn sends(&self) -> usize {
@@ -128,9 +142,57 @@ async fn without_the_servers_time_the_refusal_stands_and_nothing_is_repeated() {
 #[tokio::test]
 async fn a_refusal_for_another_reason_is_not_repeated() {
     // The clocks agree.
-    let server = Strict { now: Arc::new(|| SystemTime::now() + Duration::from_secs(3)), ..Strict::ahead_by(MINUTE) };
+    let server = Strict::ahead_by(Duration::from_secs(3));
     let assertion = Assertion::new(key()).claim("exp", 1);
     let endpoint = server.endpoint().client_auth(ClientAuth::private_key_jwt(CLIENT, assertion));
     Session::new(ClientCredentialsGrant::new(endpoint)).token().await.unwrap_err();
     assert_eq!(server.sends(), 1);
+}
+
+#[tokio::test]
+async fn a_date_that_a_proxy_says_is_not_believed_when_something_else_was_refused() {
+    let server = Strict { refuses: true, ..Strict::behind_a_wrong_date(5 * MINUTE) };
+    let endpoint = server.endpoint().client_auth(ClientAuth::private_key_jwt(CLIENT, key()));
+    let user = Session::new(RefreshTokenGrant::new(endpoint.clone(), "refresh-token"));
+    user.token().await.unwrap_err();
+    assert_eq!(server.sends(), 1);
+    Session::new(JwtBearerGrant::new(endpoint, "a.b.c")).token().await.unwrap_err();
+    let seen = server.seen.lock().unwrap().clone();
+    assert!(seen[1]["iat"].as_u64().unwrap() - seen[0]["iat"].as_u64().unwrap() < 60, "dated as before");
+}
+
+#[tokio::test]
+async fn a_date_that_does_not_help_is_given_up() {
+    // It refuses each client, and says a wrong time.
+    let server = Strict { refusal: (401, "invalid_client"), ..Strict::behind_a_wrong_date(5 * MINUTE) };
+    let wrong = Assertion::new(key()).claim("exp", 1);
+    let endpoint = server.endpoint();
+    let stranger = endpoint.clone().client_auth(ClientAuth::private_key_jwt(CLIENT, wrong));
+    Session::new(ClientCredentialsGrant::new(stranger)).token().await.unwrap_err();
+    assert_eq!(server.sends(), 2);
+    // Another client of that server is dated by our clock again.
+    let known = endpoint.client_auth(ClientAuth::private_key_jwt(CLIENT, key()));
+    Session::new(ClientCredentialsGrant::new(known)).token().await.unwrap();
+    assert_eq!(server.sends(), 3);
+}
+
+#[tokio::test]
+async fn a_password_does_not_go_along_twice() {
+    let server = Strict::ahead_by(5 * MINUTE);
+    let endpoint = server.endpoint().client_auth(ClientAuth::private_key_jwt(CLIENT, key()));
+    let session = Session::new(PasswordGrant::new(endpoint.clone(), USERNAME, PASSWORD));
+    session.token().await.unwrap_err();
+    assert_eq!(server.sends(), 1);
+    // What was learned holds for the next attempt.
+    Session::new(PasswordGrant::new(endpoint, USERNAME, PASSWORD)).token().await.unwrap();
+    assert_eq!(server.sends(), 2);
+}
+
+#[tokio::test]
+async fn a_revocation_is_dated_anew_as_well() {
+    let server = Strict::ahead_by(5 * MINUTE);
+    let endpoint = server.endpoint().client_auth(ClientAuth::private_key_jwt(CLIENT, key()));
+    let session = Session::new(RefreshTokenGrant::new(endpoint.revocation(REVOCATION_URI).unwrap(), "refresh-token"));
+    session.logout().await.unwrap();
+    assert_eq!(server.sends(), 2);
 }

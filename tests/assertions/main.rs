@@ -15,7 +15,7 @@ use serde_json::Value;
 use support::*;
 use tower_reauth::{
     Assertion, ClientAuth, ClientCredentialsGrant, Error, ErrorKind, JwtAlgorithm, JwtBearerGrant, JwtKey,
-    JwtKeySource, PasswordGrant, SecretSource, Session, Signer, TokenEndpoint,
+    JwtKeySource, PasswordGrant, RefreshTokenGrant, SecretSource, Session, Signer, TokenEndpoint,
 };
 
 const ISSUER: &str = "https://issuer.example/";

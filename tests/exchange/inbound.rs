@@ -80,12 +80,24 @@ async fn a_bad_subject_is_final_for_that_subject_alone() {
 fn a_key_differs_wherever_the_exchange_differs() {
     let issuer = Issuer::new();
     let plain = || TokenExchangeGrant::new(issuer.endpoint(), "subject");
-    let elsewhere = TokenEndpoint::new(issuer.clone(), "https://other.example/token").unwrap();
+    let at = |uri: &str| TokenExchangeGrant::new(TokenEndpoint::new(issuer.clone(), uri).unwrap(), "subject");
+    let by = |client| TokenExchangeGrant::new(issuer.endpoint().client_auth(client), "subject");
+    let always = |name: &str, value: &str| TokenExchangeGrant::new(issuer.endpoint().parameter(name, value), "subject");
     let grants = [
+        at("https://other.example/token?tenant=a"),
+        at("https://other.example/token?tenant=b"),
+        always("audience", "orders"),
+        always("audience", "invoices"),
+        by(ClientAuth::jwt_spiffe("a.b.c")),
+        by(ClientAuth::jwt_spiffe("d.e.f")),
+        by(ClientAuth::basic(CLIENT_ID, "other")),
+        by(ClientAuth::post(CLIENT_ID, CLIENT_SECRET)),
+        by(ClientAuth::basic(CLIENT_ID, SecretSource::file("/a"))),
+        by(ClientAuth::basic(CLIENT_ID, SecretSource::file("/b"))),
         plain(),
         TokenExchangeGrant::new(issuer.endpoint(), "subjec").audience("t"),
         TokenExchangeGrant::new(issuer.endpoint(), "other"),
-        TokenExchangeGrant::new(elsewhere, "subject"),
+        at("https://other.example/token"),
         TokenExchangeGrant::new(issuer.endpoint().client_auth(ClientAuth::none("other")), "subject"),
         plain().subject_token_type(TokenType::JWT),
         plain().requested_token_type(TokenType::JWT),

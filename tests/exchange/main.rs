@@ -12,8 +12,8 @@ mod support;
 use secrecy::ExposeSecret;
 use support::*;
 use tower_reauth::{
-    ClientAuth, Error, ErrorKind, JwtBearerGrant, SecretSource, Session, Status, TokenEndpoint, TokenExchangeGrant,
-    TokenType,
+    ClientAuth, Error, ErrorKind, JwtBearerGrant, PasswordGrant, SecretSource, Session, Status, TokenEndpoint,
+    TokenExchangeGrant, TokenType,
 };
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -156,6 +156,48 @@ async fn a_token_of_another_type_than_was_asked_for_is_an_error() {
             assert_eq!(error.kind(), ErrorKind::UnsupportedTokenType);
             assert!(error.to_string().contains(asked.as_str()), "{error}");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_opens_nothing_is_never_renewed_into_one_that_does() {
+    let issuer = Issuer::new();
+    let kind = TokenType::ID_JAG;
+    issuer.always(Answer::tokens().with_refresh_token().member("issued_token_type", kind.as_str()));
+    let grant = TokenExchangeGrant::new(issuer.endpoint(), "subject").requested_token_type(kind);
+    let session = Session::new(grant);
+    let token = session.token().await.unwrap();
+    session.renew(token.generation()).await.unwrap();
+    assert_eq!(issuer.token_requests_of(EXCHANGE), 2);
+    // A server that does not say what came has issued an access token.
+    issuer.always(Answer::tokens());
+    let token = session.token().await.unwrap();
+    assert_eq!(session.renew(token.generation()).await.unwrap_err().kind(), ErrorKind::UnsupportedTokenType);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_parameter_is_sent_twice_whoever_names_it() {
+    let issuer = Issuer::new();
+    let endpoint = issuer.endpoint().client_auth(ClientAuth::post(CLIENT_ID, CLIENT_SECRET));
+    let endpoint = endpoint.parameter("client_id", "other").parameter("scope", "other").parameter("once", "1");
+    let grant = JwtBearerGrant::new(endpoint.clone().parameter("once", "2"), "a.b.c")
+        .parameter("grant_type", "other")
+        .parameter("assertion", "other")
+        .parameter("scope", "mine")
+        .audience("a")
+        .audience("b");
+    Session::new(grant).token().await.unwrap();
+    let sent: Vec<_> = issuer.last_request().form;
+    for (name, values) in [
+        ("client_id", &[CLIENT_ID][..]),
+        ("grant_type", &[JWT_BEARER]),
+        ("assertion", &["a.b.c"]),
+        ("scope", &["mine"]),
+        ("once", &["1"]),
+        ("audience", &["a", "b"]),
+    ] {
+        let told: Vec<_> = sent.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str()).collect();
+        assert_eq!(told, values, "{name}");
     }
 }
 

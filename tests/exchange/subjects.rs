@@ -150,6 +150,71 @@ async fn after_a_logout_no_subject_is_left_or_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_actor_that_changes_keeps_a_good_subject_from_being_refused_for_good() {
+    let issuer = Issuer::new();
+    issuer.always(Answer::error(400, "invalid_grant"));
+    let actor = Place::with(["stale", "other"]);
+    let grant = TokenExchangeGrant::new(issuer.endpoint(), "subject").actor_token(actor.source(), TokenType::JWT);
+    let session = Session::new(grant);
+    session.token().await.unwrap_err();
+    // Another actor was there by then; it is not the same pair twice.
+    assert_eq!(sent(&issuer, "actor_token"), ["stale", "other"]);
+    issuer.always(Answer::tokens());
+    advance(Duration::from_secs(61)).await;
+    session.token().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subject_that_is_over_before_its_token_is_not_sent_ahead_of_time() {
+    let issuer = Issuer::new();
+    let session = Session::new(TokenExchangeGrant::new(issuer.endpoint(), "subject"));
+    session.token().await.unwrap();
+    issuer.always(Answer::error(400, "invalid_grant"));
+    for _ in 0..35 {
+        advance(Duration::from_secs(100)).await;
+        session.token().await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((issuer.token_requests(), session.status()), (1, Status::Active));
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_pause_nothing_is_read() {
+    let issuer = Issuer::new();
+    let reads = Arc::new(Mutex::new(0));
+    let read = reads.clone();
+    let source = SecretSource::from_fn(move || {
+        *read.lock().unwrap() += 1;
+        std::future::ready(Ok("subject".into()))
+    });
+    issuer.next(Answer::status(429, "").header("retry-after", "100"));
+    let first = Session::new(JwtBearerGrant::new(issuer.endpoint(), source.clone()));
+    let endpoint = issuer.endpoint();
+    let second = Session::new(TokenExchangeGrant::new(endpoint.clone(), source.clone()));
+    let third = Session::new(JwtBearerGrant::new(endpoint, source));
+    first.token().await.unwrap_err();
+    issuer.next(Answer::status(429, "").header("retry-after", "100"));
+    second.token().await.unwrap_err();
+    third.token().await.unwrap_err();
+    assert_eq!((*reads.lock().unwrap(), issuer.token_requests()), (2, 2), "the third one shares a pause");
+}
+
+/// What is read for it hangs until the renewal is over: nothing went out, and nothing counts.
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_hangs_is_no_send_of_a_password() {
+    let issuer = Issuer::new();
+    let client = ClientAuth::post(CLIENT_ID, SecretSource::from_fn(std::future::pending));
+    let grant = PasswordGrant::new(issuer.endpoint().client_auth(client), USERNAME, PASSWORD);
+    let session = Session::builder(grant).renewal_limit(Duration::from_secs(20)).build();
+    for _ in 0..50 {
+        session.token().await.unwrap_err();
+        assert_ne!(session.status(), Status::Refused);
+        advance(Duration::from_secs(600)).await;
+    }
+    assert_eq!(issuer.token_requests(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_secret_of_the_client_that_changes_is_read_for_each_request() {
     let issuer = Issuer::new();
     let client = ClientAuth::post(CLIENT_ID, Place::with(["first", "second"]).source());

@@ -69,7 +69,8 @@ impl Settings {
 
     pub(crate) fn ahead(&self, credential: Credential) -> RenewAhead {
         self.ahead.unwrap_or(match credential {
-            Credential::Password => RenewAhead::Never,
+            // The one revokes another device's token without need; the other, sent when it is over, ends its session.
+            Credential::Password | Credential::Subject => RenewAhead::Never,
             _ => RenewAhead::WithTraffic,
         })
     }
