@@ -24,9 +24,9 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 /// Every credential that renews ahead of time.
-async fn for_every_credential_but_the_password(claim: impl AsyncFn(World)) {
+async fn for_every_credential_that_renews_ahead(claim: impl AsyncFn(World)) {
     for_every_credential(async |world| {
-        if world.kind != Kind::Password {
+        if !matches!(world.kind, Kind::Password | Kind::TokenExchange) {
             claim(world).await
         }
     })
@@ -85,7 +85,7 @@ async fn token_before_its_ahead_window_is_just_used() {
 
 #[tokio::test(start_paused = true)]
 async fn token_inside_the_ahead_window_is_sent_while_it_is_renewed_in_the_background() {
-    for_every_credential_but_the_password(async |world| {
+    for_every_credential_that_renews_ahead(async |world| {
         world.get("/orders").await.unwrap();
         let first = world.issuer.last_access_token();
         advance(seconds(LIFETIME * 8 / 10)).await;
@@ -120,7 +120,7 @@ async fn password_grant_renews_nothing_ahead_of_time() {
 
 #[tokio::test(start_paused = true)]
 async fn failed_ahead_renewal_leaves_the_token_in_use_until_it_expires_and_backs_off() {
-    for_every_credential_but_the_password(async |world| {
+    for_every_credential_that_renews_ahead(async |world| {
         world.get("/orders").await.unwrap();
         let first = world.issuer.last_access_token();
         world.issuer.always(Answer::status(500, ""));
@@ -263,7 +263,7 @@ async fn rejection_of_a_token_that_expired_on_the_way_is_never_damped() {
 
 #[tokio::test(start_paused = true)]
 async fn sessions_obtained_in_one_second_do_not_renew_in_one_second() {
-    for_every_credential_but_the_password(async |world| {
+    for_every_credential_that_renews_ahead(async |world| {
         for lifetime in [60, 3600] {
             world.issuer.always(Answer::tokens().expires_in(lifetime));
             let owners = (0..100).map(|owner| format!("owner-{lifetime}-{owner}"));
@@ -293,7 +293,7 @@ async fn sessions_obtained_in_one_second_do_not_renew_in_one_second() {
 
 #[tokio::test(start_paused = true)]
 async fn body_that_can_not_be_replayed_renews_first_inside_the_ahead_window() {
-    for_every_credential_but_the_password(async |world| {
+    for_every_credential_that_renews_ahead(async |world| {
         world.get("/orders").await.unwrap();
         advance(seconds(LIFETIME * 8 / 10)).await;
         let mut request = get("/orders");
@@ -314,7 +314,7 @@ async fn body_that_can_not_be_replayed_renews_first_inside_the_ahead_window() {
 
 #[tokio::test(start_paused = true)]
 async fn body_that_can_not_be_replayed_goes_with_the_present_token_when_the_renewal_fails() {
-    for_every_credential_but_the_password(async |world| {
+    for_every_credential_that_renews_ahead(async |world| {
         world.get("/orders").await.unwrap();
         advance(seconds(LIFETIME * 8 / 10)).await;
         world.issuer.always(Answer::status(500, ""));

@@ -30,7 +30,7 @@
 //! | lifetime of a token | counts from when it was asked for, on the monotonic or the wall clock, whichever is ahead | |
 //! | unknown lifetime | counts as long-lived, until a rejection | |
 //! | check whether the machine slept | with a call, once a second at most | |
-//! | due for renewal: a token is renewed in the background | from 70 to 80 % of its lifetime on, with the next call; off for [`PasswordGrant`] | [`SessionBuilder::renew_ahead`] |
+//! | due for renewal: a token is renewed in the background | from 70 to 80 % of its lifetime on, with the next call; off for [`PasswordGrant`] and for a [token that never changes](crate::Credential::Subject) and is exchanged | [`SessionBuilder::renew_ahead`] |
 //! | counts as expired: calls wait for the renewal | from 10 s before the token's end on, at most a tenth of its lifetime | |
 //! | pause after a failed renewal | 1 s doubling to 60 s, full jitter; `Retry-After` wins, up to 5 min; calls that need a token fail meanwhile | [`SessionBuilder::wait_through_pauses`] |
 //! | pause after a renewal that died or was given up | 1 s doubling to 60 s, without jitter | |

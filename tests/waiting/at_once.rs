@@ -89,7 +89,7 @@ async fn origin_that_makes_others_renew_for_nothing_is_left_alone() {
 
 fn with_ahead_renewal(kind: Kind) -> bool {
     // Off for the password.
-    kind != Kind::Password
+    !matches!(kind, Kind::Password | Kind::TokenExchange)
 }
 
 #[tokio::test(start_paused = true)]
