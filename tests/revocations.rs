@@ -65,3 +65,16 @@ async fn failure_that_says_nothing_of_the_token_counts() {
         assert_eq!(logout(answers).await, Err(ErrorKind::NotRevoked));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_error_of_a_logout_tells_a_token_of_the_session() {
+    let world = World::new(Kind::Password);
+    world.get("/orders").await.unwrap();
+    let (access, refresh) = (world.issuer.last_access_token(), world.issuer.last_refresh_token());
+    let body = format!(r#"{{"error":"invalid_request","error_description":"no {access}, no {refresh}"}}"#);
+    for _ in 0..2 {
+        world.issuer.next_revocation(Answer::status(400, body.as_str()));
+    }
+    let error = world.session.logout().await.unwrap_err();
+    assert_eq!(error.description_untrusted(), Some("no [redacted], no [redacted]"));
+}

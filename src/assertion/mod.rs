@@ -18,6 +18,7 @@ use std::{
 use base64ct::{Base64UrlUnpadded, Encoding};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 #[cfg(feature = "jwt-no-provider")]
 pub use self::key::{JwtAlgorithm, JwtKey, JwtKeySource};
@@ -213,10 +214,13 @@ impl Assertion {
             named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::from(value.as_deref()?)))),
         );
         claims.extend(self.claims.clone());
-        let mut text = format!("{}.{}", encode(&header), encode(&claims));
-        let signature = signer.sign(text.as_bytes()).await.map_err(Error::not_sent)?;
-        text.push('.');
-        text.push_str(&Base64UrlUnpadded::encode_string(&signature));
+        let message = format!("{}.{}", encode(&header), encode(&claims));
+        let signature = signer.sign(message.as_bytes()).await.map_err(Error::not_sent)?;
+        // As large as it becomes, since a string that grows leaves its old content behind, and so does one that shrinks. Only with its
+        // signature is it a secret (invariant 9).
+        let signature = Zeroizing::new(Base64UrlUnpadded::encode_string(&signature));
+        let mut text = String::with_capacity(message.len() + 1 + signature.len());
+        text.extend([&message, ".", &signature]);
         Ok(text.into())
     }
 }

@@ -33,7 +33,7 @@ impl TokenEndpoint {
     ///
     /// # Where it is looked for
     /// 1. `https://login.example/.well-known/oauth-authorization-server/realms/shop` (RFC 8414 §3.1).
-    /// 2. If that answers with a redirect, a 4xx, or no JSON: `https://login.example/realms/shop/.well-known/openid-configuration`.
+    /// 2. If that answers with a redirect, a 4xx, no JSON, or JSON without `issuer`: `https://login.example/realms/shop/.well-known/openid-configuration`.
     ///
     /// No other address is ever asked. No redirect is followed, and no address that an API names in a challenge (such as
     /// `resource_metadata` of RFC 9728) is fetched. A 408, 425, 429 or 5xx is a failure.

@@ -108,7 +108,7 @@ impl Issuer {
         })?;
         match Metadata::read(&self.text, place, body.as_slice()) {
             Ok(metadata) => Ok(Found::Metadata(metadata)),
-            Err(Fault::NotJson) => Ok(Found::Nothing { why: "the answer is not JSON", status: None }),
+            Err(Fault::Other(why)) => Ok(Found::Nothing { why, status: None }),
             Err(Fault::Unusable(why)) => Err(step.error(ErrorKind::Discovery, why)),
         }
     }

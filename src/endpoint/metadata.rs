@@ -28,8 +28,8 @@ pub(super) struct Metadata {
 /// Why an answer is no metadata of this issuer.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// It is something else.
-    NotJson,
+    /// It is something else: no JSON, or JSON that names no issuer, as servers have it for pages that are not there.
+    Other(&'static str),
     /// It is metadata that cannot be used.
     Unusable(String),
 }
@@ -42,19 +42,18 @@ impl Metadata {
     pub(super) fn read(issuer: &str, at: &Address, json: &[u8]) -> Result<Self, Fault> {
         let json = without_mark(json).trim_ascii_start();
         if !json.starts_with(b"{") {
-            return Err(Fault::NotJson);
+            return Err(Fault::Other("the answer is not JSON"));
         }
         let told = "the metadata is cut off, or is not a JSON object";
-        let members = serde_json::from_slice(json).map_err(|_| Fault::Unusable(told.into()))?;
-        Self::of(issuer, at, &members).map_err(Fault::Unusable)
+        let members: Members<'_> = serde_json::from_slice(json).map_err(|_| Fault::Unusable(told.into()))?;
+        match members.text("issuer").map_err(Fault::Unusable)? {
+            Some(told) if told == issuer => Self::of(at, &members).map_err(Fault::Unusable),
+            Some(told) => Err(Fault::Unusable(other_issuer(issuer, &told))),
+            None => Err(Fault::Other("the metadata has no `issuer`")),
+        }
     }
 
-    fn of(issuer: &str, at: &Address, members: &Members<'_>) -> Result<Self, String> {
-        match members.text("issuer")? {
-            Some(told) if told == issuer => {}
-            Some(told) => return Err(other_issuer(issuer, &told)),
-            None => return Err("the metadata has no `issuer`".into()),
-        }
+    fn of(at: &Address, members: &Members<'_>) -> Result<Self, String> {
         let token = members.address("token_endpoint", at)?;
         let token = token.ok_or("the metadata has no `token_endpoint`")?;
         let revocation = members.address("revocation_endpoint", at)?;

@@ -1,5 +1,7 @@
 //! Cuts out of a server's own words what we hold secret (invariant 9): servers repeat what they were sent.
 
+mod spelling;
+
 use std::borrow::Cow;
 
 use base64ct::{Base64Unpadded, Encoding};
@@ -8,6 +10,8 @@ use http::HeaderValue;
 use percent_encoding::percent_decode;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
+
+use self::spelling::{ENCODED, Spelling, plain};
 
 /// What anybody may read of a request; every other parameter counts as secret.
 const PUBLIC: [&str; 14] = [
@@ -33,7 +37,7 @@ const REDACTED: &str = "[redacted]";
 const LONGEST: usize = 512;
 /// How many bytes of it are looked at.
 const LOOKED_AT: usize = 4 * 1024;
-/// What begins like a secret, for so many bytes, is one that was cut off.
+/// So many bytes that stand in a secret as well are a piece of it, wherever they begin.
 const TELLING: usize = 8;
 
 type Secret = Zeroizing<Vec<u8>>;
@@ -115,13 +119,25 @@ impl Secrets {
             if let Ok(text) = Base64Unpadded::encode(&secret, &mut encoded) {
                 self.base64.push(Zeroizing::new(text.as_bytes().to_vec()));
             }
+            // Where it stands behind something else: of the first letters only a part is the secret's (RFC 4648 §4).
+            for (before, shared) in [(1, 2), (2, 3)] {
+                let mut shifted = Zeroizing::new(vec![0; before + secret.len()]);
+                shifted[before..].copy_from_slice(&secret);
+                let mut encoded = Zeroizing::new(vec![0; Base64Unpadded::encoded_len(&shifted)]);
+                if let Ok(text) = Base64Unpadded::encode(&shifted, &mut encoded)
+                    && text.len() >= shared + TELLING
+                {
+                    self.base64.push(Zeroizing::new(text.as_bytes()[shared..].to_vec()));
+                }
+            }
             self.plain.push(secret);
         }
     }
 
-    /// Whether one of these stands in a short text, such as an error code: one that can't be taken for a word.
+    /// Whether a short text, such as an error code, is one of these, or holds one that can't be taken for a word.
     pub(super) fn are_in(&self, text: &str) -> bool {
-        self.covered(text, TELLING).contains(&true)
+        let mut all = self.plain.iter().chain(&self.base64);
+        all.any(|secret| secret.as_slice() == text.as_bytes()) || self.covered(text, TELLING).contains(&true)
     }
 
     /// The text without these, in one line, and not too long.
@@ -162,35 +178,78 @@ impl Secrets {
                 }
             }
         }
+        for (secrets, is_base64) in [(&self.plain, false), (&self.base64, true)] {
+            let pieces = pieces(secrets, is_base64);
+            for spelling in ENCODED.into_iter().chain([plain as Spelling]) {
+                cover_pieces(&mut covered, &pieces, bytes, spelling, is_base64);
+            }
+        }
         covered
     }
 }
 
-/// How many bytes at the start of a text stand for how many at the start of a secret. Each may be percent-encoded, in either
-/// letter case; a plus and a space are one, as are the two alphabets of base64 (RFC 4648 §5).
+/// Everything of `TELLING` bytes in a row, in order. As a list, for it is wiped.
+fn pieces(secrets: &[Secret], is_base64: bool) -> Zeroizing<Vec<[u8; TELLING]>> {
+    let all = || secrets.iter().flat_map(|secret| secret.windows(TELLING));
+    // Invariant 9: it never grows.
+    let mut pieces = Zeroizing::new(Vec::with_capacity(all().count()));
+    pieces.extend(all().map(|piece| std::array::from_fn(|at| class(piece[at], is_base64))));
+    pieces.sort_unstable();
+    pieces
+}
+
+/// Marks what is a piece of a secret, if all that can be read this way is.
+fn cover_pieces(covered: &mut [bool], pieces: &[[u8; TELLING]], text: &[u8], spelling: Spelling, is_base64: bool) {
+    let mut read = Zeroizing::new(Vec::with_capacity(text.len()));
+    // Where each of these bytes stands in the text.
+    let mut places = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(letter) = spelling(&text[at..]).or_else(|| plain(&text[at..])) {
+        for byte in letter.bytes() {
+            read.push(class(*byte, is_base64));
+            places.push(at..at + letter.length);
+        }
+        at += letter.length;
+    }
+    for (window, places) in read.windows(TELLING).zip(places.windows(TELLING)) {
+        if pieces.binary_search_by(|piece| piece.as_slice().cmp(window)).is_ok() {
+            covered[places[0].start..places[TELLING - 1].end].fill(true);
+        }
+    }
+}
+
+/// How many bytes at the start of a text stand for how many at the start of a secret, each letter as it is or encoded.
 fn matches(text: &[u8], secret: &[u8], is_base64: bool) -> (usize, usize) {
-    let class = |byte: u8| match byte {
-        b' ' => b'+',
-        b'-' if is_base64 => b'+',
-        b'_' if is_base64 => b'/',
-        _ => byte,
-    };
+    // A secret may look as if it were encoded.
+    let as_it_is = matches_by(&[plain], text, secret, is_base64);
+    let [a, b, c, d] = ENCODED;
+    let encoded = matches_by(&[a, b, c, d, plain], text, secret, is_base64);
+    if as_it_is.1 > encoded.1 { as_it_is } else { encoded }
+}
+
+fn matches_by(spellings: &[Spelling], text: &[u8], secret: &[u8], is_base64: bool) -> (usize, usize) {
     let (mut length, mut matched) = (0, 0);
-    while let (Some(byte), [next, rest @ ..]) = (secret.get(matched), &text[length..]) {
-        let encoded = if *next == b'%' { rest.get(..2).and_then(hexadecimal) } else { None };
-        length += match encoded {
-            Some(encoded) if class(encoded) == class(*byte) => 3,
-            _ if class(*next) == class(*byte) => 1,
-            _ => break,
-        };
-        matched += 1;
+    while matched < secret.len() {
+        let letter = spellings.iter().filter_map(|spelling| spelling(&text[length..])).find(|letter| {
+            let next = secret.get(matched..matched + letter.bytes().len()).unwrap_or_default();
+            !next.is_empty()
+                && next.iter().zip(letter.bytes()).all(|(a, b)| class(*a, is_base64) == class(*b, is_base64))
+        });
+        let Some(letter) = letter else { break };
+        length += letter.length;
+        matched += letter.bytes().len();
     }
     (length, matched)
 }
 
-fn hexadecimal(digits: &[u8]) -> Option<u8> {
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    u8::try_from(16 * digit(digits[0])? + digit(digits[1])?).ok()
+/// A plus and a space are one, as are the two alphabets of base64 (RFC 4648 §5).
+fn class(byte: u8, is_base64: bool) -> u8 {
+    match byte {
+        b' ' => b'+',
+        b'-' if is_base64 => b'+',
+        b'_' if is_base64 => b'/',
+        _ => byte,
+    }
 }
 
 /// What is no letter of a line is a space; what is not seen, or turns the line around, is U+FFFD.

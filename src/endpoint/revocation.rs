@@ -14,7 +14,10 @@ use super::{
     step::{Purpose, Step, TokenKind},
     transport::read_start,
 };
-use crate::error::{Error, ErrorKind, TokenVerdict};
+use crate::{
+    context::GrantContext,
+    error::{Error, ErrorKind, TokenVerdict},
+};
 
 const SENDS: u32 = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -27,13 +30,19 @@ impl TokenEndpoint {
 
     /// Revokes a token: sent at most three times, and again only after a 429 or 503. A pause that the server asked for
     /// at the token endpoint does not hold it up. Without an address for revocations nothing is sent and nothing fails.
+    /// `context` has all that its session held: no error tells of it.
     ///
     /// # Errors
     /// [`ErrorKind::NotRevoked`], with status, OAuth code and cause of the last attempt.
     ///
     /// # Cancel safety
     /// When dropped, the request may or may not have reached the server.
-    pub(crate) async fn revoke(&self, token: &SecretString, kind: TokenKind) -> Result<(), Error> {
+    pub(crate) async fn revoke(
+        &self,
+        token: &SecretString,
+        kind: TokenKind,
+        context: &GrantContext,
+    ) -> Result<(), Error> {
         if !self.revokes() {
             return Ok(());
         }
@@ -42,7 +51,7 @@ impl TokenEndpoint {
         loop {
             sends += 1;
             let dated = self.time_ahead();
-            let Err(error) = self.send_revocation(token, kind).await else {
+            let Err(error) = self.send_revocation(token, kind, context).await else {
                 return Ok(());
             };
             if sends < SENDS && self.time_ahead() != dated {
@@ -59,7 +68,12 @@ impl TokenEndpoint {
         }
     }
 
-    async fn send_revocation(&self, token: &SecretString, kind: TokenKind) -> Result<(), Error> {
+    async fn send_revocation(
+        &self,
+        token: &SecretString,
+        kind: TokenKind,
+        context: &GrantContext,
+    ) -> Result<(), Error> {
         let here = self.locate().await?;
         let Some(address) = self.settings.revocation.as_ref().or(here.revocation.as_ref()) else {
             return Ok(());
@@ -80,7 +94,7 @@ impl TokenEndpoint {
             _place = self.settings.turns.acquire().await;
         }
         let (parts, body, deadline, carried) = self.post(step, client.as_ref(), form, None).await?;
-        let step = &step.after(&carried, None);
+        let step = &step.after(&carried, Some(context));
         let limit = self.settings.response_limit;
         if !parts.status.is_success() {
             let error = refusal(step, &parts, body, limit, deadline).await;

@@ -40,9 +40,10 @@ impl Error {
     ///
     /// **Do not trust it.** Whoever answers at the token endpoint has written it: show it to operators, escape it, and never
     /// decide by it. Servers also repeat what they were sent. All that the request carried, and what its session holds, is
-    /// replaced by `[redacted]`: as it is, form-encoded and in base64, in each spelling of these. Control characters are
-    /// replaced by spaces, characters that are not seen or that turn the line around by U+FFFD. It is in neither `Display` nor
-    /// `Debug`.
+    /// replaced by `[redacted]`, and so is every piece of it of 8 bytes or more: as it is, percent-encoded once or twice, escaped as in
+    /// HTML or JSON, and in base64. Shorter pieces stay, and so does what the server has changed otherwise: in hexadecimal, in other
+    /// letter case, hashed. Control characters are replaced by spaces, characters that are not seen or that turn the line around by
+    /// U+FFFD. It is in neither `Display` nor `Debug`.
     ///
     /// ```
     /// use bytes::Bytes;

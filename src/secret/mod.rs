@@ -10,7 +10,8 @@ use std::{fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::error::Error;
+use self::file::SecretFile;
+use crate::error::{Error, ErrorKind};
 
 /// A secret that is fixed, or one that may change: a client secret, a key, an assertion, a subject token.
 ///
@@ -28,11 +29,15 @@ use crate::error::Error;
 ///
 /// # Files
 /// A file is opened by its name each time, so it may be replaced: by a rename, or by a symbolic link, as Kubernetes does with
-/// projected tokens, and a Vault or SPIFFE agent with its own. One line break at its end is not part of the secret.
+/// projected tokens, and a Vault or SPIFFE agent with its own. A byte order mark at its start and one line break at its end are not
+/// part of the secret.
 ///
-/// A file that is missing, empty, larger than 64 KiB, not UTF-8, or that changes while it is read is an error of the kind
-/// [`ErrorKind::Secret`](crate::ErrorKind::Secret), and so is a token that was cut off. Nothing is sent then. The session backs off
-/// for a second or more, and reads the file again.
+/// A file that is missing, empty, larger than 64 KiB, not UTF-8, no regular file (a pipe), or that changes while it is read is an
+/// error of the kind [`ErrorKind::Secret`](crate::ErrorKind::Secret), and so is a token that was cut off. Nothing is sent then. The
+/// session backs off for a second or more, and reads the file again.
+///
+/// A file on a network may hang. It is an error after 5 s, and it is not read again before the network lets go of it: each source
+/// reads its file once at a time, on a thread of its own. A program can end meanwhile.
 #[derive(Clone)]
 pub struct SecretSource {
     kind: Kind,
@@ -41,7 +46,7 @@ pub struct SecretSource {
 #[derive(Clone)]
 enum Kind {
     Fixed(SecretString),
-    File(Arc<PathBuf>),
+    File(Arc<SecretFile>),
     Closure(Arc<Closure>),
 }
 
@@ -52,13 +57,13 @@ type Closure = dyn Fn(Option<&SecretString>) -> Read + Send + Sync;
 impl SecretSource {
     /// The content of a file, read for each token request.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self { kind: Kind::File(Arc::new(path.into())) }
+        Self { kind: Kind::File(Arc::new(SecretFile::new(path.into()))) }
     }
 
     /// What a closure returns, called for each token request. It is called by one renewal at a time, but by those of several
     /// sessions if they share it. The renewal's [limit](crate::SessionBuilder::renewal_limit) holds for it as well.
     ///
-    /// An error of the closure's counts as nothing sent. With [`Error::with_retry_after`] it is not called again before that.
+    /// An error of the closure's counts as nothing sent, and so does an empty secret. With [`Error::with_retry_after`] it is not called again before that.
     pub fn from_fn<F>(read: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<SecretString, Error>> + Send + 'static,
@@ -86,7 +91,7 @@ impl SecretSource {
     pub(crate) fn mark(&self, tell: &mut impl FnMut(&str)) {
         match &self.kind {
             Kind::Fixed(secret) => tell(secret.expose_secret()),
-            Kind::File(path) => tell(&path.to_string_lossy()),
+            Kind::File(file) => tell(&file.path().to_string_lossy()),
             Kind::Closure(closure) => tell(&format!("{:p}", Arc::as_ptr(closure))),
         }
     }
@@ -96,7 +101,7 @@ impl SecretSource {
     pub(crate) fn place(&self) -> String {
         match &self.kind {
             Kind::Fixed(_) => "memory".into(),
-            Kind::File(path) => format!("the file {}", path.display()),
+            Kind::File(file) => format!("the file {}", file.path().display()),
             Kind::Closure(_) => "the closure".into(),
         }
     }
@@ -108,8 +113,8 @@ impl SecretSource {
     pub(crate) async fn read(&self) -> Result<SecretString, Error> {
         match &self.kind {
             Kind::Fixed(secret) => Ok(secret.clone()),
-            Kind::File(path) => file::read(path).await,
-            Kind::Closure(read) => read(None).await.map_err(Error::not_sent),
+            Kind::File(file) => file.read().await,
+            Kind::Closure(read) => filled(read(None).await),
         }
     }
 
@@ -117,7 +122,7 @@ impl SecretSource {
     /// and holds half of one is an error.
     pub(crate) async fn read_again(&self, refused: Option<&SecretString>, is_jwt: bool) -> Result<SecretString, Error> {
         match &self.kind {
-            Kind::Closure(read) => read(refused).await.map_err(Error::not_sent),
+            Kind::Closure(read) => filled(read(refused).await),
             _ if is_jwt => self.read_token().await,
             _ => self.read().await,
         }
@@ -127,9 +132,19 @@ impl SecretSource {
     pub(crate) async fn read_token(&self) -> Result<SecretString, Error> {
         let token = self.read().await?;
         match &self.kind {
-            Kind::File(path) => file::whole_token(path, token),
+            Kind::File(file) => file::whole_token(file.path(), token),
             Kind::Fixed(_) | Kind::Closure(_) => Ok(token),
         }
+    }
+}
+
+/// What a closure returned: an empty secret is none, as with a file.
+fn filled(read: Result<SecretString, Error>) -> Result<SecretString, Error> {
+    match read {
+        Ok(secret) if secret.expose_secret().trim().is_empty() => {
+            Err(Error::new(ErrorKind::Secret, "not sent, since the closure returned an empty secret").not_sent())
+        }
+        read => read.map_err(Error::not_sent),
     }
 }
 
@@ -161,7 +176,7 @@ impl fmt::Debug for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Fixed(_) => f.write_str("SecretSource([redacted])"),
-            Kind::File(path) => write!(f, "SecretSource({})", path.display()),
+            Kind::File(file) => write!(f, "SecretSource({})", file.path().display()),
             Kind::Closure(_) => f.write_str("SecretSource(closure)"),
         }
     }

@@ -19,6 +19,7 @@ use super::{
     watch::Task,
 };
 use crate::{
+    context::GrantContext,
     endpoint::{TokenEndpoint, TokenKind},
     error::{Error, ErrorKind, TokenVerdict},
     events,
@@ -230,9 +231,11 @@ pub(super) async fn revoke_all<'a>(
 
 /// All are attempted; the first failure that counts is reported.
 async fn revoke(endpoint: &TokenEndpoint, tokens: &[(&SecretString, TokenKind)]) -> Result<(), Error> {
+    let held: Vec<_> = tokens.iter().map(|(token, _)| (*token).clone()).collect();
+    let context = GrantContext::default().holding(move || held.clone());
     let mut results = Vec::with_capacity(tokens.len());
     for (token, kind) in tokens {
-        results.push((*kind, endpoint.revoke(token, *kind).await));
+        results.push((*kind, endpoint.revoke(token, *kind, &context).await));
     }
     let any = results.iter().any(|(_, result)| result.is_ok());
     let refresh = results.iter().any(|(kind, result)| *kind == TokenKind::Refresh && result.is_ok());

@@ -103,3 +103,20 @@ async fn a_key_that_changes_is_read_for_each_request() {
     session.renew(second.generation()).await.unwrap();
     assert_eq!(issuer.token_requests(), 3);
 }
+
+/// As editors on Windows write it.
+#[tokio::test(start_paused = true)]
+async fn a_key_behind_a_byte_order_mark_signs() {
+    let issuer = Issuer::new();
+    for name in ["ec.jwk", "ec.pem"] {
+        let text = format!("\u{feff}{}", key_text(name));
+        let key = JwtKeySource::new(JwtAlgorithm::ES256, text.clone());
+        session(&issuer, ClientAuth::private_key_jwt(CLIENT, key)).token().await.unwrap();
+        verified(&sent(&issuer), Algorithm::ES256, "ec.jwk");
+        let key = match name {
+            "ec.jwk" => JwtKey::from_jwk(JwtAlgorithm::ES256, text),
+            _ => JwtKey::from_pem(JwtAlgorithm::ES256, text),
+        };
+        assert!(key.is_ok(), "{name}");
+    }
+}

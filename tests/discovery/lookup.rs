@@ -38,6 +38,7 @@ async fn second_place_is_asked_where_the_first_has_no_metadata() {
         Says::With(302, "location", "https://elsewhere.example/"),
         Says::Text("<html>".into()),
         Says::Text(String::new()),
+        Says::Text(r#"{"status":404,"message":"no such page"}"#.into()),
     ] {
         let server = Server::bare();
         server.says(FIRST, nothing);

@@ -235,6 +235,22 @@ async fn a_secret_that_never_comes_ends_with_the_endpoints_time_and_is_no_send()
     assert_eq!((error.kind(), issuer.token_requests()), (ErrorKind::Secret, 0));
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_empty_secret_from_a_closure_is_no_secret_and_nothing_is_sent() {
+    let issuer = Issuer::new();
+    for text in ["", " \n"] {
+        let empty = SecretSource::from_fn(move || std::future::ready(Ok(text.into())));
+        let endpoint = issuer.endpoint().client_auth(ClientAuth::post(CLIENT_ID, empty.clone()));
+        for session in [
+            Session::new(JwtBearerGrant::new(issuer.endpoint(), empty)),
+            Session::new(TokenExchangeGrant::new(endpoint, "subject")),
+        ] {
+            let error = session.token().await.unwrap_err();
+            assert_eq!((error.kind(), issuer.token_requests()), (ErrorKind::Secret, 0));
+        }
+    }
+}
+
 /// A folder as kubelet keeps it: the files lie in a folder with a date, `..data` points to it, and a rename exchanges that.
 #[cfg(unix)]
 struct Projected(std::path::PathBuf);

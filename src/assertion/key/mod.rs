@@ -84,7 +84,7 @@ impl JwtKey {
     /// # Errors
     /// As [`from_pem`](JwtKey::from_pem).
     pub fn from_jwk(algorithm: JwtAlgorithm, jwk: impl Into<SecretString>) -> Result<Self, Error> {
-        let (key, id) = jwk::read(algorithm, jwk.into().expose_secret())?;
+        let (key, id) = jwk::read(algorithm, start(jwk.into().expose_secret()))?;
         Self::new(algorithm, key, id)
     }
 
@@ -127,10 +127,9 @@ impl JwtKeySource {
 
     async fn read(&self) -> Result<JwtKey, Error> {
         let text = self.source.read().await?;
-        let start = text.expose_secret().trim_start();
         let key = match self.algorithm {
             JwtAlgorithm::HS256 => JwtKey::from_secret(text),
-            algorithm if start.starts_with('{') => JwtKey::from_jwk(algorithm, text),
+            algorithm if start(text.expose_secret()).starts_with('{') => JwtKey::from_jwk(algorithm, text),
             algorithm => JwtKey::from_pem(algorithm, text),
         };
         key.map_err(|error| {
@@ -138,6 +137,11 @@ impl JwtKeySource {
             Error::new(ErrorKind::Secret, what).with_source(error).not_sent()
         })
     }
+}
+
+/// Where a text begins: behind blanks, and a byte order mark, as Windows writes it.
+fn start(text: &str) -> &str {
+    text.trim_start_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}')
 }
 
 /// That of the program, where it has chosen one; else our own. Nothing here may panic for want of a choice.

@@ -10,7 +10,7 @@ fn read(json: &str) -> Result<Metadata, String> {
 
 fn read_of(issuer: &str, json: &str) -> Result<Metadata, String> {
     Metadata::read(issuer, &Address::check(issuer).unwrap(), json.as_bytes()).map_err(|fault| match fault {
-        Fault::NotJson => "not JSON".to_owned(),
+        Fault::Other(why) => why.to_owned(),
         Fault::Unusable(why) => why,
     })
 }

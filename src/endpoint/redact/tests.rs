@@ -65,6 +65,37 @@ fn secret_that_the_server_cut_off_is_cut_too() {
 }
 
 #[test]
+fn a_piece_of_a_secret_is_cut_wherever_it_begins() {
+    let secret = "correct-horse-battery";
+    assert_eq!(cut(&[secret], "it ends in horse-battery, sir"), "it ends in [redacted], sir");
+    assert_eq!(cut(&[secret], "t%2Dhorse%2Dbat"), "[redacted]");
+    assert_eq!(cut(&[secret], "battery"), "battery", "a word of it");
+    let within = STANDARD.encode("user=alice&pw=correct-horse-battery!");
+    for start in 0..3 {
+        let told = cut(&[secret], &STANDARD.encode(format!("{}{secret}", "x".repeat(start))));
+        assert!(told.len() < 4 + 10 + 4 && told.contains("[redacted]"), "{told}");
+    }
+    assert!(cut(&[secret], &within).len() < within.len() - 20);
+}
+
+#[test]
+fn secrets_are_cut_as_pages_and_programs_write_them() {
+    let secret = "p&ss<w>örd\"Xyz'47/11";
+    for form in [
+        "p&amp;ss&lt;w&gt;örd&quot;Xyz&#39;47/11",
+        "p&#38;ss&#x3c;w&gt;&#246;rd&#34;Xyz&apos;47&#x2F;11",
+        r"p\u0026ss\u003cw\u003e\u00f6rd\u0022Xyz\u002747\/11",
+        r#"p&ss<w>örd\"Xyz'47\/11"#,
+        "p%2526ss%253Cw%253E%25C3%25B6rd%2522Xyz%252747%252F11",
+    ] {
+        assert_eq!(cut(&[secret], &format!("no <{form}>, sir")), "no <[redacted]>, sir", "{form}");
+        assert_eq!(cut(&[secret], &form[7..]), "[redacted]", "the end of {form}");
+    }
+    assert_eq!(cut(&["a&b"], "a&amp;b a&b"), "[redacted] [redacted]");
+    assert_eq!(cut(&["a&amp;b"], "a&amp;b"), "[redacted]");
+}
+
+#[test]
 fn nothing_of_a_secret_is_left_at_the_bounds() {
     let secret = "0123456789abcdef".repeat(40);
     for before in [0, 400, 500, 505, 511, 512, 3000, LOOKED_AT - 5, LOOKED_AT - 1] {
@@ -97,6 +128,7 @@ fn codes_that_hold_a_secret_are_known() {
     assert!(secrets.are_in("correct-horse"));
     assert!(secrets.are_in(&STANDARD.encode("correct-horse")));
     assert!(!secrets.are_in("a_word"), "a short secret is every word's");
+    assert!(secrets.are_in("a"), "but nobody's code");
 }
 
 proptest! {

@@ -25,6 +25,10 @@ impl Drop for Folder {
     }
 }
 
+async fn read(path: &Path) -> Result<SecretString, Error> {
+    SecretFile::new(path.into()).read().await
+}
+
 fn told(read: Result<SecretString, Error>) -> Result<String, String> {
     read.map(|secret| secret.expose_secret().to_owned()).map_err(|error| {
         assert_eq!(error.kind(), ErrorKind::Secret);
@@ -34,13 +38,18 @@ fn told(read: Result<SecretString, Error>) -> Result<String, String> {
 }
 
 #[tokio::test]
-async fn one_line_break_at_the_end_is_not_part_of_the_secret() {
+async fn one_line_break_at_the_end_and_a_mark_at_the_start_are_not_part_of_the_secret() {
     let folder = Folder::new("break");
     for (content, secret) in
         [("a secret", "a secret"), ("a secret\n", "a secret"), ("a\r\n", "a"), ("a\n\n", "a\n"), (" a ", " a ")]
     {
         assert_eq!(told(read(&folder.file("secret", content)).await).as_deref(), Ok(secret), "{content:?}");
     }
+    assert_eq!(
+        told(read(&folder.file("secret", "\u{feff}a secret\n")).await).as_deref(),
+        Ok("a secret"),
+        "from Windows"
+    );
     let largest = "x".repeat(LIMIT);
     assert_eq!(told(read(&folder.file("secret", &largest)).await), Ok(largest));
 }
@@ -67,6 +76,49 @@ async fn what_is_no_secret_is_an_error_that_names_the_file_and_not_what_is_in_it
     }
 }
 
+/// Whoever opens a pipe waits for somebody who writes into it.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_pipe_is_not_opened() {
+    let folder = Folder::new("pipe");
+    let path = folder.0.join("secret");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let error = told(read(&path).await).unwrap_err();
+    assert!(error.contains("is no file"), "{error}");
+}
+
+#[test]
+fn a_read_that_hangs_costs_one_thread_and_holds_up_no_runtime() {
+    let file = SecretFile::new("/network/secret".into());
+    let (release, hang) = mpsc::channel::<()>();
+    let hanging = move |_: &Path| {
+        let _ = hang.recv();
+        Ok("late".into())
+    };
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let first = runtime();
+    first.block_on(async {
+        let error = told(file.read_by(hanging, Duration::ZERO).await).unwrap_err();
+        assert!(error.contains("/network/secret was not read within"), "{error}");
+        for _ in 0..3 {
+            let error = told(file.read_by(|_| panic!("two reads at once"), Duration::ZERO).await).unwrap_err();
+            assert!(error.contains("/network/secret is still being read by an earlier attempt"), "{error}");
+        }
+    });
+    drop(first);
+    drop(release);
+    let read = runtime().block_on(file.read_by(|_| Ok("new".into()), PATIENCE));
+    assert_eq!(told(read).as_deref(), Ok("new"));
+}
+
+#[test]
+fn outside_of_a_runtime_a_file_is_not_read() {
+    let file = SecretFile::new("secret".into());
+    let error = futures::executor::block_on(file.read()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoRuntime);
+    assert_eq!(error.known_verdict(), Some(crate::error::TokenVerdict::Unsent));
+}
+
 #[tokio::test]
 async fn a_file_that_somebody_writes_into_is_told_from_a_whole_one() {
     let folder = Folder::new("written");
@@ -82,12 +134,18 @@ async fn a_file_that_somebody_writes_into_is_told_from_a_whole_one() {
 fn a_jwt_that_is_cut_off_is_not_sent() {
     let path = Path::new("/token");
     let whole = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
-    for token in [whole, "opaque-token", "a.b"] {
+    let encrypted = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA";
+    for token in [whole, encrypted, "opaque-token", "a.b"] {
         assert!(whole_token(path, token.into()).is_ok(), "{token}");
     }
-    for token in
-        ["eyJhbGciOiJFUzI1NiJ9.eyJzdWIi", "eyJhbGciOiJFUzI1NiJ9", "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.", "eyJ.e!.x"]
-    {
+    for token in [
+        "eyJhbGciOiJFUzI1NiJ9..c2ln",
+        "eyJhbGciOiJkaXIifQ...AAAA.AAAA",
+        "eyJhbGciOiJFUzI1NiJ9.eyJzdWIi",
+        "eyJhbGciOiJFUzI1NiJ9",
+        "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.",
+        "eyJ.e!.x",
+    ] {
         let error = told(whole_token(path, token.into())).unwrap_err();
         assert!(error.contains("/token holds a token that is cut off") && !error.contains("eyJ"), "{error}");
     }
