@@ -19,7 +19,7 @@
 //! | answer of the token endpoint | 1 MiB | [`TokenEndpoint::response_limit`] |
 //! | redirects of the token endpoint | never followed | |
 //! | what the server says of a failure, in [`description_untrusted`](crate::Error::description_untrusted) | 512 characters, from the first 4 KiB | |
-//! | [secret in a file](crate::SecretSource#files) | read for each token request, 64 KiB | [`SecretSource`](crate::SecretSource) |
+//! | [secret in a file](crate::SecretSource#files) | read for each token request, 64 KiB, within 5 s | [`SecretSource`](crate::SecretSource) |
 //! | [assertion](crate::Assertion) | signed for each request, good for 60 s | [`Assertion::lifetime`](crate::Assertion::lifetime) |
 //! | [discovered](crate::TokenEndpoint::discover) metadata | 256 KiB and 10 s a fetch, redirects are not followed | |
 //! | metadata that was fetched | used for 24 h; fetched again before that if an endpoint seems to have moved, once a minute at most; used on where that fails | |

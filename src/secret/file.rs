@@ -67,6 +67,7 @@ impl SecretFile {
         let path = self.path.clone();
         let reader = move || {
             let read = content(&path);
+            // First of all: whoever is told may come back at once.
             drop(turn);
             // Nobody listens if that took too long.
             let _ = tell.send(read);
