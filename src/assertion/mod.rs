@@ -215,7 +215,7 @@ impl Assertion {
         );
         claims.extend(self.claims.clone());
         let message = format!("{}.{}", encode(&header), encode(&claims));
-        let signature = signer.sign(message.as_bytes()).await.map_err(Error::not_sent)?;
+        let signature = Zeroizing::new(signer.sign(message.as_bytes()).await.map_err(Error::not_sent)?);
         // As large as it becomes, since a string that grows leaves its old content behind, and so does one that shrinks. Only with its
         // signature is it a secret (invariant 9).
         let signature = Zeroizing::new(Base64UrlUnpadded::encode_string(&signature));
