@@ -505,6 +505,8 @@ fn error_of(
         std::future::ready(response)
     });
     let endpoint = TokenEndpoint::new(client, TOKEN_URI).unwrap().client_auth(client_auth.clone());
+    // As every test here.
+    let _trace = Trace::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let session = Session::new(grant(endpoint));

@@ -33,8 +33,24 @@ impl TokenEndpoint {
         }
     }
 
+    /// What the client authenticates with, and a place among the requests that are under way. What waited too long for the place
+    /// is read or signed again, without it: what is read may come from a session that needs one.
+    pub(super) async fn prepare_for<P, F: Future<Output = Result<P, Error>>>(
+        &self,
+        step: &Step<'_>,
+        place: impl Fn() -> F,
+    ) -> Result<(Option<Prepared<'_>>, P), Error> {
+        let client = self.prepare(step).await?;
+        let found = place().await?;
+        if !client.as_ref().is_some_and(Prepared::is_stale) {
+            return Ok((client, found));
+        }
+        drop(found);
+        Ok((self.prepare(step).await?, place().await?))
+    }
+
     /// What the client authenticates with, as it is now.
-    pub(super) async fn prepare(&self, step: &Step<'_>) -> Result<Option<Prepared<'_>>, Error> {
+    async fn prepare(&self, step: &Step<'_>) -> Result<Option<Prepared<'_>>, Error> {
         let Some(client) = &self.settings.client else { return Ok(None) };
         let deadline = Deadline::after(step, self.settings.timeout)?;
         let address = step.address().uri().to_string();

@@ -160,14 +160,7 @@ impl TokenEndpoint {
         // Before there is a place: others may wait for the metadata, and what is read may come from a session that needs a place.
         let here = self.locate().await?;
         let step = Step::new(purpose, &here.token);
-        let mut client = self.prepare(&step).await?;
-        let mut _place = self.place(&step).await?;
-        if client.as_ref().is_some_and(Prepared::is_stale) {
-            // Not while there is a place, for the same reason.
-            drop(_place);
-            client = self.prepare(&step).await?;
-            _place = self.place(&step).await?;
-        }
+        let (client, _place) = self.prepare_for(&step, || self.place(&step)).await?;
         let turn = self.enter(&step)?;
         let mut asked = None;
         let form = || {

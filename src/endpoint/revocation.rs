@@ -7,7 +7,6 @@ use tokio::time::sleep;
 
 use super::{
     TokenEndpoint,
-    client_auth::Prepared,
     failure::{failure, holds_everyone},
     form::Form,
     response::{Answer, refusal},
@@ -86,13 +85,7 @@ impl TokenEndpoint {
             Ok(form)
         };
         // Waits as long as it takes: nobody would try again. Never closed.
-        let mut client = self.prepare(step).await?;
-        let mut _place = self.settings.turns.acquire().await;
-        if client.as_ref().is_some_and(Prepared::is_stale) {
-            drop(_place);
-            client = self.prepare(step).await?;
-            _place = self.settings.turns.acquire().await;
-        }
+        let (client, _place) = self.prepare_for(step, async || Ok(self.settings.turns.acquire().await)).await?;
         let (parts, body, deadline, carried) = self.post(step, client.as_ref(), form, None).await?;
         let step = &step.after(&carried, Some(context));
         let limit = self.settings.response_limit;
