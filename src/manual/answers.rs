@@ -75,7 +75,7 @@
 //! | `Refused` | *refused*, with a code |
 //! | `Misconfigured` | *not allowed* |
 //! | `Unavailable` with [`with_retry_after`](crate::Error::with_retry_after) | *wait* |
-//! | `LoggedOut`, `NoKey`, `WaitedTooLong`, `RenewalLost`, `NoRuntime`, `Damped`, `CoolingDown`, `SameToken`, `OwnAuthorization`, `SelfAuthorization`, `Invalid` | *unsent* |
+//! | `LoggedOut`, `NoKey`, `WaitedTooLong`, `RenewalLost`, `NoRuntime`, `Damped`, `CoolingDown`, `SameToken`, `OwnAuthorization`, `SelfAuthorization`, `Invalid`, `Secret`, `Discovery`, `Store` | *unsent* |
 //! | any other kind | *broken* |
 //!
 //! With any verdict, the time of `with_retry_after` takes the place of the backoff, up to 5 min. Where the table above asks for a
