@@ -14,10 +14,16 @@ pub(super) struct Task {
 impl Inner {
     pub(super) fn subscribe(&self) -> watch::Receiver<Status> {
         let status = self.status();
-        let subscribed =
-            self.change(|state| state.aside().status.get_or_insert_with(|| watch::Sender::new(status)).subscribe());
-        // It may have changed in between.
-        self.tell_status();
+        let mut is_first = false;
+        let first = || {
+            is_first = true;
+            watch::Sender::new(status)
+        };
+        let subscribed = self.change(|state| state.aside().status.get_or_insert_with(first).subscribe());
+        if is_first {
+            // It may have changed in between.
+            self.tell_status();
+        }
         subscribed
     }
 
