@@ -1,11 +1,25 @@
 //! Tests of the JSON form.
 
-use std::ops::RangeInclusive;
+use std::{
+    ops::RangeInclusive,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use proptest::{collection, option, prelude::*};
+use secrecy::ExposeSecret;
 
 use super::*;
-use crate::error::ErrorKind;
+use crate::{
+    context::Wish,
+    error::ErrorKind,
+    store::{
+        owner::{HASH, Owner, SALT},
+        record::{Access, Spending},
+        trials::{Refused, Trials},
+        version::Version,
+    },
+    token::Details,
+};
 
 /// Written by the first release. These texts never change; a new member gets a text of its own.
 const FULL: &str = concat!(
