@@ -32,9 +32,14 @@ use crate::error::{Error, ErrorKind};
 /// projected tokens, and a Vault or SPIFFE agent with its own. A byte order mark at its start and one line break at its end are not
 /// part of the secret.
 ///
-/// A file that is missing, empty, larger than 64 KiB, not UTF-8, no regular file (a pipe), or that changes while it is read is an
-/// error of the kind [`ErrorKind::Secret`](crate::ErrorKind::Secret), and so is a token that was cut off. Nothing is sent then. The
-/// session backs off for a second or more, and reads the file again.
+/// These are errors of the kind [`ErrorKind::Secret`](crate::ErrorKind::Secret):
+///
+/// - the file is missing, empty, or larger than 64 KiB;
+/// - it is not UTF-8, or not a regular file (a pipe);
+/// - it changes while it is read;
+/// - it is to hold a JWT, and the JWT is cut off.
+///
+/// Nothing is sent then. The session backs off for a second or more, and reads the file again.
 ///
 /// A file on a network may hang. It is an error after 5 s, and it is not read again before the network lets go of it: each source
 /// reads its file once at a time, on a thread of its own. A program can end meanwhile.
