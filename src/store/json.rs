@@ -23,7 +23,7 @@ impl Record {
     /// | member | holds |
     /// | --- | --- |
     /// | `format` | 1 |
-    /// | `epoch`, `number`, `random` | the [`Version`]; `random` as 16 hexadecimal digits |
+    /// | `epoch`, `number`, `random` | the [`Version`](crate::Version); `random` as 16 hexadecimal digits |
     /// | `owner`, `named` | whose it is: a salt and a hash, as base64url; whether the application gave the owner a name |
     /// | `created`, `used` | when the login began, and was used last |
     /// | `logged_out` | `true` where only the mark of a logout is left |
