@@ -40,13 +40,13 @@ pub struct ForceRenewal;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoReplay;
 
-/// In a response's extensions: this response says that the token does not do, the layer could not heal that, and this is why.
+/// In a response's extensions: this response rejects the token, the layer could not heal that, and this is why.
 ///
 /// It is there if the renewal failed, if the new token was rejected as well, or if the request could not be sent again. The
 /// status, the headers and the body of the response are the server's. If the request was sent more than once, it is the last
 /// rejection.
 ///
-/// It is also there if no renewal could help, since the token is good and not enough. The kind is then
+/// It is also there if the token is good but not enough, so that no renewal could help. The kind is then
 /// [`ErrorKind::InsufficientScope`](crate::ErrorKind::InsufficientScope) or
 /// [`ErrorKind::InsufficientUserAuthentication`](crate::ErrorKind::InsufficientUserAuthentication), and the error has what the
 /// server asks for:

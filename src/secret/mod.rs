@@ -65,10 +65,10 @@ impl SecretSource {
         Self { kind: Kind::File(Arc::new(SecretFile::new(path.into()))) }
     }
 
-    /// What a closure returns, called for each token request. It is called by one renewal at a time, but by those of several
-    /// sessions if they share it. The renewal's [limit](crate::SessionBuilder::renewal_limit) holds for it as well.
+    /// What a closure returns. It is called for each token request; sessions that share the source may call it side by side. The
+    /// renewal's [limit](crate::SessionBuilder::renewal_limit) holds for it as well.
     ///
-    /// An error of the closure's counts as nothing sent, and so does an empty secret. With [`Error::with_retry_after`] it is not called again before that.
+    /// If it returns an error or an empty secret, nothing is sent. [`Error::with_retry_after`] says when it may be called again.
     pub fn from_fn<F>(read: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<SecretString, Error>> + Send + 'static,

@@ -152,9 +152,9 @@ impl<G: Grant> SessionBuilder<G> {
         self
     }
 
-    /// Says with every token request, refreshes included, that this client can do this, such as `cp1`: it obeys claims
-    /// challenges. Entra ID then issues tokens of a long life and revokes them by a challenge (continuous access evaluation). The
-    /// layer does what such a challenge asks for. Default: nothing is said.
+    /// Tells the server with every token request, refreshes included, what this client can do. `cp1` means: it obeys claims
+    /// challenges. Entra ID then issues long-lived tokens, and revokes them by a challenge (continuous access evaluation). The
+    /// layer does what such a challenge asks for. Default: nothing is sent.
     ///
     /// It is sent in the parameter `claims`, as `{"access_token":{"xms_cc":{"values":["cp1"]}}}`, together with what a challenge
     /// asks for. Grants of your own find it in [`GrantContext::claims`](crate::GrantContext::claims).

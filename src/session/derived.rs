@@ -55,11 +55,12 @@ impl Session {
     ///   [`ErrorKind::Misconfigured`](crate::ErrorKind::Misconfigured). It asks again after 60 s, doubling to 15 min.
     /// - [`Status`] is its own, but follows the login into `Refused` and `LoggedOut`.
     ///
-    /// The same resource gives the same session, as long as one of its clones lives. Keep it, or the layer that has it: what is left
-    /// of it after that is its token. Both calls chain: `session.for_resource(..).for_scope(..)` wants both, and a later call of the
-    /// same name takes the place of an earlier one.
+    /// The same resource gives the same session, as long as one of its clones lives. So keep it, or the layer that has it. When the
+    /// last clone goes, the login keeps the token, and the cool-downs are forgotten. Both calls chain:
+    /// `session.for_resource(..).for_scope(..)` asks for both, and a later call of the same name takes the place of an earlier one.
     ///
-    /// The settings are those of this session. The limits of renewals hold for each of its relatives.
+    /// The settings are those of this session. Each derived session has
+    /// [`renewals_per_minute`](crate::SessionBuilder::renewals_per_minute) of its own.
     ///
     /// ```
     /// use tower_reauth::{Session, TokenSet, grant_fn};

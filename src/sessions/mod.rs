@@ -147,8 +147,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
         self.shared.find(key)
     }
 
-    /// Whose session a request gets, as with these sessions themselves, but with a token for this resource: for the layer of one API
-    /// of several that a login is good for. [`SessionSource::for_scope`] adds a scope.
+    /// The sessions for the layer of one API, where a login is good for several: a request gets its user's session as it does here,
+    /// with that user's token for this resource. [`SessionSource::for_scope`] adds a scope.
     ///
     /// ```
     /// use tower_reauth::{Origins, ReauthLayer, Sessions};

@@ -30,8 +30,8 @@ impl SessionSource {
     /// As [`Session::for_resource`] for each session: a layer of one of several APIs sends a token for this resource, whoever's
     /// request it is.
     ///
-    /// Of many sessions, the derived ones are held as long as this source is, and as their logins last. So they have what an API
-    /// learns of their tokens: renewals that are damped, and cool-downs.
+    /// With many users, this source holds each user's derived session for as long as the login lasts. So its cool-downs and the
+    /// count of its renewals outlive a call.
     #[must_use]
     pub fn for_resource(self, resource: impl Into<Box<str>>) -> Self {
         self.derive(|wish| wish.resource = Some(resource.into()))
