@@ -3,13 +3,13 @@
 //! Members that are not known are passed over, so that a later release may add some. One that an older release must not pass
 //! over raises `format`.
 
-mod members;
+pub(super) mod members;
 mod reader;
 mod writer;
 
 use secrecy::SecretString;
 
-pub(super) use self::members::{FORMAT, Members, damaged, digits, members, read, version};
+use self::members::{damaged, members};
 use super::record::Record;
 use crate::error::Error;
 

@@ -15,7 +15,7 @@ use super::secret::StoreSecret;
 use crate::{
     error::Error,
     store::{
-        json::{self, FORMAT, Members, damaged},
+        json::members::{self, FORMAT, Members, damaged},
         record::Record,
         version::Version,
     },
@@ -47,7 +47,7 @@ impl Keys {
     /// The record of the file of this name. One that was written before there was a key is read as well.
     pub(super) fn open(&self, name: &str, content: &[u8]) -> Result<Record, Error> {
         let text = str::from_utf8(content).map_err(|_| damaged("it is no text"))?;
-        let members = json::members(text)?;
+        let members = members::members(text)?;
         if !members.contains_key("sealed") {
             return Record::from_json(text);
         }
@@ -80,12 +80,12 @@ struct Header {
 impl Header {
     fn read(members: &Members<'_>) -> Result<Self, &'static str> {
         let bytes = |name| {
-            let text: String = json::read(members, name).ok().flatten().ok_or(name)?;
+            let text: String = members::read(members, name).ok().flatten().ok_or(name)?;
             Base64UrlUnpadded::decode_vec(&text).map_err(|_| name)
         };
         Ok(Self {
-            version: json::version(members)?,
-            key: json::read(members, "key").ok().flatten().ok_or("key")?,
+            version: members::version(members)?,
+            key: members::read(members, "key").ok().flatten().ok_or("key")?,
             nonce: XNonce::try_from(&bytes("nonce")?[..]).map_err(|_| "nonce")?,
             sealed: bytes("sealed")?,
         })
@@ -94,7 +94,7 @@ impl Header {
 
 /// What the encrypted text belongs to. The name stands for the store's key, and has no line end, as the numbers have none.
 fn bound(name: &str, version: Version, key: &str) -> String {
-    let (epoch, number, random) = (version.epoch(), version.number(), json::digits(version.random()));
+    let (epoch, number, random) = (version.epoch(), version.number(), members::digits(version.random()));
     format!("tower-reauth {FORMAT}\n{name}\n{epoch}\n{number}\n{random}\n{key}")
 }
 
@@ -109,7 +109,7 @@ fn content(version: Version, key: &str, nonce: &[u8], sealed: &[u8]) -> serde_js
     map.serialize_entry("format", &FORMAT)?;
     map.serialize_entry("epoch", &version.epoch())?;
     map.serialize_entry("number", &version.number())?;
-    map.serialize_entry("random", &json::digits(version.random()))?;
+    map.serialize_entry("random", &members::digits(version.random()))?;
     map.serialize_entry("key", key)?;
     map.serialize_entry("nonce", &Base64UrlUnpadded::encode_string(nonce))?;
     map.serialize_entry("sealed", &Base64UrlUnpadded::encode_string(sealed))?;
