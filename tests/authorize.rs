@@ -1,11 +1,9 @@
 //! Cases 1, 2 and 5 to 10: which requests carry the token, and what sets off nothing.
 
-mod support;
-
 use std::error::Error as _;
 
+use crate::support::*;
 use http::{HeaderName, header::AUTHORIZATION};
-use support::*;
 use tower::{Layer, ServiceExt};
 use tower_reauth::{
     Challenge, Classify, ErrorKind, ForceRenewal, Head, OwnAuthorization, RenewalFailed, Status, Verdict, WithoutAuth,

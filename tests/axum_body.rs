@@ -1,8 +1,6 @@
 //! A client with axum's body, against an axum server over HTTP/1.1: what a proxy or a backend for a frontend is made of.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
 
-mod support;
-
 use std::{convert::Infallible, sync::Arc};
 
 use axum::{
@@ -29,7 +27,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::{Layer, ServiceExt};
 use tower_reauth::{Origins, Reauth, ReauthLayer, Session};
 
-use self::support::{Gate, Issuer, Kind, USERNAME};
+use crate::support::{Gate, Issuer, Kind, USERNAME};
 
 type Api = Reauth<Client<HttpConnector, Body>>;
 

@@ -1,7 +1,5 @@
 //! What becomes of bodies and rejections, over services in this process, with a clock that stands still.
 
-mod http_support;
-
 use std::{
     convert::Infallible,
     pin::pin,
@@ -20,7 +18,7 @@ use tokio::{sync::oneshot, time::Instant};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_reauth::{ErrorKind, NoReplay, Replay};
 
-use self::http_support::{
+use crate::http_support::{
     Body, BoxError, answer, bare_rejection,
     feed::{Sealed, fed, fed_sealed},
     full, is_live, layer, session, session_that_fails_to_renew, why,

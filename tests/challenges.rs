@@ -1,7 +1,5 @@
 //! Challenges and faults through the whole layer: what renews, what passes, and that the answer stays whole.
 
-mod http_support;
-
 use std::{
     convert::Infallible,
     sync::{
@@ -17,7 +15,7 @@ use http_body_util::{BodyExt, Full};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_reauth::{BearerClassifier, Classify, ErrorKind, GrpcClassifier, Session, Wso2Classifier};
 
-use self::http_support::{Body, answer, feed::fed, is_live, layer, session, session_that_fails_to_renew, why};
+use crate::http_support::{Body, answer, feed::fed, is_live, layer, session, session_that_fails_to_renew, why};
 
 const ORIGIN: &str = "https://gw.example";
 

@@ -1,16 +1,14 @@
 //! Claims: what a challenge asks for reaches every grant (case 52), together with what the client can do.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::*;
 use bytes::Bytes;
 use futures::future::join_all;
 use http::Response;
 use http_body_util::Full;
 use secrecy::ExposeSecret;
-use support::*;
 use tokio::time::advance;
 use tower::{Layer, ServiceExt};
 use tower_reauth::{Grant, GrantContext, Origins, PasswordGrant, ReauthLayer, Session, Sessions, TokenSet, grant_fn};

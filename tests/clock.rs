@@ -1,11 +1,9 @@
 //! Clocks that stand still, jump, or are asked to count what no clock counts.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 
-mod support;
-
 use std::time::Duration;
 
-use support::*;
+use crate::support::*;
 use tokio::time::advance;
 use tower_reauth::{ErrorKind, Status};
 

@@ -1,8 +1,6 @@
 //! What a call that waits for a renewal leaves occupied at the server.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
 
-mod support;
-
 use std::{
     convert::Infallible,
     pin::Pin,
@@ -19,7 +17,7 @@ use tokio::sync::Semaphore;
 use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_reauth::{ErrorKind, NoReplay, RenewalFailed};
 
-use self::support::{Answer, Gate, Kind, World, get, never_hangs, text};
+use crate::support::{Answer, Gate, Kind, World, get, never_hangs, text};
 
 const PAGE: &str = "the whole page that says what is wrong with the token";
 

@@ -1,15 +1,13 @@
 //! Cases 40 (two devices at work), 55 and 57: what keeps renewals, and what waits for them, within bounds.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::*;
 use bytes::Bytes;
 use futures::future::join_all;
 use http::{Request, Response};
 use http_body_util::Full;
-use support::*;
 use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, ServiceExt};
 use tower_reauth::{

@@ -9,8 +9,6 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 #![allow(clippy::significant_drop_tightening, reason = "what is dropped when is what is tested")]
 
-mod support;
-
 use std::{
     convert::Infallible,
     pin::pin,
@@ -19,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use crate::support::*;
 use bytes::Bytes;
 use futures::{
     future::{BoxFuture, LocalBoxFuture, join, poll_fn},
@@ -27,7 +26,6 @@ use futures::{
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
-use support::*;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::Semaphore,

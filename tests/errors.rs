@@ -2,8 +2,6 @@
 //! again can help, and what to check.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 
-mod support;
-
 use std::{
     convert::Infallible,
     error::Error as StdError,
@@ -11,6 +9,7 @@ use std::{
     io,
 };
 
+use crate::support::*;
 use bytes::Bytes;
 use futures::stream;
 use http::{Request, Response, Uri, header::CONTENT_TYPE};
@@ -20,7 +19,6 @@ use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioIo},
 };
-use support::*;
 use tokio::{net::TcpStream, time::advance};
 use tower::service_fn;
 use tower_reauth::{

@@ -1,15 +1,13 @@
 //! What is said to `tracing`, and how often. Every test begins with a [`Trace`]; the secrets are in `secrets.rs`.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::*;
 use bytes::Bytes;
 use futures::future::join_all;
 use http::header::HOST;
 use http_body_util::Full;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use support::*;
 use tokio::time::advance;
 use tower::{Layer, ServiceExt};
 use tower_reauth::{

@@ -1,18 +1,16 @@
 //! Cases 22 to 28 and 56: tokens that come of age, and an endpoint that fails or asks for patience.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 
-mod support;
-
 use std::{
     io,
     time::{Duration, SystemTime},
 };
 
+use crate::support::*;
 use bytes::Bytes;
 use futures::future::join_all;
 use http::Request;
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
-use support::*;
 use tokio::time::{Instant, advance};
 use tower::ServiceExt;
 use tower_reauth::{ErrorKind, NoReplay, PasswordGrant, Session};

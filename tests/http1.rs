@@ -1,7 +1,5 @@
 //! The layer over HTTP/1.1: what is on the wire, and which connection it goes by.
 
-mod http_support;
-
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -19,7 +17,7 @@ use tower::{ServiceBuilder, ServiceExt};
 use tower_http::follow_redirect::FollowRedirectLayer;
 use tower_reauth::{ErrorKind, Reauth};
 
-use self::http_support::{
+use crate::http_support::{
     Body, LIVE, answer, bare_rejection,
     feed::{fed, fed_sealed},
     full, is_live, layer,
@@ -36,7 +34,11 @@ fn post<B>(uri: String, body: B) -> Request<B> {
 /// Sends one request whose first attempt is rejected, and checks that server saw both attempts alike.
 async fn replayed<B>(server: &Server, body: B, content: &[u8])
 where
-    B: tower_reauth::Replay + http_body::Body<Data: Send, Error: Into<http_support::BoxError>> + Send + Unpin + 'static,
+    B: tower_reauth::Replay
+        + http_body::Body<Data: Send, Error: Into<crate::http_support::BoxError>>
+        + Send
+        + Unpin
+        + 'static,
 {
     let (session, _) = session();
     let api = layer_over(&session, server);
@@ -205,7 +207,7 @@ async fn rejection_that_closes_its_connection_is_replayed_by_another() {
 
 #[tokio::test]
 async fn redirect_around_the_layer_takes_no_token_to_another_host() {
-    let elsewhere = Server::start(Http1, async |request, recorder: http_support::server::Recorder| {
+    let elsewhere = Server::start(Http1, async |request, recorder: crate::http_support::server::Recorder| {
         recorder.read(request).await;
         answer(StatusCode::OK, "elsewhere")
     })

@@ -1,7 +1,5 @@
 //! The layer over HTTP/2: replays, early rejections, and gRPC's ways to refuse a call.
 
-mod http_support;
-
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
@@ -13,7 +11,7 @@ use hyper::body::Incoming;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_reauth::GrpcClassifier;
 
-use self::http_support::{
+use crate::http_support::{
     Body, LIVE, answer, bare_rejection,
     feed::{Feeder, fed, fed_sealed},
     full, is_live, layer,

@@ -1,14 +1,12 @@
 //! Tokens that are good, and not enough (RFC 6750 §3.1, RFC 9470): no renewal, and the caller learns what was asked for.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::*;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use support::*;
 use tower::{Layer, ServiceExt};
 use tower_reauth::{Challenge, Classify, Error, ErrorKind, Head, RenewalFailed, Verdict, Wso2Classifier};
 

@@ -1,7 +1,5 @@
 //! Sessions that are kept alive without traffic, and calls that choose to wait for a pause to end.
 
-mod support;
-
 use std::{
     future::pending,
     sync::{
@@ -11,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use support::*;
+use crate::support::*;
 use tokio::time::{Instant, advance, sleep};
 use tower_reauth::{ErrorKind, RenewAhead, Session, Status, TokenSet, grant_fn};
 

@@ -1,8 +1,6 @@
 //! Cases 29 to 35: the refresh token first, then the session's own grant, then the original rejection.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 
-mod support;
-
 use std::{
     sync::{
         Arc, Mutex,
@@ -11,11 +9,11 @@ use std::{
     time::Duration,
 };
 
+use crate::support::*;
 use futures::future::join_all;
 use http::{Request, Response};
 use http_body_util::Full;
 use secrecy::ExposeSecret;
-use support::*;
 use tokio::time::advance;
 use tower::ServiceExt;
 use tower_reauth::{

@@ -1,19 +1,17 @@
 //! Cases 36 and 37: what a logout forgets, what it revokes, and what it stops.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 
-mod support;
-
 use std::{
     future::Future,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 
+use crate::support::*;
 use bytes::Bytes;
 use futures::FutureExt;
 use http::Response;
 use http_body_util::Full;
-use support::*;
 use tokio::{
     sync::Semaphore,
     task::JoinHandle,

@@ -3,19 +3,17 @@
 //! Each test has a recorder of its own, as one thread does everything, and gives back what was recorded; the last one runs
 //! them all again and compares the sum with the manual.
 
-mod support;
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::{ExitCode, Termination},
     time::Duration,
 };
 
+use crate::support::{Answer, Gate, Kind, MemoryStore, World, get, never_hangs};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
-use support::{Answer, Gate, Kind, MemoryStore, World, get, never_hangs};
 use tower_reauth::{Error, ForceRenewal, RefreshTokenGrant, ResponseBody, Session, TokenSet, WithoutAuth, grant_fn};
 
 const REQUESTS: &str = "tower_reauth_requests_total";

@@ -1,14 +1,12 @@
 //! Cases 79, 80 and 105: what one origin, or one route of it, does to the others of the same session.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 
-mod support;
-
 use std::{sync::Arc, time::Duration};
 
+use crate::support::*;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use support::*;
 use tokio::time::{Instant, advance};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_reauth::{ErrorKind, NoReplay, Origins, Reauth, ReauthLayer, RenewalFailed, ResponseBody, Session, Sessions};

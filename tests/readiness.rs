@@ -1,7 +1,5 @@
 //! Readiness of the inner service: asked for before every call, and given back by every call that ends or is dropped.
 
-mod http_support;
-
 use std::{
     convert::Infallible,
     pin::pin,
@@ -20,7 +18,7 @@ use tokio::sync::Semaphore;
 use tower::{Service, ServiceBuilder, ServiceExt, buffer::BufferLayer, limit::GlobalConcurrencyLimitLayer, service_fn};
 use tower_reauth::{ForceRenewal, Session, TokenSet, grant_fn};
 
-use self::http_support::{Body, answer, bare_rejection, feed::fed, is_live, layer, session};
+use crate::http_support::{Body, answer, bare_rejection, feed::fed, is_live, layer, session};
 
 const ORIGIN: &str = "https://gw.example";
 

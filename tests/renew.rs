@@ -1,14 +1,12 @@
 //! Cases 3, 4 and 13: a rejection is healed by one renewal and one replay.
 
-mod support;
-
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
+use crate::support::*;
 use http::{Response, header::WWW_AUTHENTICATE};
-use support::*;
 use tokio::spawn;
 use tower::{Layer, ServiceExt};
 use tower_reauth::{ErrorKind, NoReplay, RenewalFailed};

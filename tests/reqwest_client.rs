@@ -1,9 +1,6 @@
 //! reqwest's client as the inner service, and as the way to the token endpoint, over real sockets.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
 
-#[path = "../examples/support/mod.rs"]
-mod support;
-
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -12,13 +9,13 @@ use tower_reauth::{
     ClientAuth, Error, ErrorKind, Origins, PasswordGrant, ReauthLayer, ResponseBody, Session, TokenEndpoint,
 };
 
-use self::support::{Options, Regime, Running};
+use crate::gateway::{Options, Regime, Running};
 
 type Api = BoxCloneSyncService<Request<reqwest::Body>, Response<ResponseBody<reqwest::Body>>, Error>;
 
 async fn gateway() -> Running {
     let options = Options::new(Regime::Jwt).user("alice", "password").client("app", "secret");
-    support::start(options).await.unwrap()
+    crate::gateway::start(options).await.unwrap()
 }
 
 /// reqwest's client for requests and responses of `http`, and around it the layer.

@@ -1,9 +1,7 @@
 //! Case 86: which answers say that a logout has reached the server.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 
-mod support;
-
-use support::*;
+use crate::support::*;
 use tower_reauth::ErrorKind;
 
 fn refused(code: &str) -> Answer {

@@ -4,8 +4,6 @@
 //! nobody drives any more.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
 
-mod support;
-
 use std::{
     convert::Infallible,
     future::Future,
@@ -20,13 +18,13 @@ use std::{
     time::Duration,
 };
 
+use crate::support::*;
 use bytes::Bytes;
 use futures::future::join_all;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::Full;
 use secrecy::ExposeSecret;
-use support::*;
 use tokio::{
     runtime::{Builder, Runtime},
     spawn,

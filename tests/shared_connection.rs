@@ -1,8 +1,6 @@
 //! Case 74: calls and token requests on one HTTP/2 connection. What waits for the token leaves it room to come.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 
-mod http_support;
-
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -21,7 +19,7 @@ use tokio::{sync::watch, task::yield_now};
 use tower::{Layer, ServiceExt};
 use tower_reauth::{ClientCredentialsGrant, ErrorKind, NoReplay, ReauthLayer, Session, TokenEndpoint};
 
-use self::http_support::{
+use crate::http_support::{
     answer, is_live, layer,
     server::{Protocol::Http2, Server},
     soon, why,

@@ -1,12 +1,10 @@
 //! The end of a program: an axum server that shuts down gracefully loses no answer and no revocation.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::*;
 use axum::{Router, extract::State, routing::get as route};
-use support::*;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

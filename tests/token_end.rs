@@ -1,8 +1,6 @@
 //! Cases 82 and 83: a token that comes again near its end, and one that is said to live for no time.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 
-mod support;
-
 use std::{
     sync::{
         Arc,
@@ -11,10 +9,10 @@ use std::{
     time::Duration,
 };
 
+use crate::support::*;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use support::*;
 use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, Service, ServiceExt};
 use tower_reauth::{NoReplay, RenewAhead, Session, TokenSet, grant_fn};

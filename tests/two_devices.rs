@@ -1,10 +1,8 @@
 //! Two devices of one user at a gateway that keeps one active token: whatever the one does, the other goes on.
 
-#[path = "../examples/support/mod.rs"]
-mod support;
-
 use std::sync::{Arc, Mutex};
 
+use crate::gateway::{Options, Regime, Running};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -12,7 +10,6 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use support::{Options, Regime, Running};
 use tower::{Layer, Service, ServiceExt};
 use tower_reauth::{
     ClientAuth, ErrorKind, Origins, PasswordGrant, Reauth, ReauthLayer, RenewalFailed, Session, TokenEndpoint,
@@ -84,7 +81,7 @@ impl Device {
 
 async fn start(regime: Regime) -> Running {
     let options = Options::new(regime).user("bob", "password").client("app", "secret");
-    support::start(options).await.expect("loopback has free ports")
+    crate::gateway::start(options).await.expect("loopback has free ports")
 }
 
 /// Both work, then the desktop does something, then the tablet works on.

@@ -5,10 +5,8 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::time::advance;
 
-use crate::{
-    server::{FIRST, Says, Server, TOKEN, ask, metadata},
-    support::{Gate, Trace, never_hangs},
-};
+use super::server::{FIRST, Says, Server, TOKEN, ask, metadata};
+use crate::support::{Gate, Trace, never_hangs};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);

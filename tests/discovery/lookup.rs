@@ -2,10 +2,8 @@
 
 use tower_reauth::{ErrorKind, TokenEndpoint};
 
-use crate::{
-    server::{FIRST, ISSUER, SECOND, Says, Server, TOKEN, ask, metadata, with},
-    support::{Broken, Trace, never_hangs},
-};
+use super::server::{FIRST, ISSUER, SECOND, Says, Server, TOKEN, ask, metadata, with};
+use crate::support::{Broken, Trace, never_hangs};
 
 #[tokio::test(start_paused = true)]
 async fn metadata_is_fetched_with_the_first_token_request_and_once() {

@@ -5,10 +5,8 @@ use std::time::Duration;
 use tokio::time::advance;
 use tower_reauth::{ErrorKind, Origins};
 
-use crate::{
-    server::{FIRST, Server, TOKEN, ask, metadata, with},
-    support::Trace,
-};
+use super::server::{FIRST, Server, TOKEN, ask, metadata, with};
+use crate::support::Trace;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const ELSEWHERE: &str = "https://tokens.example/token";

@@ -12,10 +12,8 @@ use tower_reauth::{
     Session, Signer, Status, TokenEndpoint,
 };
 
-use crate::{
-    server::{FIRST, ISSUER, REVOKE, SECOND, Says, Server, TOKEN, ask, metadata, with},
-    support::{CLIENT_ID, CLIENT_SECRET, Kind, MemoryStore, PASSWORD, Trace, USERNAME, never_hangs},
-};
+use super::server::{FIRST, ISSUER, REVOKE, SECOND, Says, Server, TOKEN, ask, metadata, with};
+use crate::support::{CLIENT_ID, CLIENT_SECRET, Kind, MemoryStore, PASSWORD, Trace, USERNAME, never_hangs};
 
 fn password(endpoint: TokenEndpoint) -> PasswordGrant {
     PasswordGrant::new(endpoint, USERNAME, PASSWORD)

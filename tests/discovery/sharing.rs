@@ -6,10 +6,8 @@ use futures::{FutureExt, future::join_all};
 use tokio::time::{Instant, advance};
 use tower_reauth::{ClientCredentialsGrant, ErrorKind, Session};
 
-use crate::{
-    server::{FIRST, Says, Server, TOKEN, ask, metadata},
-    support::{Gate, Trace, never_hangs},
-};
+use super::server::{FIRST, Says, Server, TOKEN, ask, metadata};
+use crate::support::{Gate, Trace, never_hangs};
 
 #[tokio::test(start_paused = true)]
 async fn a_hundred_sessions_at_once_share_one_fetch() {

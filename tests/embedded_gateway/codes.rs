@@ -5,11 +5,8 @@ use std::{sync::Arc, time::Duration};
 use axum::extract::Request;
 use http::StatusCode;
 
-use crate::{
-    LOGIN, ask, call, form, options, pair, send,
-    support::{Gateway, Regime},
-    text,
-};
+use super::{LOGIN, ask, call, form, options, pair, send, text};
+use crate::gateway::{Gateway, Regime};
 
 /// A verifier and its challenge, from RFC 7636 appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";

@@ -6,11 +6,8 @@ use axum::extract::Request;
 use http::{StatusCode, header::HOST};
 use serde_json::Value;
 
-use crate::{
-    ask, call, form, options, pair, send,
-    support::{Gateway, Regime},
-    text,
-};
+use super::{ask, call, form, options, pair, send, text};
+use crate::gateway::{Gateway, Regime};
 
 const CLIENT: &str = "client_id=app&client_secret=s%2B+cret&scope=orders";
 

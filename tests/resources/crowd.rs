@@ -6,7 +6,8 @@ use futures::future::join_all;
 use tokio::time::sleep;
 use tower_reauth::{RefreshTokenGrant, Session};
 
-use crate::{support::*, world::*};
+use super::world::*;
+use crate::support::*;
 
 const CALLERS: usize = 1_000;
 const WISHES: usize = 8;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tower_reauth::{ClientCredentialsGrant, ErrorKind, RefreshTokenGrant, Session, Status};
 
-use crate::{support::*, world::*};
+use super::world::*;
+use crate::support::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -12,7 +12,7 @@ use tower_reauth::{
     TokenSet, grant_with,
 };
 
-use crate::world::*;
+use super::world::*;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key(&'static str);

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::advance;
 use tower_reauth::{ErrorKind, Status};
 
-use crate::{support::*, world::*};
+use super::world::*;
+use crate::support::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 

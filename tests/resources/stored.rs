@@ -9,7 +9,8 @@ use secrecy::ExposeSecret;
 use tokio::time::advance;
 use tower_reauth::{ErrorKind, PasswordGrant, Record, RefreshTokenGrant, Session, Status};
 
-use crate::{support::*, world::*};
+use super::world::*;
+use crate::support::*;
 
 const KEY: &str = "alice's login";
 const SECOND: Duration = Duration::from_secs(1);

@@ -8,7 +8,8 @@ use http_body_util::Full;
 use tokio::time::advance;
 use tower_reauth::{ClientCredentialsGrant, Session, TokenSet, grant_fn};
 
-use crate::{support::*, world::*};
+use super::world::*;
+use crate::support::*;
 
 #[tokio::test(start_paused = true)]
 async fn each_api_gets_a_token_of_its_own_from_one_refresh_token() {

@@ -4,7 +4,8 @@ use secrecy::ExposeSecret;
 use tokio::time::advance;
 use tower_reauth::{ErrorKind, Record, RefreshTokenGrant, Session, Status, TokenSet};
 
-use crate::{support::*, world::*};
+use super::world::*;
+use crate::support::*;
 
 /// A renewal whose tokens are just being saved, and the gate of that.
 async fn saving(household: &Household, process: &Process) -> (Gate, tokio::task::JoinHandle<()>) {

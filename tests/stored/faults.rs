@@ -3,7 +3,8 @@
 use tokio::time::{Instant, advance, sleep};
 use tower_reauth::{ErrorKind, Status};
 
-use crate::{support::*, world::*};
+use super::world::*;
+use crate::support::*;
 
 #[tokio::test(start_paused = true)]
 async fn save_that_fails_keeps_calls_going_and_is_made_good() {

@@ -4,7 +4,8 @@ use secrecy::ExposeSecret;
 use tokio::time::advance;
 use tower_reauth::{ErrorKind, Record, RefreshTokenGrant, Session, Status};
 
-use crate::{support::*, world::*};
+use super::world::*;
+use crate::support::*;
 
 #[tokio::test(start_paused = true)]
 async fn logout_marks_the_record_and_revokes_what_stands_there() {

@@ -12,7 +12,8 @@ use tower_reauth::{
     SessionsBuilder, StoreKey,
 };
 
-use crate::{support::*, world::*};
+use super::world::*;
+use crate::support::*;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Key(&'static str);

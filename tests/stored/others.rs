@@ -10,7 +10,8 @@ use secrecy::ExposeSecret;
 use tokio::time::advance;
 use tower_reauth::{ClientCredentialsGrant, ErrorKind, Record, RenewAhead, Session, Status, TokenSet, grant_fn};
 
-use crate::{support::*, world::*};
+use super::world::*;
+use crate::support::*;
 
 #[tokio::test(start_paused = true)]
 async fn eight_processes_that_begin_after_a_logout_make_one_request() {

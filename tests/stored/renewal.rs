@@ -4,7 +4,8 @@ use futures::future::join_all;
 use tokio::time::{Instant, advance};
 use tower_reauth::{ErrorKind, RefreshTokenGrant, Session, Status};
 
-use crate::{support::*, world::*};
+use super::world::*;
+use crate::support::*;
 
 #[tokio::test(start_paused = true)]
 async fn token_that_another_process_renewed_is_adopted_after_a_rejection() {

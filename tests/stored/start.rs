@@ -4,7 +4,8 @@ use secrecy::ExposeSecret;
 use tokio::time::advance;
 use tower_reauth::{ErrorKind, Record, RefreshTokenGrant, Session, Status, TokenSet};
 
-use crate::{support::*, world::*};
+use super::world::*;
+use crate::support::*;
 
 #[tokio::test(start_paused = true)]
 async fn next_process_goes_on_with_the_stored_token_and_asks_for_nothing() {

@@ -5,10 +5,8 @@ use std::time::Duration;
 use tokio::time::advance;
 use tower_reauth::{Session, Status};
 
-use crate::{
-    answers::{ROWS, Row, Says},
-    support::*,
-};
+use super::answers::{ROWS, Row, Says};
+use crate::support::*;
 
 const DAY: u64 = 24 * 3600;
 const BETWEEN: u64 = 20;

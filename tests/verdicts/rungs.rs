@@ -5,10 +5,8 @@ use std::time::Duration;
 use tokio::time::advance;
 use tower_reauth::{ErrorKind, RenewalFailed, Status};
 
-use crate::{
-    answers::{ROWS, Row, Says},
-    support::*,
-};
+use super::answers::{ROWS, Row, Says};
+use crate::support::*;
 
 /// What is sent when the answer comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

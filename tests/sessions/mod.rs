@@ -1,9 +1,6 @@
 //! Many users behind one layer: [`Sessions`].
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod crowd;
 mod eviction;
 mod keys;
@@ -15,10 +12,10 @@ mod token_endpoint;
 
 use std::time::Duration;
 
+use crate::support::*;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use support::*;
 use tower::{Layer, ServiceExt};
 use tower_reauth::{Error, Origins, Reauth, ReauthLayer, ResponseBody, Session, Sessions};
 

@@ -1,8 +1,5 @@
 //! Cases 11, 12, 14 to 19 and 21: one token request for everyone, which outlives whoever asked for it.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod callers;
 mod crowds;
 mod failures;
@@ -10,11 +7,11 @@ mod users;
 
 use std::time::Duration;
 
+use crate::support::*;
 use bytes::Bytes;
 use futures::future::join_all;
 use http::{Request, Response};
 use http_body_util::Full;
-use support::*;
 use tokio::{
     spawn,
     task::{JoinHandle, yield_now},

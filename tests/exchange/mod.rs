@@ -6,11 +6,9 @@
 mod chain;
 mod inbound;
 mod subjects;
-#[path = "../support/mod.rs"]
-mod support;
 
+use crate::support::*;
 use secrecy::ExposeSecret;
-use support::*;
 use tower_reauth::{
     ClientAuth, Error, ErrorKind, JwtBearerGrant, PasswordGrant, SecretSource, Session, Status, TokenEndpoint,
     TokenExchangeGrant, TokenType,

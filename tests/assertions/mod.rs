@@ -5,14 +5,12 @@
 
 mod clocks;
 mod keys;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use crate::support::*;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::Jwk};
 use serde_json::Value;
-use support::*;
 use tower_reauth::{
     Assertion, ClientAuth, ClientCredentialsGrant, Error, ErrorKind, JwtAlgorithm, JwtBearerGrant, JwtKey,
     JwtKeySource, PasswordGrant, RefreshTokenGrant, SecretSource, Session, Signer, TokenEndpoint,

@@ -2,9 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 #![allow(clippy::significant_drop_tightening, reason = "what is held for how long is what is tested")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod at_once;
 mod budget;
 mod clock;
@@ -12,10 +9,10 @@ mod places;
 
 use std::time::Duration;
 
+use crate::support::*;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use support::*;
 use tower_reauth::{Error, NoReplay, RenewalFailed};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,9 +1,6 @@
 //! What becomes of a session when its token endpoint answers without tokens, in all the words that servers have for it.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod answers;
 mod day;
 mod grants;

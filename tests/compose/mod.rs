@@ -1,8 +1,5 @@
 //! Cases 20 and 58: the layer among others, over one client for everything, and in people's code.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod deadlock;
 mod people;
 mod stacks;
@@ -13,9 +10,9 @@ use std::{
     time::Duration,
 };
 
+use crate::support::*;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use support::*;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_reauth::{ErrorKind, Origins, Reauth, ReauthLayer, Session};

@@ -3,14 +3,13 @@
 mod assertions;
 mod codes;
 mod devices;
-#[path = "../../examples/support/mod.rs"]
-mod support;
 
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use crate::gateway::{Gateway, Options, Regime};
 use axum::{
     body::{Body, to_bytes},
     extract::Request,
@@ -18,7 +17,6 @@ use axum::{
 };
 use http::{StatusCode, header::WWW_AUTHENTICATE};
 use serde_json::Value;
-use support::{Gateway, Options, Regime};
 use tower::ServiceExt;
 
 const LOGIN: &str = "grant_type=password&username=bob&password=pass%20word";
@@ -308,7 +306,7 @@ async fn journal_counts_and_the_observer_hears_in_order() {
 
 #[tokio::test]
 async fn order_is_echoed_and_stop_ends_the_server() {
-    let running = support::start(options(Regime::Jwt)).await.unwrap();
+    let running = crate::gateway::start(options(Regime::Jwt)).await.unwrap();
     let (token, _) = log_in(running.gateway(), "orders").await;
     let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
     let request = Request::post(running.url("/orders")).header("authorization", format!("Bearer {token}"));

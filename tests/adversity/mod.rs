@@ -2,9 +2,6 @@
 //! servers that never accept.
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod refusals;
 mod user_code;
 mod waiting;

@@ -2,9 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 #![allow(unreachable_pub, reason = "one binary of several files")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod keeping;
 mod lookup;
 mod origins;
