@@ -251,7 +251,7 @@ pub use self::{
     error::{Error, ErrorKind},
     grant::{
         BoxGrant, ClientCredentialsGrant, Grant, GrantFn, JwtBearerGrant, PasswordGrant, RefreshTokenGrant, Retain,
-        SubjectKey, TokenExchangeGrant, TokenType, grant_fn, grant_with,
+        Revocable, Revoke, SubjectKey, TokenExchangeGrant, TokenType, grant_fn, grant_with,
     },
     identity::Generation,
     middleware::{

@@ -4,7 +4,11 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 
-use super::{Grant, refresh_token::nothing_left};
+use super::{
+    Grant,
+    refresh_token::nothing_left,
+    revoke::{Revoke, Revoker},
+};
 use crate::{
     context::GrantContext, credential::Credential, endpoint::TokenEndpoint, error::Error, store::OwnerFacts,
     token::TokenSet,
@@ -53,6 +57,7 @@ pub(crate) enum SharedGrant {
 pub(crate) trait DynGrant: Send + Sync {
     fn fetch(&self, context: GrantContext) -> Pin<Box<dyn Future<Output = Result<TokenSet, Error>> + Send + '_>>;
     fn endpoint(&self) -> Option<&TokenEndpoint>;
+    fn revoke(&self) -> Option<Revoke>;
     fn credential(&self) -> Credential;
     fn forget(&self);
     fn confirm_after(&self) -> Option<&[Duration]>;
@@ -86,6 +91,10 @@ impl Grant for BoxGrant {
 
     fn initial_refresh_token(&mut self) -> Option<SecretString> {
         self.refresh_token.take()
+    }
+
+    fn revoke(&self) -> Option<Revoke> {
+        self.grant.revoke()
     }
 
     fn credential(&self) -> Credential {
@@ -129,6 +138,19 @@ impl SharedGrant {
             Self::RefreshToken(endpoint) => Some(endpoint),
             Self::Other(grant) => grant.endpoint(),
         }
+    }
+
+    pub(crate) fn revoke(&self) -> Option<Revoke> {
+        match self {
+            Self::RefreshToken(_) => None,
+            Self::Other(grant) => grant.revoke(),
+        }
+    }
+
+    /// Who revokes its tokens; in its own way within this time. Runs a user's code: not under a lock.
+    pub(crate) fn revoker(&self, limit: Duration) -> Option<Revoker> {
+        let own = self.revoke().map(|revoke| Revoker::Own(revoke, limit));
+        own.or_else(|| self.endpoint().filter(|endpoint| endpoint.revokes()).cloned().map(Revoker::Endpoint))
     }
 
     pub(crate) fn credential(&self) -> Credential {
@@ -182,6 +204,10 @@ impl<G: Grant> DynGrant for G {
 
     fn endpoint(&self) -> Option<&TokenEndpoint> {
         Grant::endpoint(self)
+    }
+
+    fn revoke(&self) -> Option<Revoke> {
+        Grant::revoke(self)
     }
 
     fn credential(&self) -> Credential {

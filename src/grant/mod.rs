@@ -6,6 +6,7 @@ mod closure;
 mod jwt_bearer;
 mod password;
 mod refresh_token;
+mod revoke;
 mod subject;
 mod subject_key;
 mod token_exchange;
@@ -16,7 +17,6 @@ use std::{future::Future, time::Duration};
 
 use secrecy::SecretString;
 
-pub(crate) use self::boxed::SharedGrant;
 pub use self::{
     boxed::BoxGrant,
     client_credentials::ClientCredentialsGrant,
@@ -24,10 +24,12 @@ pub use self::{
     jwt_bearer::JwtBearerGrant,
     password::{PasswordGrant, Retain},
     refresh_token::RefreshTokenGrant,
+    revoke::{Revocable, Revoke},
     subject_key::SubjectKey,
     token_exchange::TokenExchangeGrant,
     token_type::TokenType,
 };
+pub(crate) use self::{boxed::SharedGrant, revoke::Revoker};
 use crate::{context::GrantContext, credential::Credential, endpoint::TokenEndpoint, error::Error, token::TokenSet};
 
 /// A way to obtain tokens (RFC 6749 §1.3).
@@ -99,7 +101,8 @@ pub trait Grant: Send + Sync + 'static {
     /// Dropped at the renewal's limit, and when its runtime goes down. No call that gives up drops it.
     fn fetch(&self, context: GrantContext) -> impl Future<Output = Result<TokenSet, Error>> + Send;
 
-    /// Where refresh tokens are redeemed and tokens are revoked. Without an endpoint the session does neither.
+    /// Where refresh tokens are redeemed and tokens are revoked. Without an endpoint the session redeems none, and revokes only with
+    /// a [`Revoke`](Grant::revoke).
     fn endpoint(&self) -> Option<&TokenEndpoint> {
         None
     }
@@ -107,6 +110,16 @@ pub trait Grant: Send + Sync + 'static {
     /// A refresh token that the session starts with, before it fetches anything. It is asked for once, at login. Hand it over
     /// and keep no copy: it is worthless as soon as the server has replaced it.
     fn initial_refresh_token(&mut self) -> Option<SecretString> {
+        None
+    }
+
+    /// How a logout ends the tokens at the server, if it is not by the endpoint's
+    /// [`revocation`](crate::TokenEndpoint::revocation): for session logins, whose logout is a `DELETE`. [`Revoke::new`] has an
+    /// example. Default: `None`. With a [`Revoke`] nothing is sent to the endpoint's address.
+    ///
+    /// It is asked for when a renewal begins, and at a logout before [`forget`](Grant::forget). So what it returns must hold what it
+    /// needs, and no more: it is used when the login has ended.
+    fn revoke(&self) -> Option<Revoke> {
         None
     }
 

@@ -24,7 +24,7 @@ use crate::{
     context::{GrantContext, Wish},
     endpoint::TokenEndpoint,
     error::Error,
-    grant::Grant,
+    grant::{Grant, Revoke},
     identity::{Generation, SessionId, renewed_here},
     token::TokenSet,
 };
@@ -222,6 +222,16 @@ impl Grant for Derived {
 
     fn endpoint(&self) -> Option<&TokenEndpoint> {
         self.endpoint.as_ref()
+    }
+
+    fn revoke(&self) -> Option<Revoke> {
+        let parent = self.parent.upgrade()?;
+        let grant = parent.read(|state| {
+            let login = state.login.as_ref().filter(|login| login.epoch == self.login)?;
+            Some(login.grant.clone())
+        });
+        // Asked without the lock.
+        grant?.revoke()
     }
 }
 

@@ -19,8 +19,9 @@ use tokio::{runtime::Handle, time::Instant};
 use tracing::Instrument;
 
 use super::{
+    give_back,
     inner::Inner,
-    ladder, refresh_ahead, revocation,
+    ladder, refresh_ahead,
     state::{Brought, FOREVER, Flight, Login, Mutex, Order, Parting, Shelf, Waiters, logged_out, lost},
 };
 use crate::{
@@ -106,6 +107,7 @@ impl Launch {
         let name = landing.name;
         let span = events::renewal(name, reason, grant.credential());
         let endpoint = grant.endpoint().cloned();
+        let revoker = grant.revoker(session.settings.flight_limit);
         drop(grant);
         let mut order = Order {
             session: name,
@@ -121,6 +123,7 @@ impl Launch {
                 None => session.settings.capabilities.clone(),
             },
             endpoint,
+            revoker,
             waiters: landing.waiters.clone(),
             shelf,
             looks,
@@ -200,8 +203,8 @@ impl Guard {
         // After the look at the session: whoever ended the login has left this word by then.
         let parting = self.parting.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Parting { revoke, errand: _errand } = parting;
-        if let (Some(tokens), Some(endpoint), true) = (late, &order.endpoint, revoke) {
-            revocation::revoke_late(&self.session, order.session, endpoint, &tokens).await;
+        if let (Some(tokens), Some(revoker), true) = (late, &order.revoker, revoke) {
+            give_back::revoke_late(&self.session, order.session, revoker, &tokens).await;
         }
     }
 }

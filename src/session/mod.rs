@@ -14,6 +14,7 @@ mod ask;
 mod builder;
 mod derived;
 mod feed;
+mod give_back;
 mod holding;
 mod inner;
 mod ladder;

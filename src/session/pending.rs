@@ -8,12 +8,12 @@ use std::{
 use tokio::{runtime::Handle, time::sleep};
 
 use super::{
+    give_back::{Tokens, revoke_all},
     inner::Inner,
-    revocation,
     state::{Pending, Shelf},
 };
 use crate::{
-    endpoint::TokenEndpoint,
+    grant::Revoker,
     identity::{Generation, SessionName},
     store::{Saved, Version},
     token::TokenSet,
@@ -59,10 +59,9 @@ async fn save(session: &Weak<Inner>, name: SessionName, (epoch, version): (Gener
         match saved {
             Saved::Overtaken(newer) if newer.version != version => {
                 if newer.is_logged_out()
-                    && let Some(endpoint) = pending.endpoint.filter(|endpoint| endpoint.revokes())
+                    && let Some(revoker) = pending.revoker
                 {
-                    let (refresh, access) = (record.refresh_token(), record.access_tokens());
-                    let _ = revocation::revoke_all(name, &endpoint, refresh, access).await;
+                    let _ = revoke_all(name, &revoker, Tokens::of_record(&record)).await;
                 }
                 if let Some(inner) = session.upgrade() {
                     inner.take_in(shelf, epoch, &newer);
@@ -86,8 +85,8 @@ async fn save(session: &Weak<Inner>, name: SessionName, (epoch, version): (Gener
 }
 
 /// Tokens of a login that was ended before they came.
-pub(super) async fn revoke(name: SessionName, endpoint: Option<&TokenEndpoint>, tokens: &TokenSet) {
-    if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.revokes()) {
-        let _ = revocation::revoke_all(name, endpoint, tokens.refresh_token(), [tokens.access_token()]).await;
+pub(super) async fn revoke(name: SessionName, revoker: Option<&Revoker>, tokens: &TokenSet) {
+    if let Some(revoker) = revoker {
+        let _ = revoke_all(name, revoker, Tokens::of(tokens)).await;
     }
 }

@@ -93,13 +93,12 @@ impl Session {
             let login = state.login.as_ref().filter(|login| login.known().is_some_and(|known| known.unsaved))?;
             let record = login.record(now);
             let shelf = state.shelf().cloned().filter(|_| !record.is_empty())?;
-            Some((
-                shelf,
-                login.epoch,
-                Pending { seen: Some(record.version), record, endpoint: login.grant.endpoint().cloned(), lease: None },
-            ))
+            Some((shelf, login.epoch, record, login.grant.clone()))
         });
-        if let Some((shelf, epoch, pending)) = waiting {
+        if let Some((shelf, epoch, record, grant)) = waiting {
+            let revoker = grant.revoker(self.inner.settings.flight_limit);
+            let pending = Pending { seen: Some(record.version), record, revoker, lease: None };
+            drop(grant);
             self.inner.change(|state| {
                 let login = state.login.as_mut().filter(|login| login.epoch == epoch);
                 if let Some(known) = login.and_then(|login| login.known_mut()) {

@@ -3,28 +3,23 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::Weak,
     task::{Context, Poll},
 };
 
-use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinHandle;
 
 use super::{
     Session,
-    inner::Inner,
+    give_back::{Tokens, revoke_all},
     removal::Removal,
     state::{Errand, Login, Parting},
-    waiting::Waiting,
     watch::Task,
 };
 use crate::{
-    context::GrantContext,
-    endpoint::{TokenEndpoint, TokenKind},
-    error::{Error, ErrorKind, TokenVerdict},
+    error::{Error, ErrorKind},
     events,
+    grant::{Revocable, Revoker},
     identity::SessionName,
-    token::TokenSet,
 };
 
 /// The future of [`Session::logout`]. The session has ended before this future is first polled, and the revocation runs on a
@@ -48,14 +43,14 @@ pub(crate) struct Revocation {
     errand: Option<Errand>,
     /// First of all the record goes: no other process is to go on with it.
     removal: Option<Removal>,
-    endpoint: Option<TokenEndpoint>,
-    tokens: Revocable,
+    revoker: Option<Revoker>,
+    tokens: Tokens,
 }
 
 impl Session {
     /// Forgets everything at once, then revokes the refresh token and the access token at the server
     /// ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)), if the endpoint has a
-    /// [`revocation`](crate::TokenEndpoint::revocation) address.
+    /// [`revocation`](crate::TokenEndpoint::revocation) address, or in the way of the grant's own [`revoke`](crate::Grant::revoke).
     ///
     /// When this function returns, before the future is polled, the session is logged out. No new call and no replay carries
     /// a token of this login. Requests that are already on the wire go on; if one is rejected, it is not sent again. If a renewal
@@ -110,15 +105,16 @@ impl Session {
         let errand = parting.errand.clone();
         let children = self.inner.children();
         let held = children.iter().filter_map(|child| child.read(|state| state.login.as_ref()?.token_set()));
-        let held: Vec<_> = held.map(|tokens| tokens.access_token().clone()).collect();
+        let held: Vec<_> = held.map(Revocable::access).collect();
         let login = self.leave(parting)?;
         let removal = self.inner.read(|state| state.shelf().cloned()).and_then(|shelf| Removal::new(shelf, &login));
-        let (endpoint, mut tokens) = login.revocable();
+        let revoker = login.grant.revoker(self.inner.settings.flight_limit);
+        let mut tokens = login.tokens();
         tokens.also(held);
-        let is_something = removal.is_some() || (endpoint.is_some() && !tokens.is_empty());
+        let is_something = removal.is_some() || (revoker.is_some() && !tokens.is_empty());
         is_something.then(|| {
             let (session, task) = (self.inner.name(), self.inner.track());
-            Revocation { session, task, errand, removal, endpoint, tokens }
+            Revocation { session, task, errand, removal, revoker, tokens }
         })
     }
 
@@ -141,37 +137,31 @@ impl Session {
 
 impl Revocation {
     fn without_revoking(self) -> Self {
-        Self { endpoint: None, ..self }
+        Self { revoker: None, ..self }
     }
 
     pub(crate) async fn run(self) -> Result<(), Error> {
-        let Self { session, task, errand, removal, endpoint, mut tokens } = self;
+        let Self { session, task, errand, removal, revoker, mut tokens } = self;
         let mut removed = Ok(());
         if let Some(mut removal) = removal {
             match removal.run(session).await {
-                // Another process may have renewed them.
-                Ok(Some(record)) => {
-                    tokens.refresh = record.refresh_token().cloned().or(tokens.refresh);
-                    tokens.access = record.access_token().cloned().or(tokens.access);
-                    tokens.also(record.access_tokens().cloned());
-                }
+                Ok(Some(record)) => tokens = tokens.renewed(&record),
                 Ok(None) => {}
                 Err(error) => {
                     removed = Err(error);
-                    let (endpoint, errand) = (endpoint.clone(), errand.clone());
+                    let (revoker, errand) = (revoker.clone(), errand.clone());
                     tokio::spawn(async move {
                         let _until_then = (task, errand);
                         let found = removal.go_on(session).await;
-                        if let (Some(found), Some(endpoint)) = (found, endpoint) {
-                            let _ = revoke_all(session, &endpoint, found.refresh_token(), found.access_tokens()).await;
+                        if let (Some(found), Some(revoker)) = (found, revoker) {
+                            let _ = revoke_all(session, &revoker, Tokens::of_record(&found)).await;
                         }
                     });
                 }
             }
         }
-        let Some(endpoint) = endpoint else { return removed };
-        let access = tokens.access.iter().chain(&tokens.derived);
-        let revoked = revoke_all(session, &endpoint, tokens.refresh.as_ref(), access).await;
+        let Some(revoker) = revoker else { return removed };
+        let revoked = revoke_all(session, &revoker, tokens).await;
         removed.and(revoked)
     }
 
@@ -183,101 +173,12 @@ impl Revocation {
     }
 }
 
-/// Revokes what a flight brought in after its login was logged out, unless the login that followed holds the same token.
-/// A session that has gone has no login any more.
-pub(super) async fn revoke_late(session: &Weak<Inner>, name: SessionName, endpoint: &TokenEndpoint, tokens: &TokenSet) {
-    if !endpoint.revokes() {
-        return;
-    }
-    // The login that followed may be about to get the very same token.
-    let next = session.upgrade().and_then(|session| {
-        let limit = session.settings.flight_limit;
-        session.read(|state| state.login.as_ref()?.flight().map(|flight| Waiting::new(flight, &session, limit)))
-    });
-    if let Some(landing) = next {
-        let _ = landing.await;
-    }
-    let is_held_again = session.upgrade().is_some_and(|session| {
-        session.read(|state| {
-            let Some(login) = &state.login else { return false };
-            let is_granted = login.granted().iter().any(|granted| granted.tokens.same_access_token(tokens));
-            is_granted || login.held.as_ref().is_some_and(|held| tokens.is_carried_by(&held.header))
-        })
-    });
-    if !is_held_again {
-        let _ = revoke_all(name, endpoint, tokens.refresh_token(), [tokens.access_token()]).await;
-    }
-}
-
-/// Revokes what there is, and tells of it.
-pub(super) async fn revoke_all<'a>(
-    session: SessionName,
-    endpoint: &TokenEndpoint,
-    refresh: Option<&SecretString>,
-    access: impl IntoIterator<Item = &'a SecretString>,
-) -> Result<(), Error> {
-    let refresh = refresh.into_iter().map(|token| (token, TokenKind::Refresh));
-    let tokens: Vec<_> = refresh.chain(access.into_iter().map(|token| (token, TokenKind::Access))).collect();
-    if tokens.is_empty() {
-        return Ok(());
-    }
-    let result = revoke(endpoint, &tokens).await;
-    // Discovered metadata may have no address for it: then nothing was revoked, and nothing failed.
-    if endpoint.revokes() || result.is_err() {
-        events::revoked(session, &result);
-    }
-    result
-}
-
-/// All are attempted; the first failure that counts is reported.
-async fn revoke(endpoint: &TokenEndpoint, tokens: &[(&SecretString, TokenKind)]) -> Result<(), Error> {
-    let held: Vec<_> = tokens.iter().map(|(token, _)| (*token).clone()).collect();
-    let context = GrantContext::default().holding(move || held.clone());
-    let mut results = Vec::with_capacity(tokens.len());
-    for (token, kind) in tokens {
-        results.push((*kind, endpoint.revoke(token, *kind, &context).await));
-    }
-    let any = results.iter().any(|(_, result)| result.is_ok());
-    let refresh = results.iter().any(|(kind, result)| *kind == TokenKind::Refresh && result.is_ok());
-    let counts = |kind, error: &Error| match error.known_verdict() {
-        // RFC 7009 §2.1: with the refresh token its access tokens may have gone, and the server knows this one no more.
-        Some(TokenVerdict::Refused(_)) if kind == TokenKind::Access && refresh => false,
-        // §2.2.1: that kind of token can't be revoked here, and the other one was.
-        _ => !(any && error.oauth_code() == Some("unsupported_token_type")),
-    };
-    let failure = |(kind, result): (TokenKind, Result<(), Error>)| result.err().filter(|error| counts(kind, error));
-    results.into_iter().find_map(failure).map_or(Ok(()), Err)
-}
-
-struct Revocable {
-    refresh: Option<SecretString>,
-    access: Option<SecretString>,
-    /// Those of derived sessions.
-    derived: Vec<SecretString>,
-}
-
-impl Revocable {
-    fn is_empty(&self) -> bool {
-        self.refresh.is_none() && self.access.is_none() && self.derived.is_empty()
-    }
-
-    /// These access tokens as well, each once.
-    fn also(&mut self, tokens: impl IntoIterator<Item = SecretString>) {
-        for token in tokens {
-            let mut known = self.access.iter().chain(&self.derived);
-            if !known.any(|known| known.expose_secret() == token.expose_secret()) {
-                self.derived.push(token);
-            }
-        }
-    }
-}
-
 impl Login {
-    fn revocable(&self) -> (Option<TokenEndpoint>, Revocable) {
-        let endpoint = self.grant.endpoint().filter(|endpoint| endpoint.revokes());
-        let access = self.token_set().map(|tokens| tokens.access_token().clone());
-        let derived = self.granted().iter().map(|granted| granted.tokens.access_token().clone()).collect();
-        (endpoint.cloned(), Revocable { refresh: self.refresh_token.clone(), access, derived })
+    fn tokens(&self) -> Tokens {
+        let access = self.token_set().map(Revocable::access).unwrap_or_default();
+        let mut tokens = Tokens::new(access.with_refresh_token(self.refresh_token.clone()));
+        tokens.also(self.granted().iter().map(|granted| Revocable::access(granted.tokens.clone())));
+        tokens
     }
 }
 

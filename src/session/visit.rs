@@ -235,11 +235,11 @@ impl Visit {
                 self.overtaken(session, order, tokens, newer).await
             }
             Err(_) => {
-                let (lease, endpoint) = (self.lease.give(), order.endpoint.clone());
+                let (lease, revoker) = (self.lease.give(), order.revoker.clone());
                 // What takes an older one's place compares by its own version; what has not seen the store yet takes nobody's.
                 let is_own = self.fresh || self.seen.is_some_and(|seen| seen.epoch() == record.version.epoch());
                 let seen = if is_own { Some(record.version) } else { self.seen };
-                let pending = Pending { record: record.clone(), seen, endpoint, lease };
+                let pending = Pending { record: record.clone(), seen, revoker, lease };
                 pending::save_later(session, order.session, order.epoch, self.lease.shelf(), pending);
                 Ok(Brought::Saved { tokens, record: Box::new(record), unsaved: true })
             }
@@ -258,7 +258,7 @@ impl Visit {
         });
         if newer.is_logged_out() || order.parting().revoke {
             // Logged out: nobody else has this pair, and it is nobody's; whether the session is still there or not.
-            pending::revoke(order.session, order.endpoint.as_ref(), &tokens).await;
+            pending::revoke(order.session, order.revoker.as_ref(), &tokens).await;
         }
         match judged? {
             Found::News(record) => Ok(Brought::Found(record)),
@@ -273,7 +273,7 @@ impl Visit {
         let record = Record::mark(version.next(), clock::date());
         let seen = Some(record.version);
         if self.lease.shelf().save(order.session, &record, seen).await.is_err() {
-            let pending = Pending { record, seen, endpoint: None, lease: None };
+            let pending = Pending { record, seen, revoker: None, lease: None };
             pending::save_later(session, order.session, order.epoch, self.lease.shelf(), pending);
         }
     }

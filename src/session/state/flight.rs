@@ -15,6 +15,7 @@ use crate::{
     context::{GrantContext, Wish},
     endpoint::TokenEndpoint,
     error::{Error, TokenVerdict},
+    grant::Revoker,
     identity::{Generation, SessionName},
     store::Record,
     token::TokenSet,
@@ -56,6 +57,8 @@ pub(crate) struct Order {
     /// What the client says that it can do, with every token request.
     pub(crate) capabilities: Arc<[Box<str>]>,
     pub(crate) endpoint: Option<TokenEndpoint>,
+    /// Who revokes what it brings in after a logout.
+    pub(crate) revoker: Option<Revoker>,
     pub(crate) waiters: Waiters,
     /// Where the session's record stands, if it has one.
     pub(crate) shelf: Option<Arc<Shelf>>,

@@ -10,7 +10,7 @@ use std::{
 
 use super::sync::Mutex;
 use crate::{
-    endpoint::TokenEndpoint,
+    grant::Revoker,
     store::{Lease, Record, SharedStore, StoreKey, Version},
 };
 
@@ -53,8 +53,8 @@ impl Limits {
 pub(crate) struct Pending {
     pub(crate) record: Record,
     pub(crate) seen: Option<Version>,
-    /// Where its tokens are revoked, if the login turns out to have been ended.
-    pub(crate) endpoint: Option<TokenEndpoint>,
+    /// Who revokes its tokens, if the login turns out to have been ended.
+    pub(crate) revoker: Option<Revoker>,
     /// Held on to: nobody else is to spend what this record replaces.
     pub(crate) lease: Option<Lease>,
 }
