@@ -47,6 +47,7 @@ mod reqwest_client;
 mod resources;
 mod revocations;
 mod runtimes;
+mod session_login;
 mod sessions;
 mod shared_connection;
 mod shutdown;
