@@ -74,7 +74,8 @@
 //! [`RefreshTokenGrant`], [`ClientCredentialsGrant`], [`JwtBearerGrant`], [`TokenExchangeGrant`] and [`PasswordGrant`] use a
 //! [`TokenEndpoint`], at an address that you give or that the issuer's metadata names ([`discover`](TokenEndpoint::discover)).
 //! [`grant_fn`] and [`grant_with`] turn a closure into a grant, and you can implement [`Grant`] yourself.
-//! [`BoxGrant`] holds any of them. For a user who is not known yet, start with [`Session::logged_out`] and call [`Session::login`]
+//! A server without OAuth, with a login of its own and a logout that is a `DELETE`, gets a grant with a [`Revoke`]: the example
+//! `keystone` is one. [`BoxGrant`] holds any of them, so that different ones stand in one place. For a user who is not known yet, start with [`Session::logged_out`] and call [`Session::login`]
 //! later.
 //!
 //! The client authenticates by a secret, a certificate, or a JWT ([`ClientAuth`]). Secrets, keys and assertions may come from a file
@@ -204,7 +205,7 @@
 //! metric. [`manual::clients`] is about tonic, reqwest, axum and kube, [`manual::threats`] about security.
 //!
 //! Among the examples, `quickstart` plays a story of two devices against a gateway of its own, or against yours. `axum_bff` is a
-//! backend-for-frontend, `cli` a command line whose tokens outlive it, `tonic_client` and `reqwest_client` are short programs, and `dashboard` plots the metrics of a storm.
+//! backend-for-frontend, `cli` a command line whose tokens outlive it, `keystone` a session login without OAuth, `tonic_client` and `reqwest_client` are short programs, and `dashboard` plots the metrics of a storm.
 //!
 //! # What it does not do
 //! It stores nothing on disk unless you give it a [store](SessionBuilder::store), opens no browser, verifies no token, and does

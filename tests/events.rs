@@ -11,7 +11,8 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::time::advance;
 use tower::{Layer, ServiceExt};
 use tower_reauth::{
-    ClientCredentialsGrant, Origins, ReauthLayer, Session, Sessions, TokenEndpoint, TokenSet, grant_fn,
+    ClientCredentialsGrant, Error, ErrorKind, Grant, GrantContext, Origins, ReauthLayer, Revoke, Session, Sessions,
+    TokenEndpoint, TokenSet, grant_fn,
 };
 use tracing::Instrument;
 
@@ -81,6 +82,34 @@ async fn revocation_is_reported_whether_it_works_or_fails_even_when_nobody_waits
         assert_eq!(trace.events(message).len(), 1, "{message}");
     }
     assert_eq!(trace.events("logged out").len(), 2);
+}
+
+/// A grant whose logout works or fails.
+struct Own(bool);
+
+impl Grant for Own {
+    async fn fetch(&self, _: GrantContext) -> Result<TokenSet, Error> {
+        TokenSet::new("token")
+    }
+
+    fn revoke(&self) -> Option<Revoke> {
+        Some(Revoke::new(self.0, async |works, _| {
+            works.then_some(()).ok_or_else(|| Error::new(ErrorKind::Transport, "the appliance is gone"))
+        }))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn logout_of_a_grants_own_is_reported_as_a_revocation_is() {
+    let trace = Trace::start();
+    for (works, message) in [(true, "tokens revoked"), (false, "revocation failed")] {
+        let session = Session::new(Own(works));
+        session.token().await.unwrap();
+        drop(session.logout());
+        assert!(session.shutdown(MINUTE).await);
+        assert_eq!(trace.events(message).len(), 1, "{message}");
+    }
+    assert!(trace.events("revocation failed")[0].contains("the appliance is gone"));
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]

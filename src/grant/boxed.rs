@@ -14,7 +14,7 @@ use crate::{
     token::TokenSet,
 };
 
-/// A [`Grant`] of any type: for a field that holds some grant, or a function that returns one of several.
+/// A [`Grant`] of any type: for a field, a `Vec` or a map that holds different grants, or a function that returns one of several.
 ///
 /// [`Grant::boxed`] makes one of any grant. It does what the grant inside does, in every respect. A session costs the same
 /// whether its grant was boxed before or not.

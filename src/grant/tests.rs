@@ -11,8 +11,8 @@ use std::{
 use secrecy::ExposeSecret;
 
 use super::{
-    ClientCredentialsGrant, Credential, Grant, GrantContext, PasswordGrant, RefreshTokenGrant, Retain, grant_fn,
-    grant_with,
+    ClientCredentialsGrant, Credential, Grant, GrantContext, PasswordGrant, RefreshTokenGrant, Retain, Revoke,
+    grant_fn, grant_with,
 };
 use crate::{
     endpoint::{
@@ -110,6 +110,25 @@ async fn boxed_grant_does_what_the_one_inside_does() {
     boxed.forget();
     assert_eq!(fetch(&boxed).await.unwrap_err().kind(), ErrorKind::Refused);
     assert_eq!(script.sends(), 1);
+}
+
+#[test]
+fn boxed_grant_passes_on_how_tokens_are_revoked() {
+    struct Own;
+
+    impl Grant for Own {
+        async fn fetch(&self, _: GrantContext) -> Result<TokenSet, Error> {
+            TokenSet::new("token")
+        }
+
+        fn revoke(&self) -> Option<Revoke> {
+            Some(Revoke::new((), async |(), _| Ok(())))
+        }
+    }
+
+    assert!(Own.boxed().boxed().revoke().is_some());
+    assert!(grant_fn(async |_| TokenSet::new("token")).boxed().revoke().is_none());
+    assert!(RefreshTokenGrant::new(Script::new([]).endpoint(), "hunter2").boxed().revoke().is_none());
 }
 
 #[tokio::test]

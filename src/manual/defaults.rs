@@ -63,6 +63,7 @@
 //! | refusal of a password or the like by another process | believed for 15 min | |
 //! | keys that are looked up in the store at a time | 4,096, further ones fail with [`Unavailable`](crate::ErrorKind::Unavailable) | |
 //! | revocation | sent up to 3 times, again only after 429 or 503 | |
+//! | [logout of a grant's own](crate::Revoke) | called up to 3 times for each token, again only if nothing was sent or the server asks to wait; 120 s in all for each token | [`SessionBuilder::renewal_limit`] |
 //!
 //! [`ReauthLayer::header`]: crate::ReauthLayer::header
 //! [`ReauthLayer::max_replays`]: crate::ReauthLayer::max_replays

@@ -291,9 +291,10 @@
 //!
 //! # Logout does not revoke
 //! - Without [`TokenEndpoint::revocation`](crate::TokenEndpoint::revocation), or with a grant without an endpoint, a logout is
-//!   local. So is [`forget`](crate::Session::forget), the drop of a session, and an eviction without
+//!   local, unless the grant has a [`revoke`](crate::Grant::revoke) of its own. So is [`forget`](crate::Session::forget), the drop of a session, and an eviction without
 //!   [`revoke_evicted`](crate::SessionsBuilder::revoke_evicted).
-//! - [`NotRevoked`](crate::ErrorKind::NotRevoked): the server was down or refused. The tokens are forgotten here and live until they
+//! - A grant that wraps another one must pass [`revoke`](crate::Grant::revoke) on, as all other methods.
+//! - [`NotRevoked`](crate::ErrorKind::NotRevoked): the server was down or refused, or the grant's own logout failed. The tokens are forgotten here and live until they
 //!   expire there. The session no longer has them, so a second `logout` does nothing.
 //! - The program ended too soon: await the future of `logout`, or [`shutdown`](crate::Session::shutdown). For many users call
 //!   [`Sessions::logout_all`](crate::Sessions::logout_all), then [`Sessions::shutdown`](crate::Sessions::shutdown).
