@@ -9,7 +9,8 @@ use crate::{
     origin::Origin,
 };
 
-/// An absolute URI, encrypted or on this machine, without userinfo and fragment.
+/// An absolute URI without userinfo and fragment, encrypted or on this machine; elsewhere only where the user says that something
+/// else encrypts.
 ///
 /// `Display` leaves out the query, which may hold a key of the gateway.
 #[derive(Clone)]
@@ -30,14 +31,54 @@ impl Address {
     /// # Errors
     /// [`ErrorKind::Invalid`], as [`check`](Address::check) says.
     pub(super) fn new(text: &str) -> Result<Self, Error> {
-        Self::check(text).map_err(|why| Error::new(ErrorKind::Invalid, format!("the endpoint's address {why}")))
+        Self::check(text, "`TokenEndpoint::danger_plaintext`").map_err(invalid)
+    }
+
+    /// As [`new`](Address::new), for a plain one as well.
+    pub(super) fn danger_plaintext(text: &str) -> Result<Self, Error> {
+        Self::read(text).map_err(invalid)
+    }
+
+    /// Another address of the same server, as the user gives it.
+    pub(super) fn beside(&self, text: &str) -> Result<Self, Error> {
+        self.check_beside(text).map_err(invalid)
     }
 
     /// Checks the text of a URI.
     ///
     /// # Errors
-    /// Says why, and repeats nothing but scheme, host and port, and these only without userinfo.
-    pub(super) fn check(text: &str) -> Result<Self, String> {
+    /// Says why, and names what lifts it for a plain one. It repeats nothing but scheme, host and port, and these only without
+    /// userinfo.
+    pub(super) fn check(text: &str, remedy: &str) -> Result<Self, String> {
+        let address = Self::read(text)?;
+        let origin = &address.origin;
+        if !origin.is_encrypted_or_local() {
+            return Err(format!(
+                "is at {origin}, which is not encrypted: use https, or {remedy} where something else encrypts"
+            ));
+        }
+        Ok(address)
+    }
+
+    /// Checks another address of this server: it is plain, and not of this machine, only where this one is, and at its origin.
+    ///
+    /// # Errors
+    /// As [`check`](Address::check).
+    pub(super) fn check_beside(&self, text: &str) -> Result<Self, String> {
+        let address = Self::read(text)?;
+        let origin = &address.origin;
+        if origin.is_encrypted_or_local() || *origin == self.origin {
+            return Ok(address);
+        }
+        let allowed = if self.origin.is_encrypted_or_local() {
+            String::new()
+        } else {
+            format!(" anywhere but at {}", self.origin)
+        };
+        Err(format!("is at {origin}, which is not encrypted: use https{allowed}"))
+    }
+
+    pub(super) fn read(text: &str) -> Result<Self, String> {
         let invalid = Err;
         // `Uri` drops a fragment without a word, so the text is asked.
         if text.contains('#') {
@@ -55,9 +96,6 @@ impl Address {
         let Ok(origin) = format!("{scheme}://{authority}").parse::<Origin>() else {
             return invalid(format!("starts with {scheme}://{authority}, which is no http or https origin"));
         };
-        if !origin.is_encrypted_or_local() {
-            return invalid(format!("is at {origin}, which is not encrypted: use https"));
-        }
         Ok(Self { uri, origin })
     }
 
@@ -75,6 +113,10 @@ impl Address {
     pub(super) fn origin(&self) -> &Origin {
         &self.origin
     }
+}
+
+fn invalid(why: String) -> Error {
+    Error::new(ErrorKind::Invalid, format!("the endpoint's address {why}"))
 }
 
 impl fmt::Display for Address {
@@ -113,6 +155,32 @@ mod tests {
             let error = Address::new(text).err().unwrap_or_else(|| panic!("{text} passed"));
             assert_eq!(error.kind(), ErrorKind::Invalid, "{text}");
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn plain_address_is_taken_where_the_user_says_so_and_beside_itself_alone() {
+        let error = Address::new("http://keycloak:8080/token").err().unwrap();
+        assert!(error.to_string().contains("`TokenEndpoint::danger_plaintext`"), "{error}");
+        let plain = Address::danger_plaintext("http://keycloak:8080/token").unwrap();
+        let encrypted = Address::danger_plaintext("https://keycloak/token").unwrap();
+        let local = Address::new("http://localhost:8080/token").unwrap();
+        for (other, beside_plain, beside_others) in [
+            ("http://keycloak:8080/revoke", true, false),
+            ("http://KEYCLOAK:8080/revoke?a=b", true, false),
+            ("https://elsewhere.example/revoke", true, true),
+            ("http://127.0.0.1/revoke", true, true),
+            ("http://keycloak/revoke", false, false),
+            ("http://elsewhere:8080/revoke", false, false),
+            ("http://bob@keycloak:8080/revoke", false, false),
+            ("http://keycloak:8080/revoke#a", false, false),
+        ] {
+            assert_eq!(plain.beside(other).is_ok(), beside_plain, "{other}");
+            assert_eq!(encrypted.beside(other).is_ok(), beside_others, "{other}");
+            assert_eq!(local.beside(other).is_ok(), beside_others, "{other}");
+        }
+        for text in ["http://bob:hunter2@gw/token", "http://gw/token#hunter2", "ftp://gw/token", "gw"] {
+            assert!(Address::danger_plaintext(text).is_err(), "{text}");
         }
     }
 

@@ -45,7 +45,8 @@ impl TokenEndpoint {
     /// read and is there twice makes the metadata unusable, and so does more than 256 KiB. Other members mean nothing here.
     ///
     /// # Where secrets may go
-    /// Whoever can answer for the issuer's host decides where the secrets go, so the issuer must be `https`, except on this machine, and
+    /// Whoever can answer for the issuer's host decides where the secrets go, so the issuer must be `https`, except on this machine (or by
+    /// [`danger_discover_plaintext`](TokenEndpoint::danger_discover_plaintext)), and
     /// the service must check certificates. The endpoints must be `https` as well, without userinfo or fragment. They may have
     /// another origin than the issuer: Google's issuer is `https://accounts.google.com`, its token endpoint is at
     /// `https://oauth2.googleapis.com`. The origins that the first metadata names are kept for the life of the endpoint. Later
@@ -67,7 +68,8 @@ impl TokenEndpoint {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the issuer is not absolute, holds userinfo, a query or a fragment, or is
-    /// plain `http` to another host than `localhost`, 127.0.0.0/8 or `::1`.
+    /// plain `http` to another host than `localhost`, 127.0.0.0/8 or `::1`. For those there is
+    /// [`danger_discover_plaintext`](TokenEndpoint::danger_discover_plaintext).
     pub fn discover(service: impl EndpointService<Full<Bytes>>, issuer: impl AsRef<str>) -> Result<Self, Error> {
         Self::discover_with_body::<Full<Bytes>>(service, issuer)
     }

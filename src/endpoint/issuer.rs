@@ -40,8 +40,15 @@ impl Issuer {
     /// # Errors
     /// [`ErrorKind::Invalid`]; the message repeats at most scheme, host and port.
     pub(super) fn new(text: &str) -> Result<Self, Error> {
-        let invalid = |why: String| Error::new(ErrorKind::Invalid, format!("the issuer {why}"));
-        let address = Address::check(text).map_err(invalid)?;
+        Self::at(text, Address::check(text, "`TokenEndpoint::danger_discover_plaintext`").map_err(invalid)?)
+    }
+
+    /// As [`new`](Issuer::new), for a plain one as well.
+    pub(super) fn danger_plaintext(text: &str) -> Result<Self, Error> {
+        Self::at(text, Address::read(text).map_err(invalid)?)
+    }
+
+    fn at(text: &str, address: Address) -> Result<Self, Error> {
         if text.contains('?') {
             return Err(invalid("holds a query, which RFC 8414 §2 forbids".into()));
         }
@@ -49,8 +56,8 @@ impl Issuer {
         let path = address.uri().path().trim_end_matches('/');
         let origin = text.trim_end_matches('/').strip_suffix(path).unwrap_or_default();
         let places = [
-            Address::check(&format!("{origin}/.well-known/oauth-authorization-server{path}")).map_err(invalid)?,
-            Address::check(&format!("{origin}{path}/.well-known/openid-configuration")).map_err(invalid)?,
+            address.check_beside(&format!("{origin}/.well-known/oauth-authorization-server{path}")).map_err(invalid)?,
+            address.check_beside(&format!("{origin}{path}/.well-known/openid-configuration")).map_err(invalid)?,
         ];
         Ok(Self { text: text.into(), address, places })
     }
@@ -116,6 +123,10 @@ impl Issuer {
     fn step_at<'a>(&'a self, place: &'a Address) -> Step<'a> {
         Step::new(Purpose::Discovery(&self.text), place)
     }
+}
+
+fn invalid(why: String) -> Error {
+    Error::new(ErrorKind::Invalid, format!("the issuer {why}"))
 }
 
 /// What an answer without a 2xx says: look elsewhere, or later.

@@ -115,12 +115,12 @@ impl<'a> Members<'a> {
         self.value(name, "an object").map(Option::unwrap_or_default)
     }
 
-    /// The address of an endpoint. It is not encrypted only where the metadata itself came from this machine that way.
+    /// The address of an endpoint. It is not encrypted only where the metadata itself came from this machine, or from there, that way.
     fn address(&self, name: &str, at: &Address) -> Result<Option<Address>, String> {
         // Not longer than a line, whatever stands there.
         let refuse = |why: String| format!("the metadata's `{name}` {}", why.chars().take(200).collect::<String>());
         let Some(text) = self.text(name)? else { return Ok(None) };
-        let address = Address::check(&text).map_err(refuse)?;
+        let address = at.check_beside(&text).map_err(refuse)?;
         if address.uri().scheme() != at.uri().scheme() && address.uri().scheme_str() != Some("https") {
             return Err(refuse("is not encrypted, and the issuer is".into()));
         }

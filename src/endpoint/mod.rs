@@ -12,6 +12,7 @@ mod issuer;
 mod location;
 mod metadata;
 mod metadata_cache;
+mod plaintext;
 mod prepare;
 mod redact;
 mod request;
@@ -146,7 +147,8 @@ impl TokenEndpoint {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when `uri` is not absolute, holds userinfo or a fragment, or is
-    /// plain `http` to another host than `localhost`, 127.0.0.0/8 or `::1`.
+    /// plain `http` to another host than `localhost`, 127.0.0.0/8 or `::1`. For those there is
+    /// [`danger_plaintext`](TokenEndpoint::danger_plaintext).
     pub fn new(service: impl EndpointService<Full<Bytes>>, uri: impl AsRef<str>) -> Result<Self, Error> {
         Self::with_body::<Full<Bytes>>(service, uri)
     }
@@ -276,9 +278,9 @@ impl TokenEndpoint {
     /// none. Without one, a logout forgets the tokens and revokes nothing.
     ///
     /// # Errors
-    /// As [`new`](TokenEndpoint::new).
+    /// As [`new`](TokenEndpoint::new); for an endpoint of [`danger_plaintext`](TokenEndpoint::danger_plaintext) as is said there.
     pub fn revocation(self, uri: impl AsRef<str>) -> Result<Self, Error> {
-        let address = Address::new(uri.as_ref())?;
+        let address = self.settings.location.name().beside(uri.as_ref())?;
         Ok(self.set(|settings| settings.revocation = Some(address)))
     }
 

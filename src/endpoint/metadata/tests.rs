@@ -9,7 +9,7 @@ fn read(json: &str) -> Result<Metadata, String> {
 }
 
 fn read_of(issuer: &str, json: &str) -> Result<Metadata, String> {
-    Metadata::read(issuer, &Address::check(issuer).unwrap(), json.as_bytes()).map_err(|fault| match fault {
+    Metadata::read(issuer, &Address::danger_plaintext(issuer).unwrap(), json.as_bytes()).map_err(|fault| match fault {
         Fault::Other(why) => why.to_owned(),
         Fault::Unusable(why) => why,
     })
@@ -126,4 +126,19 @@ fn metadata_from_this_machine_may_name_endpoints_on_it() {
     assert!(told("http://127.0.0.1:8080/t").is_ok());
     assert!(told("https://as.example/t").is_ok());
     assert!(told("http://as.example/t").is_err());
+}
+
+#[test]
+fn metadata_from_a_plain_issuer_may_name_plain_endpoints_at_its_origin_alone() {
+    let issuer = "http://keycloak:8080/realms/shop";
+    let told = |endpoint: &str| read_of(issuer, &format!(r#"{{"issuer":"{issuer}","token_endpoint":"{endpoint}"}}"#));
+    assert!(told("http://keycloak:8080/t").is_ok());
+    assert!(told("https://as.example/t").is_ok());
+    for elsewhere in ["http://keycloak/t", "http://keycloak:8081/t", "http://as.example/t"] {
+        let why = told(elsewhere).err().expect("refused");
+        assert!(why.contains("not encrypted: use https anywhere but at http://keycloak:8080"), "{why}");
+    }
+    // Not even at its own host, where the issuer is encrypted.
+    let encrypted = with(r#""token_endpoint":"http://as.example:443/t""#);
+    assert!(read(&encrypted).is_err());
 }
