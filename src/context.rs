@@ -10,7 +10,7 @@ use std::{
 
 use secrecy::SecretString;
 
-use crate::identity::SessionId;
+use crate::{asked::Challenge, identity::SessionId};
 
 /// What a derived session wants of its login: a token for this resource (RFC 8707), with this scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,7 @@ pub(crate) struct Wish {
 pub struct GrantContext {
     session: SessionId,
     claims: Option<Box<str>>,
+    challenge: Challenge,
     refresh_token: Option<SecretString>,
     wish: Option<Arc<Wish>>,
     is_over: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
@@ -38,7 +39,12 @@ const SENT: u8 = 2;
 
 impl GrantContext {
     pub(crate) fn new(session: SessionId, claims: Option<Box<str>>, refresh_token: Option<SecretString>) -> Self {
-        Self { session, claims, refresh_token, wish: None, is_over: None, held: None, progress: None }
+        Self { session, claims, refresh_token, ..Self::default() }
+    }
+
+    /// Because of a rejection that asked for this.
+    pub(crate) fn asked_for(self, challenge: Challenge) -> Self {
+        Self { challenge, ..self }
     }
 
     /// For a derived session.
@@ -96,6 +102,27 @@ impl GrantContext {
         self.claims.as_deref()
     }
 
+    /// What the rejection asked for that set off this renewal: a scope, a strength or an age of the login, claims, where the API has
+    /// its metadata (RFC 9728). Nothing of it is in the token request by itself but the [`claims`](GrantContext::claims).
+    ///
+    /// Many calls share one renewal. This is the challenge of the call that started it; the challenges of those that joined may
+    /// ask for something else. Only claims are different: whoever needs claims waits for a renewal with the same ones. A renewal that no
+    /// rejection set off (the first one, one ahead of time) has a challenge that asks for nothing.
+    ///
+    /// ```
+    /// use tower_reauth::{Session, TokenSet, grant_fn};
+    ///
+    /// let session = Session::new(grant_fn(|context| async move {
+    ///     // An API of several said which scope it wants.
+    ///     let scope = context.challenge().scope().unwrap_or("orders");
+    ///     TokenSet::new(format!("a-token-for-{scope}"))
+    /// }));
+    /// # let _ = session;
+    /// ```
+    pub fn challenge(&self) -> &Challenge {
+        &self.challenge
+    }
+
     /// The resource that the token is to be for, where a session of [`for_resource`](crate::Session::for_resource) asks
     /// ([RFC 8707 §2](https://www.rfc-editor.org/rfc/rfc8707#section-2)). [`TokenEndpoint::request`](crate::TokenEndpoint::request)
     /// sends it by itself.
@@ -125,6 +152,7 @@ impl fmt::Debug for GrantContext {
         f.debug_struct("GrantContext")
             .field("session", &self.session)
             .field("claims", &self.claims.as_ref().map(|_| "[asked]"))
+            .field("challenge", &self.challenge)
             .field("refresh_token", &self.refresh_token.as_ref().map(|_| "[redacted]"))
             .field("wish", &self.wish)
             .finish_non_exhaustive()

@@ -82,8 +82,8 @@
 //! or a closure ([`SecretSource`]): they are read for each token request. [`manual::grants`] says what to choose, how a workload's
 //! identity is used, and how one grant feeds another.
 //!
-//! The token is always sent with the scheme `Bearer`. [`ReauthLayer::header`] changes the header's name. For an API that wants
-//! another scheme, put a small layer inside that rewrites the value.
+//! The token is sent as `Authorization: Bearer ..`. [`ReauthLayer::scheme`] is for APIs that want another word or the token
+//! alone, [`ReauthLayer::header`] for those that want another header, such as `X-Auth-Token`.
 //!
 //! # When to ask the user for a login
 //! When the session's [`Status`] is [`Refused`](Status::Refused) or [`LoggedOut`](Status::LoggedOut):
@@ -215,8 +215,9 @@
 // docs.rs shows which feature an item needs. It builds with a nightly compiler, and sets `docsrs`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod asked;
 mod assertion;
-mod challenge;
+pub mod challenge;
 mod clock;
 mod context;
 mod credential;
@@ -230,6 +231,7 @@ mod metrics;
 mod middleware;
 mod origin;
 mod replay;
+mod scheme;
 mod secret;
 mod session;
 mod sessions;
@@ -244,8 +246,14 @@ pub use self::assertion::{JwtAlgorithm, JwtKey, JwtKeySource};
 #[cfg(feature = "file")]
 pub use self::store::{FileStore, FileStoreBuilder, StoreSecret};
 pub use self::{
+    asked::Challenge,
     assertion::{Assertion, Signer},
-    challenge::{BearerClassifier, Challenge, Classify, GrpcClassifier, Head, Seen, Verdict, Wso2Classifier},
+    challenge::{
+        bearer::BearerClassifier,
+        classify::{Classify, Head, Seen, Verdict},
+        grpc::GrpcClassifier,
+        wso2::Wso2Classifier,
+    },
     context::GrantContext,
     credential::Credential,
     endpoint::{ClientAuth, EndpointService, TokenEndpoint},
@@ -261,6 +269,7 @@ pub use self::{
     },
     origin::{Origin, Origins},
     replay::{KeptBody, Replay},
+    scheme::Scheme,
     secret::SecretSource,
     session::{Logout, RenewAhead, Session, SessionBuilder, Status, Token},
     sessions::{Eviction, LogoutAll, SessionSource, Sessions, SessionsBuilder, WithoutKey},

@@ -7,18 +7,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 use crate::{
     clock,
     error::{Error, ErrorKind},
+    scheme::Scheme,
 };
-
-const SCHEME: &str = "Bearer ";
 
 /// One answer of the token endpoint (RFC 6749 §5.1).
 ///
@@ -56,7 +53,8 @@ struct Members {
 }
 
 impl TokenSet {
-    /// A token set with an access token and nothing else. The token is always sent with the scheme `Bearer`.
+    /// A token set with an access token and nothing else. The layer decides in which header the token is sent, and with which
+    /// [`scheme`](crate::ReauthLayer::scheme).
     ///
     /// # Errors
     /// [`ErrorKind::InvalidAccessToken`] if the token is empty, or has characters other than visible ASCII.
@@ -66,7 +64,7 @@ impl TokenSet {
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Error::new(
                 ErrorKind::InvalidAccessToken,
-                "the access token is empty, or has characters that no header can carry",
+                "the access token is empty, or has a space or another character that is not visible ASCII",
             ));
         }
         Ok(Self { access_token, lifetime: None, refresh_token: None, details: Details::default(), asked: None })
@@ -176,22 +174,14 @@ impl TokenSet {
         refresh_token: Option<SecretString>,
         details: Details,
     ) -> Self {
-        let access_token = value.to_str().ok().and_then(|text| text.strip_prefix(SCHEME)).unwrap_or_default().into();
+        let token = Scheme::token_in(value).and_then(|token| str::from_utf8(token).ok());
+        let access_token = token.unwrap_or_default().into();
         Self { access_token, lifetime, refresh_token, details, asked: None }
     }
 
-    /// The value of the `Authorization` header: sensitive, and wiped when its last copy goes (invariant 9).
+    /// The value that a session holds, of the scheme `Bearer`. Layers with another scheme make their own of it.
     pub(crate) fn header_value(&self) -> HeaderValue {
-        let token = self.access_token.expose_secret();
-        let mut text = Zeroizing::new(Vec::with_capacity(SCHEME.len() + token.len()));
-        text.extend_from_slice(SCHEME.as_bytes());
-        text.extend_from_slice(token.as_bytes());
-        // As long as it is, so that nothing is copied here.
-        let text = Zeroizing::new(std::mem::take(&mut *text).into_boxed_slice());
-        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text))
-            .expect("the constructor lets only visible ASCII pass");
-        value.set_sensitive(true);
-        value
+        Scheme::default().value(self.access_token.expose_secret().as_bytes())
     }
 
     /// Whether this header value carries the same access token.
@@ -243,7 +233,7 @@ impl TokenSet {
 
 /// Whether a header value carries this access token.
 pub(crate) fn is_carried_by(access_token: &SecretString, value: &HeaderValue) -> bool {
-    value.as_bytes().strip_prefix(SCHEME.as_bytes()) == Some(access_token.expose_secret().as_bytes())
+    Scheme::token_in(value) == Some(access_token.expose_secret().as_bytes())
 }
 
 impl Details {

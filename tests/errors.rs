@@ -95,7 +95,7 @@ a=1&a=2
 200 {"token":"a"}
     MissingAccessToken: the answer holds no access token (status 200); check the address of the token endpoint
 200 {"access_token":""}
-    InvalidAccessToken: the access token is empty, or has characters that no header can carry (status 200); ask those who run the server: no client can send such a token
+    InvalidAccessToken: the access token is empty, or has a space or another character that is not visible ASCII (status 200); ask those who run the server: no client can send such a token
 200 {"access_token":"a","token_type":"mac"}
     UnsupportedTokenType: the answer holds a token of another type `mac` than `Bearer`; `TokenEndpoint::accept_token_type("mac")` takes it as a bearer token (status 200)
 200 {"access_token":"a","more":"than fits within the limit that this endpoint has"}

@@ -2,7 +2,11 @@
 
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 
-use super::{BearerClassifier, Challenge, Classify, Head, Seen, Verdict};
+use super::{
+    bearer::BearerClassifier,
+    classify::{Classify, Head, Seen, Verdict},
+};
+use crate::asked::Challenge;
 
 /// The header and trailer that carries the status of a call.
 const GRPC_STATUS: &str = "grpc-status";

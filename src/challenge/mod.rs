@@ -1,241 +1,46 @@
-//! What a response says about the token: pass, or a rejection with its challenge.
+//! Reads `WWW-Authenticate` ([RFC 9110 §11.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1)) the way servers really send it.
 //!
-//! 1. Only a [`Classify`] decides; the layer acts on its [`Verdict`] and knows no status of its own.
-//! 2. The head is asked first, for every response to a request that was sent with a token. The body is looked at only
-//!    where the head asks for it, and reaches the caller whole in any case.
-//! 3. What can't be understood never fails a call: each classifier says what it counts as.
+//! [`parse`] is what the classifiers of this crate read challenges with. Use it in a [`Classify`](crate::Classify) of your own, or
+//! to find out from an API's answer where to log in:
 //!
-//! A verdict says nothing about whether a renewal will start: the token may have been renewed since the request was
-//! sent, or the session may have nothing to renew with. That is the session's business, not this folder's.
+//! ```
+//! use http::{HeaderMap, HeaderValue, header::WWW_AUTHENTICATE};
+//! use tower_reauth::challenge;
+//!
+//! let line = r#"Negotiate oYGeMIGboAMKAQCh, Bearer scope="files:read", resource_metadata="https://api.example/metadata""#;
+//! let headers = HeaderMap::from_iter([(WWW_AUTHENTICATE, HeaderValue::from_static(line))]);
+//!
+//! let challenges = challenge::parse(&headers);
+//! assert_eq!(challenges[0].token68(), Some("oYGeMIGboAMKAQCh"));
+//! let bearer = challenges.iter().find(|challenge| challenge.is("Bearer")).expect("there is one");
+//! assert_eq!(bearer.parameter("scope"), Some("files:read"));
+//! assert_eq!(bearer.parameter("resource_metadata"), Some("https://api.example/metadata"));
+//! ```
+//!
+//! # Rules
+//! What keeps to the grammar is read as the RFC says. But gateways slip: they join challenges with a space, forget commas and
+//! quotes, or send `null` before the scheme. So the parser never gives up. It takes what it understands, and drops the rest:
+//!
+//! 1. A word before `=` is a parameter of the challenge that is open; without one it belongs to nobody.
+//! 2. Any other word opens a challenge, unless it runs on from an unquoted value (`error_description=Invalid request`). Each line
+//!    opens challenges of its own.
+//! 3. A single word after a scheme, before a comma or the end, is the scheme's token68. If it is the name of a scheme, such as
+//!    `Bearer`, it opens a challenge: `Negotiate Bearer` are two.
+//! 4. What can't be a scheme or a parameter's name is skipped. A quote that stays open ends the line. Bytes that are not UTF-8
+//!    become U+FFFD.
+//! 5. 8 KiB of all lines together and 16 challenges are read.
+//!
+//! # What it does not do
+//! It fetches nothing, `resource_metadata` least of all, and trusts nothing: what a challenge says is the word of whoever
+//! answered. It reads no `Proxy-Authenticate`.
 
-mod bearer;
+mod about;
+pub(crate) mod bearer;
 mod claims;
+pub(crate) mod classify;
 mod fault;
-mod grpc;
+pub(crate) mod grpc;
 mod parse;
-mod wso2;
+pub(crate) mod wso2;
 
-use std::time::Duration;
-
-use http::{Extensions, HeaderMap, Response, StatusCode};
-
-pub use self::{bearer::BearerClassifier, grpc::GrpcClassifier, wso2::Wso2Classifier};
-use crate::error::Asked;
-
-/// The head of a response, as a [`Classify`] sees it.
-#[derive(Clone, Copy, Debug)]
-pub struct Head<'a> {
-    status: StatusCode,
-    headers: &'a HeaderMap,
-    extensions: &'a Extensions,
-}
-
-impl<'a> Head<'a> {
-    /// The head of a response.
-    pub fn of<B>(response: &'a Response<B>) -> Self {
-        Self { status: response.status(), headers: response.headers(), extensions: response.extensions() }
-    }
-
-    /// The status.
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// The headers.
-    pub fn headers(&self) -> &'a HeaderMap {
-        self.headers
-    }
-
-    /// The extensions.
-    pub fn extensions(&self) -> &'a Extensions {
-        self.extensions
-    }
-}
-
-/// What has been seen of a response's body so far.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
-    data: &'a [u8],
-    trailers: Option<&'a HeaderMap>,
-    last: bool,
-}
-
-impl<'a> Seen<'a> {
-    /// The first bytes of a body. `last` says that there is no further look: the body has ended, failed, or reached a limit.
-    pub fn new(data: &'a [u8], trailers: Option<&'a HeaderMap>, last: bool) -> Self {
-        Self { data, trailers, last }
-    }
-
-    /// The bytes seen so far, from the start.
-    pub fn data(&self) -> &'a [u8] {
-        self.data
-    }
-
-    /// The trailers, once they have come.
-    pub fn trailers(&self) -> Option<&'a HeaderMap> {
-        self.trailers
-    }
-
-    /// Whether this is the last look.
-    pub fn is_last(&self) -> bool {
-        self.last
-    }
-}
-
-/// What a [`Classify`] makes of a response.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Verdict {
-    /// The response goes to the caller as it is.
-    Pass,
-    /// The token is not good.
-    Reject(Challenge),
-    /// The token is good, and its scope does not suffice (RFC 6750 §3.1). No renewal would help: the response goes to the caller,
-    /// with [`ErrorKind::InsufficientScope`](crate::ErrorKind::InsufficientScope) in its extensions.
-    InsufficientScope(Challenge),
-    /// The token is good, and the user's login does not suffice ([RFC 9470 §3](https://www.rfc-editor.org/rfc/rfc9470#section-3)).
-    /// No renewal would help: the response goes to the caller, with
-    /// [`ErrorKind::InsufficientUserAuthentication`](crate::ErrorKind::InsufficientUserAuthentication) in its extensions.
-    InsufficientUserAuthentication(Challenge),
-    /// The head is not enough: look at the body. [`Verdict::look`] makes one of these.
-    #[non_exhaustive]
-    Look {
-        /// At most this many bytes. The layer's own limit is 64 KiB.
-        at_most: usize,
-    },
-}
-
-impl Verdict {
-    /// The head does not tell: look at the body, at most at this many bytes. The layer's own limit of 64 KiB holds as well.
-    pub fn look(at_most: usize) -> Self {
-        Self::Look { at_most }
-    }
-}
-
-/// What a response asks for (RFC 9110 §11.6.1, RFC 6750 §3, RFC 9470 §3).
-///
-/// ```
-/// use std::time::Duration;
-/// use tower_reauth::Challenge;
-///
-/// let challenge = Challenge::new().with_acr_values("urn:example:mfa").with_max_age(Duration::from_secs(300));
-/// assert_eq!(challenge.acr_values(), Some("urn:example:mfa"));
-/// ```
-#[derive(Clone, Default)]
-pub struct Challenge {
-    claims: Option<Box<str>>,
-    asked: Asked,
-}
-
-impl Challenge {
-    /// A challenge that says only that the token is not good.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds the claims that the next token must carry, as JSON text.
-    #[must_use]
-    pub fn with_claims(mut self, claims: impl Into<Box<str>>) -> Self {
-        self.claims = Some(claims.into());
-        self
-    }
-
-    /// Adds the scope that a token must have: names with spaces between them. What is empty, longer than 1,024 characters or not
-    /// visible ASCII is left out.
-    #[must_use]
-    pub fn with_scope(mut self, scope: &str) -> Self {
-        self.asked.scope = Asked::list(scope);
-        self
-    }
-
-    /// Adds the authentication context class references that the login must have (RFC 9470 §3), with the limits of
-    /// [`with_scope`](Challenge::with_scope).
-    #[must_use]
-    pub fn with_acr_values(mut self, acr_values: &str) -> Self {
-        self.asked.acr_values = Asked::list(acr_values);
-        self
-    }
-
-    /// Adds how long ago the user may have logged in at most (RFC 9470 §3).
-    #[must_use]
-    pub fn with_max_age(mut self, max_age: Duration) -> Self {
-        self.asked.max_age = Some(max_age);
-        self
-    }
-
-    /// The claims that the next token must carry.
-    pub fn claims(&self) -> Option<&str> {
-        self.claims.as_deref()
-    }
-
-    /// The scope that a token must have.
-    pub fn scope(&self) -> Option<&str> {
-        self.asked.scope.as_deref()
-    }
-
-    /// The authentication context class references that the login must have.
-    pub fn acr_values(&self) -> Option<&str> {
-        self.asked.acr_values.as_deref()
-    }
-
-    /// How long ago the user may have logged in at most.
-    pub fn max_age(&self) -> Option<Duration> {
-        self.asked.max_age
-    }
-
-    pub(crate) fn into_asked(self) -> Asked {
-        self.asked
-    }
-}
-
-impl std::fmt::Debug for Challenge {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let claims = self.claims.as_ref().map(|_| "[asked]");
-        f.debug_struct("Challenge").field("claims", &claims).field("asked", &self.asked).finish()
-    }
-}
-
-/// Decides which responses say "this token is not good". Such a response is a *rejection*: the layer renews the token and
-/// sends the request again.
-///
-/// [`BearerClassifier`] is the default. [`Wso2Classifier`] is for gateways of WSO2, [`GrpcClassifier`] for gRPC. To accept
-/// another status, such as 403, use [`BearerClassifier::reject_status`]. For other APIs write a classifier of your own, and
-/// leave the rest to one of these. Here an API answers 403, and tells a dead token from a missing permission in a header:
-///
-/// ```
-/// use http::{Response, StatusCode};
-/// use tower_reauth::{BearerClassifier, Challenge, Classify, Head, Verdict};
-///
-/// struct OrdersApi(BearerClassifier);
-///
-/// impl Classify for OrdersApi {
-///     fn head(&self, head: &Head<'_>) -> Verdict {
-///         let reason = head.headers().get("x-denied-because");
-///         if head.status() == StatusCode::FORBIDDEN && reason.is_some_and(|reason| reason == "token-expired") {
-///             return Verdict::Reject(Challenge::new());
-///         }
-///         self.0.head(head)
-///     }
-/// }
-///
-/// let classifier = OrdersApi(BearerClassifier::new());
-/// let mut response = Response::new(());
-/// *response.status_mut() = StatusCode::FORBIDDEN;
-/// assert!(matches!(classifier.head(&Head::of(&response)), Verdict::Pass));
-/// response.headers_mut().insert("x-denied-because", "token-expired".parse()?);
-/// assert!(matches!(classifier.head(&Head::of(&response)), Verdict::Reject(_)));
-/// # Ok::<(), http::header::InvalidHeaderValue>(())
-/// ```
-///
-/// Reject only if the server did not act on the request, since it is sent again after a rejection.
-pub trait Classify: Send + Sync + 'static {
-    /// Looks at the head. Called for every response to a request that was sent with a token, so keep it cheap.
-    fn head(&self, head: &Head<'_>) -> Verdict;
-
-    /// Looks at the body, if [`head`](Classify::head) asked for it. Called for each frame, and finally with
-    /// [`Seen::is_last`]. [`Verdict::Look`] asks for more; at the last look it means [`Verdict::Pass`].
-    fn body(&self, head: &Head<'_>, seen: &Seen<'_>) -> Verdict {
-        let _ = (head, seen);
-        Verdict::Pass
-    }
-}
+pub use self::parse::{ParsedChallenge, parse};

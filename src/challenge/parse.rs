@@ -1,14 +1,10 @@
-//! Reads `WWW-Authenticate` (RFC 9110 §11.6.1) the way servers really send it.
-//!
-//! Gateways slip: they join challenges with a space, forget commas and quotes, or send `null` before the scheme. So this
-//! parser never gives up. It takes what it understands and drops the rest:
-//!
-//! 1. A word before `=` is a parameter of the challenge that is open; without one it belongs to nobody.
-//! 2. Any other word opens a challenge, unless it runs on from an unquoted value (`error_description=Invalid request`).
-//! 3. What can't be a scheme (token68, stray quotes, bytes outside ASCII) is skipped.
-//! 4. 8 KiB of all lines together and 16 challenges are read.
+//! The parser.
+
+use std::fmt;
 
 use http::{HeaderMap, header::WWW_AUTHENTICATE};
+
+use crate::scheme::is_token;
 
 /// How many bytes of all lines together are read.
 const MAX_BYTES: usize = 8 * 1024;
@@ -16,131 +12,153 @@ const MAX_BYTES: usize = 8 * 1024;
 /// How many challenges are read.
 const MAX_CHALLENGES: usize = 16;
 
-/// The names of the scheme that we send.
-const BEARER: [&str; 3] = ["Bearer", "OAuth2", "OAuth"];
+/// Right after a scheme these are schemes, too, of challenges that a gateway joined with a space. Any other single word there is
+/// a token68.
+const KNOWN: [&str; 10] = ["Basic", "Bearer", "Digest", "DPoP", "JWT", "Negotiate", "NTLM", "OAuth", "OAuth2", "Token"];
 
-/// Schemes that servers name although they take bearer tokens: Artifactory names `Basic`, Django REST framework whatever
-/// comes first among its authenticators.
-const BESIDE: [&str; 3] = ["Basic", "Token", "JWT"];
-
-/// What all `WWW-Authenticate` lines of a response say.
-#[derive(Debug, Default)]
-pub(super) struct Challenges {
-    /// The challenges that are about a token: `Bearer`, `OAuth2`, `OAuth`, `DPoP`.
-    pub(super) ours: Vec<Parameters>,
-    /// How many challenges there are of each kind.
-    count: usize,
-    bearer: usize,
-    beside: usize,
+/// One challenge of a `WWW-Authenticate` header ([RFC 9110 §11.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1)), as
+/// [`parse`] reads it: a scheme, and either parameters or a token68.
+///
+/// `Debug` shows the scheme and the names of the parameters.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ParsedChallenge {
+    scheme: Box<str>,
+    token68: Option<Box<str>>,
+    parameters: Vec<(Box<str>, Box<str>)>,
 }
 
-/// The parameters that matter of one challenge; of repeated ones the first.
-#[derive(Debug, Default)]
-pub(super) struct Parameters {
-    pub(super) error: Option<String>,
-    pub(super) realm: Option<String>,
-    pub(super) claims: Option<String>,
-    pub(super) scope: Option<String>,
-    pub(super) acr_values: Option<String>,
-    pub(super) max_age: Option<String>,
+/// Reads the challenges of all `WWW-Authenticate` lines, in their order. It never fails: see [the rules](self#rules).
+pub fn parse(headers: &HeaderMap) -> Vec<ParsedChallenge> {
+    let mut challenges = Vec::new();
+    let mut left = MAX_BYTES;
+    for value in headers.get_all(WWW_AUTHENTICATE) {
+        let line = &value.as_bytes()[..value.len().min(left)];
+        left -= line.len();
+        read(&String::from_utf8_lossy(line), &mut challenges);
+    }
+    challenges
 }
 
-impl Challenges {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let mut challenges = Self::default();
-        let mut left = MAX_BYTES;
-        for value in headers.get_all(WWW_AUTHENTICATE) {
-            let line = &value.as_bytes()[..value.len().min(left)];
-            left -= line.len();
-            challenges.read(&String::from_utf8_lossy(line));
-        }
-        challenges
+impl ParsedChallenge {
+    pub(super) fn new(scheme: &str) -> Self {
+        Self { scheme: scheme.into(), token68: None, parameters: Vec::new() }
     }
 
-    /// Whether there are challenges, and a bearer token answers none of them.
-    pub(super) fn only_foreign(&self) -> bool {
-        self.bearer == 0 && self.count > 0
+    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+        self.parameters.push((name.into(), value.into()));
+        self
     }
 
-    /// Whether there are challenges, and all are of schemes that servers name although they take bearer tokens.
-    pub(super) fn only_beside(&self) -> bool {
-        self.beside == self.count && self.count > 0
+    /// The scheme, as the server spells it.
+    pub fn scheme(&self) -> &str {
+        &self.scheme
     }
 
-    /// Counts a challenge, and says whether it is one of ours that is to be read.
-    fn open(&mut self, scheme: &str) -> bool {
-        if self.count == MAX_CHALLENGES {
-            return false;
-        }
-        self.count += 1;
-        let is_one_of = |names: &[&str]| names.iter().any(|name| scheme.eq_ignore_ascii_case(name));
-        self.bearer += usize::from(is_one_of(&BEARER));
-        self.beside += usize::from(is_one_of(&BESIDE));
-        let ours = is_one_of(&BEARER) || is_one_of(&["DPoP"]);
-        if ours {
-            self.ours.push(Parameters::default());
-        }
-        ours
+    /// Whether it has this scheme; letter case does not matter.
+    pub fn is(&self, scheme: &str) -> bool {
+        self.scheme.eq_ignore_ascii_case(scheme)
     }
 
-    fn read(&mut self, line: &str) {
-        let mut rest = line;
-        let mut ours_is_open = false;
-        let mut in_unquoted_value = false;
-        loop {
-            rest = rest.trim_ascii_start();
-            let (word, after) = rest.split_at(rest.find(is_delimiter).unwrap_or(rest.len()));
-            if word.is_empty() {
-                rest = match rest.as_bytes() {
-                    [] => return,
-                    [b'"', ..] => match read_value(rest) {
-                        Some((_, after)) => after,
-                        None => return,
-                    },
-                    [delimiter, ..] => {
-                        in_unquoted_value &= *delimiter != b',';
-                        &rest[1..]
-                    }
-                };
-            } else if let Some(value) = after.trim_ascii_start().strip_prefix('=') {
-                let value = value.trim_ascii_start();
-                in_unquoted_value = !value.starts_with('"');
-                let Some((value, after)) = read_value(value) else { return };
-                if ours_is_open && let Some(parameters) = self.ours.last_mut() {
-                    parameters.set(word, value);
+    /// The parameter of this name, its quotes and escapes taken away; the first, if there are several. Letter case does not
+    /// matter.
+    ///
+    /// | parameter | where it is defined |
+    /// | --- | --- |
+    /// | `realm` | RFC 9110 §11.5 |
+    /// | `error`, `error_description`, `scope` | RFC 6750 §3 |
+    /// | `acr_values`, `max_age` | RFC 9470 §3 |
+    /// | `resource_metadata` | RFC 9728 §5.1 |
+    /// | `claims` | Entra ID's claims challenge |
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// All parameters in their order, with the names as the server spells them.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.parameters.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// The token68 in place of parameters, as in `Negotiate oYGeMIGboAMKAQCh`.
+    pub fn token68(&self) -> Option<&str> {
+        self.token68.as_deref()
+    }
+
+    /// Whether the error parameter has this value; its letter case does not matter.
+    pub(super) fn has_error(&self, value: &str) -> bool {
+        self.parameter("error").is_some_and(|error| error.eq_ignore_ascii_case(value))
+    }
+}
+
+impl fmt::Debug for ParsedChallenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParsedChallenge")
+            .field("scheme", &self.scheme)
+            .field("token68", &self.token68.as_ref().map(|_| "[said]"))
+            .field("parameters", &self.parameters().map(|(name, _)| name).collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// Reads one line.
+fn read(line: &str, challenges: &mut Vec<ParsedChallenge>) {
+    let mut rest = line;
+    // Whether a challenge of this line is there to take parameters.
+    let mut is_open = false;
+    let mut in_unquoted_value = false;
+    loop {
+        rest = rest.trim_ascii_start();
+        let (word, after) = rest.split_at(rest.find(is_delimiter).unwrap_or(rest.len()));
+        if word.is_empty() {
+            rest = match rest.as_bytes() {
+                [] => return,
+                [b'"', ..] => match read_value(rest) {
+                    Some((_, after)) => after,
+                    None => return,
+                },
+                [delimiter, ..] => {
+                    in_unquoted_value &= *delimiter != b',';
+                    &rest[1..]
                 }
-                rest = after;
-            } else {
-                if !in_unquoted_value && word.bytes().all(is_token) {
-                    if self.count == MAX_CHALLENGES {
-                        return;
-                    }
-                    ours_is_open = self.open(word);
+            };
+        } else if let Some(value) = after.trim_ascii_start().strip_prefix('=') {
+            let value = value.trim_ascii_start();
+            in_unquoted_value = !value.starts_with('"');
+            let Some((value, after)) = read_value(value) else { return };
+            if word.bytes().all(is_token)
+                && let Some(challenge) = challenges.last_mut().filter(|_| is_open)
+            {
+                challenge.parameters.push((word.into(), value.into()));
+            }
+            rest = after;
+        } else {
+            rest = after;
+            if !in_unquoted_value && word.bytes().all(is_token) {
+                if challenges.len() == MAX_CHALLENGES {
+                    return;
                 }
-                rest = after;
+                let mut challenge = ParsedChallenge::new(word);
+                is_open = true;
+                if let Some((token68, after)) = read_token68(after) {
+                    challenge.token68 = Some(token68.into());
+                    rest = after;
+                    is_open = false;
+                }
+                challenges.push(challenge);
             }
         }
     }
 }
 
-impl Parameters {
-    /// Whether the error parameter has this value; its letter case does not matter.
-    pub(super) fn has_error(&self, value: &str) -> bool {
-        self.error.as_deref().is_some_and(|error| error.eq_ignore_ascii_case(value))
-    }
-
-    fn set(&mut self, name: &str, value: String) {
-        let place = match name.to_ascii_lowercase().as_str() {
-            "error" => &mut self.error,
-            "realm" => &mut self.realm,
-            "claims" => &mut self.claims,
-            "scope" => &mut self.scope,
-            "acr_values" => &mut self.acr_values,
-            "max_age" => &mut self.max_age,
-            _ => return,
-        };
-        place.get_or_insert(value);
-    }
+/// The token68 after a scheme, and what follows it; it is all that the challenge has (RFC 9110 §11.2).
+fn read_token68(after_scheme: &str) -> Option<(&str, &str)> {
+    let text = after_scheme.strip_prefix([' ', '\t'])?.trim_ascii_start();
+    let end = text.find(|character: char| !is_token68(character)).unwrap_or(text.len());
+    let end = end + text[end..].bytes().take_while(|byte| *byte == b'=').count();
+    let (token68, after) = text.split_at(end);
+    let is_whole = matches!(after.trim_ascii_start().bytes().next(), None | Some(b','));
+    let is_scheme = KNOWN.iter().any(|scheme| token68.eq_ignore_ascii_case(scheme));
+    // One that begins with `=` has no letter at all.
+    (is_whole && !is_scheme && text.starts_with(is_token68)).then_some((token68, after))
 }
 
 /// The value at the start of the text and what follows it; `None` where a quote stays open.
@@ -164,7 +182,9 @@ fn is_delimiter(character: char) -> bool {
     matches!(character, ' ' | '\t' | ',' | '=' | '"')
 }
 
-/// A `tchar` (RFC 9110 §5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+fn is_token68(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "-._~+/".contains(character)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,12 @@
 use http::StatusCode;
 
 use super::{
-    Challenge, Classify, Head, Seen, Verdict, bearer,
+    about::Challenges,
+    bearer,
+    classify::{Classify, Head, Seen, Verdict},
     fault::{self, Fault},
-    parse::Challenges,
 };
+use crate::{asked::Challenge, scheme::Scheme};
 
 /// How many bytes of a body are looked at.
 const MAX_BYTES: usize = 64 * 1024;
@@ -79,10 +81,12 @@ impl Classify for Wso2Classifier {
 }
 
 fn decide_by_header(head: &Head<'_>) -> Verdict {
-    let challenges = Challenges::of(head.headers());
+    let scheme = Scheme::default();
+    let challenges = Challenges::of(head.headers(), &scheme);
+    let ours = challenges.ours();
     let is_gateway = |realm: &str| realm.eq_ignore_ascii_case(REALM);
-    let is_gateways = challenges.ours.iter().any(|challenge| challenge.realm.as_deref().is_some_and(is_gateway));
-    if is_gateways && !challenges.only_foreign() { bearer::decide(&challenges) } else { Verdict::Pass }
+    let is_gateways = ours.iter().any(|challenge| challenge.parameter("realm").is_some_and(is_gateway));
+    if is_gateways && !challenges.are_foreign() { bearer::decide(&ours) } else { Verdict::Pass }
 }
 
 #[cfg(test)]

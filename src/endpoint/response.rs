@@ -159,7 +159,10 @@ pub(super) fn tokens(step: &Step<'_>, parts: &Parts, accepted: &[Box<str>], body
         return Err(refuse(ErrorKind::UnsupportedTokenType, &not_bearer(name, !step.secrets().are_in(name))));
     }
     let tokens = TokenSet::new(access_token).map_err(|_| {
-        refuse(ErrorKind::InvalidAccessToken, "the access token is empty, or has characters that no header can carry")
+        refuse(
+            ErrorKind::InvalidAccessToken,
+            "the access token is empty, or has a space or another character that is not visible ASCII",
+        )
     })?;
     Ok(answer.with(tokens, told_at(headers)))
 }

@@ -75,7 +75,7 @@ pub enum ErrorKind {
     /// 9470 §3). [`acr_values`](crate::Error::acr_values) and [`max_age`](crate::Error::max_age) are what the server asks for. A
     /// renewal would not help, so there was none.
     InsufficientUserAuthentication,
-    /// The request has an `Authorization` header of its own, and the layer is set to
+    /// The request has an `Authorization` header of its own, or one of the name that the layer is set to, and the layer has
     /// [`OwnAuthorization::Reject`](crate::OwnAuthorization::Reject).
     OwnAuthorization,
     /// A session would have waited for its own renewal: its token request went through its own layer, or its grant asked the

@@ -17,11 +17,8 @@ mod unsent;
 mod verdict;
 
 pub use self::kind::ErrorKind;
-pub(crate) use self::{
-    asked::Asked,
-    verdict::{Evidence, TokenVerdict},
-};
-use crate::identity::SessionId;
+pub(crate) use self::verdict::{Evidence, TokenVerdict};
+use crate::{asked::Challenge, identity::SessionId};
 
 /// Why a call, a renewal or a revocation failed.
 ///
@@ -69,7 +66,7 @@ struct Inner {
     description: Option<SecretString>,
     retry_after: Option<Duration>,
     // By the server whose API was called.
-    asked: Option<Box<Asked>>,
+    asked: Challenge,
     // Refused, and the session has not taken it for final.
     unsure: bool,
     // What it says of the token request that failed, where that is known better than by the kind.
@@ -100,7 +97,7 @@ impl Error {
                 code: None,
                 description: None,
                 retry_after: None,
-                asked: None,
+                asked: Challenge::new(),
                 unsure: false,
                 verdict: None,
                 session: None,

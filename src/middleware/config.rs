@@ -6,9 +6,11 @@ use http::{HeaderName, header::AUTHORIZATION};
 
 use super::{budget::Budget, foreign::ForeignOrigins};
 use crate::{
-    challenge::{BearerClassifier, Classify},
+    challenge::{bearer::BearerClassifier, classify::Classify},
     metrics::Passed,
     origin::Origins,
+    scheme::Scheme,
+    session::Authorization,
     sessions::SessionSource,
 };
 
@@ -19,7 +21,8 @@ const DRAIN_LIMIT: usize = 64 * 1024;
 /// Per layer: what all calls that wait keep together.
 const PARKED_LIMIT: usize = 64 * 1024 * 1024;
 
-/// What the layer does with a request that already has an `Authorization` header.
+/// What the layer does with a request that already has an `Authorization` header, or one of the name that
+/// [`ReauthLayer::header`](crate::ReauthLayer::header) was given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OwnAuthorization {
@@ -40,6 +43,7 @@ pub(super) struct Config {
     pub(super) classify: Arc<dyn Classify>,
     pub(super) own_authorization: OwnAuthorization,
     pub(super) header: HeaderName,
+    pub(super) scheme: Scheme,
     pub(super) max_replays: u32,
     pub(super) replay_limit: usize,
     pub(super) drain_limit: usize,
@@ -56,6 +60,7 @@ impl Config {
             classify: Arc::new(BearerClassifier::new()),
             own_authorization: OwnAuthorization::default(),
             header: AUTHORIZATION,
+            scheme: Scheme::default(),
             max_replays: 1,
             replay_limit: REPLAY_LIMIT,
             drain_limit: DRAIN_LIMIT,
@@ -63,6 +68,14 @@ impl Config {
             foreign: Arc::default(),
             budget: Arc::new(Budget::new(PARKED_LIMIT)),
         }
+    }
+
+    /// The token under this layer's scheme.
+    pub(super) fn dress(&self, mut authorization: Authorization) -> Authorization {
+        if self.scheme.is_own() {
+            authorization.header = self.scheme.copy(&authorization.header);
+        }
+        authorization
     }
 }
 
@@ -73,6 +86,7 @@ impl fmt::Debug for Config {
             .field("origins", &self.origins)
             .field("own_authorization", &self.own_authorization)
             .field("header", &self.header)
+            .field("scheme", &self.scheme)
             .field("max_replays", &self.max_replays)
             .field("replay_limit", &self.replay_limit)
             .field("drain_limit", &self.drain_limit)

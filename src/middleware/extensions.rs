@@ -1,6 +1,6 @@
 //! What a request can ask of the layer, and what the layer tells in a response: types for `http::Extensions`.
 
-use crate::error::Error;
+use crate::{asked::Challenge, error::Error};
 
 /// In a request's extensions: send this request bare, without a token and without a replay. Nothing is logged.
 ///
@@ -85,15 +85,33 @@ pub struct NoReplay;
 #[derive(Clone, Debug)]
 pub struct RenewalFailed {
     error: Error,
+    challenge: Challenge,
 }
 
 impl RenewalFailed {
-    pub(crate) fn new(error: Error) -> Self {
-        Self { error }
+    pub(crate) fn new(error: Error, challenge: Challenge) -> Self {
+        Self { error, challenge }
     }
 
     /// Why the rejection was not healed.
     pub fn error(&self) -> &Error {
         &self.error
+    }
+
+    /// What this response asks for, as the layer's classifier read it: the scope, the strength and the age of the login, claims, and
+    /// where the API has its metadata (RFC 9728). [`challenge::parse`](crate::challenge::parse) reads all that its
+    /// `WWW-Authenticate` says.
+    ///
+    /// ```
+    /// use tower_reauth::RenewalFailed;
+    ///
+    /// /// Where a client that does not know the API's authorization server can look for it.
+    /// fn metadata_of<B>(response: &http::Response<B>) -> Option<&str> {
+    ///     response.extensions().get::<RenewalFailed>()?.challenge().resource_metadata()
+    /// }
+    /// # assert!(metadata_of(&http::Response::new(())).is_none());
+    /// ```
+    pub fn challenge(&self) -> &Challenge {
+        &self.challenge
     }
 }

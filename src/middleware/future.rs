@@ -18,7 +18,7 @@ use tower_service::Service;
 
 use super::{recovery::Recovery, response_body::ResponseBody, sent::Sent};
 use crate::{
-    challenge::{Head, Verdict},
+    challenge::classify::{Head, Verdict},
     error::Error,
     metrics,
     replay::Replay,

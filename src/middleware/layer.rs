@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use http::HeaderName;
+use http::{
+    HeaderName,
+    header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+};
 use tower_layer::Layer;
 
 use super::{
@@ -10,7 +13,19 @@ use super::{
     config::{Config, OwnAuthorization},
     service::Reauth,
 };
-use crate::{challenge::Classify, metrics, origin::Origins, sessions::SessionSource};
+use crate::{
+    challenge::{bearer::BearerClassifier, classify::Classify},
+    error::{Error, ErrorKind},
+    metrics,
+    origin::Origins,
+    scheme::Scheme,
+    sessions::SessionSource,
+};
+
+/// Headers that say where a message goes and where it ends (RFC 9110 §7, RFC 9112 §6): a token there breaks the message.
+const OF_THE_MESSAGE: [HeaderName; 7] = [CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+/// The same, of older agents; `http` has no constants for them.
+const OF_OLD_MESSAGES: [&str; 2] = ["keep-alive", "proxy-connection"];
 
 /// Adds the `Authorization` header to outbound requests, renews the token when it is rejected, and sends the request again.
 ///
@@ -46,6 +61,8 @@ use crate::{challenge::Classify, metrics, origin::Origins, sessions::SessionSour
 #[must_use = "a layer does nothing until it wraps a service"]
 pub struct ReauthLayer {
     config: Config,
+    // The classifier is the default one, and follows the scheme.
+    classifies_by_scheme: bool,
 }
 
 impl ReauthLayer {
@@ -53,25 +70,87 @@ impl ReauthLayer {
     /// origins and to no others. A reference to either will do.
     pub fn new(source: impl Into<SessionSource>, origins: Origins) -> Self {
         metrics::describe();
-        Self { config: Config::new(source.into(), origins) }
+        Self { config: Config::new(source.into(), origins), classifies_by_scheme: true }
     }
 
-    /// Which responses say that the token is not good. Default: [`BearerClassifier`](crate::BearerClassifier).
+    /// Which responses say that the token is not good. Default: a [`BearerClassifier`] that knows the layer's
+    /// [`scheme`](ReauthLayer::scheme).
     pub fn classify(mut self, classify: impl Classify) -> Self {
         self.config.classify = Arc::new(classify);
+        self.classifies_by_scheme = false;
         self
     }
 
-    /// What happens to a request that already has an `Authorization` header. Default: [`OwnAuthorization::Keep`].
+    /// What happens to a request that already has an `Authorization` header, or one of the name that [`header`](ReauthLayer::header)
+    /// sets. Default: [`OwnAuthorization::Keep`].
     pub fn own_authorization(mut self, own: OwnAuthorization) -> Self {
         self.config.own_authorization = own;
         self
     }
 
-    /// The header that carries the token. Default: `Authorization`. Some gateways are configured to use another one. Its value
-    /// is always `Bearer` and the token: the scheme cannot be changed.
-    pub fn header(mut self, header: HeaderName) -> Self {
-        self.config.header = header;
+    /// The header that carries the token. Default: `Authorization`. Some gateways are configured to use another one, and some
+    /// APIs have one of their own, mostly for the token alone:
+    ///
+    /// | API | `header` | `scheme` |
+    /// | --- | --- | --- |
+    /// | most | leave it out | leave it out |
+    /// | OpenStack, Redfish | `X-Auth-Token` | [`Scheme::bare`] |
+    /// | GitLab | `PRIVATE-TOKEN` | [`Scheme::bare`] |
+    /// | Shopify | `X-Shopify-Access-Token` | [`Scheme::bare`] |
+    /// | Azure API Management | `Ocp-Apim-Subscription-Key` | [`Scheme::bare`] |
+    /// | Splunk | leave it out | `Scheme::word("Splunk")?` |
+    /// | Django REST framework | leave it out | `Scheme::word("Token")?` |
+    ///
+    /// [`own_authorization`](ReauthLayer::own_authorization) is about this header. A caller's `Authorization` goes beside it, unchanged.
+    ///
+    /// # Redirects
+    /// What follows redirects strips `Authorization` when the host changes, and does not strip this header. So nothing *inside*
+    /// the layer may follow redirects: the token would go along to another host. reqwest does it by default; build its client with
+    /// `.redirect(reqwest::redirect::Policy::none())`. Outside the layer is the right place: the layer compares each new request with its
+    /// [`Origins`], and takes no token where it must not go.
+    ///
+    /// ```
+    /// use tower_reauth::{Origins, ReauthLayer, Scheme, Session};
+    ///
+    /// # let session = Session::logged_out();
+    /// let layer = ReauthLayer::new(session, Origins::only("https://compute.example")?)
+    ///     .header("X-Auth-Token")?
+    ///     .scheme(Scheme::bare());
+    /// # let _ = layer;
+    /// # Ok::<(), tower_reauth::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if this is no name of a header, or one that HTTP itself needs: `Connection`, `Content-Length`, `Host`,
+    /// `Keep-Alive`, `Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding` and `Upgrade`.
+    pub fn header(mut self, name: impl AsRef<str>) -> Result<Self, Error> {
+        let invalid = |why: String| Error::new(ErrorKind::Invalid, why);
+        let name: HeaderName = name
+            .as_ref()
+            .parse()
+            .map_err(|_| invalid("the name of the token's header is no name of a header".into()))?;
+        if OF_THE_MESSAGE.contains(&name) || OF_OLD_MESSAGES.contains(&name.as_str()) {
+            return Err(invalid(format!(
+                "the token cannot stand in `{name}`: HTTP needs that header for the message itself"
+            )));
+        }
+        self.config.header = name;
+        Ok(self)
+    }
+
+    /// What stands before the token in its header. Default: `Bearer`. [`Scheme::word`] is another word, [`Scheme::bare`] the token
+    /// alone. The `token_type` of a token endpoint's answer does not change it.
+    ///
+    /// Unless [`classify`](ReauthLayer::classify) sets another one, the classifier reads challenges of this scheme as it reads
+    /// those of `Bearer`: see [`BearerClassifier::scheme`].
+    ///
+    /// Layers with different schemes can share a session. A layer whose scheme is not `Bearer` builds the header's value once for
+    /// each token and each clone of the service, and with [`Sessions`](crate::Sessions) for each call.
+    pub fn scheme(mut self, scheme: Scheme) -> Self {
+        if self.classifies_by_scheme {
+            self.config.classify = Arc::new(BearerClassifier::new().scheme(scheme.clone()));
+        }
+        self.config.scheme = scheme;
         self
     }
 

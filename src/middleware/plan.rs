@@ -62,10 +62,8 @@ impl Config {
                 OwnAuthorization::Keep => return Plan::Bare,
                 OwnAuthorization::Replace => drop(head.headers.remove(&self.header)),
                 OwnAuthorization::Reject => {
-                    return Plan::Fail(Error::new(
-                        ErrorKind::OwnAuthorization,
-                        "the request carries an authorization header of its own",
-                    ));
+                    let why = format!("the request has a header `{}` of its own", self.header);
+                    return Plan::Fail(Error::new(ErrorKind::OwnAuthorization, why));
                 }
             }
         }

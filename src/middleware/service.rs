@@ -6,13 +6,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use tokio::time::Instant;
 use tower::BoxError;
 use tower_service::Service;
-use zeroize::Zeroizing;
 
 use super::{
     config::Config,
@@ -98,13 +96,20 @@ impl<S: Clone> Reauth<S> {
 
     #[cold]
     fn look_up(&mut self) -> Result<bool, Error> {
-        self.cached = None;
-        let Some(session) = self.shared.config.source.the_one() else { return Ok(false) };
+        let before = self.cached.take();
+        let config = &self.shared.config;
+        let Some(session) = config.source.the_one() else { return Ok(false) };
         let now = Instant::now();
         self.cached = session.authorization(now)?;
         let Some(authorization) = &mut self.cached else { return Ok(false) };
+        if matches!(self.use_of, Use::Private) || config.scheme.is_own() {
+            // The same token has the same generation: what was made for it is as good as ever.
+            authorization.header = match before.filter(|before| before.generation == authorization.generation) {
+                Some(before) => before.header,
+                None => config.scheme.copy(&authorization.header),
+            };
+        }
         if let Use::Private = self.use_of {
-            authorization.header = private_copy(&authorization.header);
             // No longer than a look at the clocks holds: the machine may sleep meanwhile.
             authorization.fresh_until = authorization.fresh_until.map(|until| until.min(now + clock::LOOK));
         } else if let Some(until) = &mut authorization.fresh_until {
@@ -154,7 +159,7 @@ where
             Some(session) => {
                 let now = Instant::now();
                 among_many = match session.authorization(now) {
-                    Ok(authorization) => authorization,
+                    Ok(authorization) => authorization.map(|authorization| self.shared.config.dress(authorization)),
                     Err(error) => return self.fail(error),
                 };
                 (among_many.as_ref(), among_many.as_ref().is_some_and(|current| current.care))
@@ -266,12 +271,4 @@ impl<S: fmt::Debug> fmt::Debug for Reauth<S> {
             .field("config", &self.shared.config)
             .finish_non_exhaustive()
     }
-}
-
-/// The same header value over bytes of its own (invariant 9: sensitive, and wiped).
-fn private_copy(header: &HeaderValue) -> HeaderValue {
-    let bytes = Bytes::from_owner(Zeroizing::new(header.as_bytes().to_vec()));
-    let mut copy = HeaderValue::from_maybe_shared(bytes).expect("these bytes are those of a header value");
-    copy.set_sensitive(true);
-    copy
 }

@@ -14,6 +14,7 @@ use super::{
     waiting::Waiting,
 };
 use crate::{
+    asked::Challenge,
     clock,
     error::{Error, ErrorKind},
     events,
@@ -255,7 +256,7 @@ impl Login {
                 // Invariant 1: nobody is handed a token for something else.
                 _ if flight.wish.as_ref() != need.wish() => Answer::After(waiting),
                 // Invariant 1: whoever needs claims does not join a flight without them.
-                Some(_) if flight.claims.as_deref() != claims => Answer::After(waiting),
+                Some(_) if flight.challenge.claims() != claims => Answer::After(waiting),
                 _ => Answer::Wait(waiting),
             };
         }
@@ -273,8 +274,8 @@ impl Login {
             known.looks(now);
         }
         let own_first = need.wish().is_some() && self.begins_with_own(now);
-        let (claims, wish) = if own_first { (None, None) } else { (claims, need.wish()) };
-        let (flight, leaves) = prepare(session, self, (claims, wish), shelf.cloned(), kind, need.reason());
+        let asked = if own_first { (Challenge::NONE, None) } else { (need.challenge(), need.wish()) };
+        let (flight, leaves) = prepare(session, self, asked, shelf.cloned(), kind, need.reason());
         let waiting = Waiting::new(&flight, session, left);
         self.rare_mut().flight = Some(flight);
         *launch = Some(leaves);

@@ -192,7 +192,7 @@ impl Relative for Inner {
 impl Grant for Derived {
     async fn fetch(&self, context: GrantContext) -> Result<TokenSet, Error> {
         let (by, since) = (context.session(), Instant::now());
-        let need = Need::Wish { wish: &self.wish, by, claims: context.claims() };
+        let need = Need::Wish { wish: &self.wish, by, challenge: context.challenge() };
         loop {
             let parent = Session { inner: self.parent.upgrade().ok_or_else(logged_out)? };
             let answer = parent.ask(need, self.login, since);

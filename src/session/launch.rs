@@ -25,6 +25,7 @@ use super::{
     state::{Brought, FOREVER, Flight, Login, Mutex, Order, Parting, Shelf, Waiters, logged_out, lost},
 };
 use crate::{
+    asked::Challenge,
     context::Wish,
     error::Error,
     events,
@@ -37,7 +38,7 @@ use crate::{
 /// is shutting down drops the task, and with it the guard, on the spot.
 pub(super) struct Launch {
     grant: SharedGrant,
-    claims: Option<Box<str>>,
+    challenge: Challenge,
     wish: Option<Arc<Wish>>,
     landing: Guard,
     limit: Instant,
@@ -71,7 +72,7 @@ struct Guard {
 pub(super) fn prepare(
     session: &Arc<Inner>,
     login: &Login,
-    (claims, wish): (Option<&str>, Option<&Arc<Wish>>),
+    (challenge, wish): (&Challenge, Option<&Arc<Wish>>),
     shelf: Option<Arc<Shelf>>,
     kind: Kind,
     reason: &'static str,
@@ -81,7 +82,7 @@ pub(super) fn prepare(
         id: Generation::next(),
         limit,
         waiters: Waiters::default(),
-        claims: claims.map(Into::into),
+        challenge: challenge.clone(),
         wish: wish.cloned(),
         ahead: kind == Kind::Ahead,
         looks: kind == Kind::Look,
@@ -96,13 +97,13 @@ pub(super) fn prepare(
         waiters: flight.waiters.clone(),
         parting: flight.parting.clone(),
     };
-    let (grant, claims, wish) = (login.grant.clone(), flight.claims.clone(), flight.wish.clone());
-    (flight, Launch { grant, claims, wish, landing, limit, reason, shelf, looks: kind == Kind::Look })
+    let (grant, challenge, wish) = (login.grant.clone(), challenge.clone(), flight.wish.clone());
+    (flight, Launch { grant, challenge, wish, landing, limit, reason, shelf, looks: kind == Kind::Look })
 }
 
 impl Launch {
     pub(super) fn start(self, runtime: &Handle) {
-        let Self { grant, claims, wish, landing, limit, reason, shelf, looks } = self;
+        let Self { grant, challenge, wish, landing, limit, reason, shelf, looks } = self;
         let Some(session) = landing.session.upgrade() else { return };
         let name = landing.name;
         let span = events::renewal(name, reason, grant.credential());
@@ -115,7 +116,7 @@ impl Launch {
             epoch: landing.epoch,
             found: Generation::NONE,
             spent: None,
-            claims,
+            challenge,
             wish,
             // A derived session's claims go to its parent, which adds them there.
             capabilities: match session.parent() {

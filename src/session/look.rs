@@ -35,7 +35,9 @@ pub(super) async fn look(session: &Weak<Inner>, order: &Order, shelf: &Arc<Shelf
                 login.note(found.as_ref(), shelf.claimant, Instant::now());
                 Ok(Found::Same)
             }
-            Found::News(record) if order.claims.is_none() && login.is_helped_by(&record, order.wish.as_deref()) => {
+            Found::News(record)
+                if order.challenge.claims().is_none() && login.is_helped_by(&record, order.wish.as_deref()) =>
+            {
                 Ok(Found::News(record))
             }
             // It is taken in now: it is not the end of the matter.

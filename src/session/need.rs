@@ -9,6 +9,7 @@ use super::{
     waiting::Waiting,
 };
 use crate::{
+    asked::Challenge,
     context::Wish,
     error::Error,
     identity::{Generation, SessionId},
@@ -30,9 +31,9 @@ pub(crate) enum Need<'a> {
     /// The caller asked for a renewal while this generation was current.
     Renewal { since: Generation },
     /// A request that was sent with this generation was rejected.
-    Rejected { generation: Generation, from: Option<(&'a Origin, Route)>, claims: Option<&'a str> },
+    Rejected { generation: Generation, from: Option<(&'a Origin, Route)>, challenge: &'a Challenge },
     /// A derived session wants a token of its own from its parent.
-    Wish { wish: &'a Arc<Wish>, by: SessionId, claims: Option<&'a str> },
+    Wish { wish: &'a Arc<Wish>, by: SessionId, challenge: &'a Challenge },
 }
 
 /// What the caller is told.
@@ -68,11 +69,16 @@ impl<'a> Need<'a> {
         }
     }
 
-    pub(super) fn claims(self) -> Option<&'a str> {
+    /// What the rejection asked for that sent the caller, if one did.
+    pub(super) fn challenge(self) -> &'a Challenge {
         match self {
-            Self::Rejected { claims, .. } | Self::Wish { claims, .. } => claims,
-            _ => None,
+            Self::Rejected { challenge, .. } | Self::Wish { challenge, .. } => challenge,
+            _ => Challenge::NONE,
         }
+    }
+
+    pub(super) fn claims(self) -> Option<&'a str> {
+        self.challenge().claims()
     }
 
     pub(super) fn wish(self) -> Option<&'a Arc<Wish>> {
@@ -84,7 +90,8 @@ impl<'a> Need<'a> {
 
     /// Whether the login has what the caller needs.
     pub(super) fn is_met_by(self, login: &Login, now: Instant) -> bool {
-        if let Self::Wish { wish, by, claims } = self {
+        let claims = self.claims();
+        if let Self::Wish { wish, by, .. } = self {
             return login.has_for(wish, by, claims, now);
         }
         let Some(held) = &login.held else { return false };
@@ -94,7 +101,7 @@ impl<'a> Need<'a> {
             Self::Token => held.is_fresh(now),
             Self::FreshToken | Self::Ahead => !held.is_due(now),
             Self::Renewal { since } => held.generation != since && !busy,
-            Self::Rejected { generation, claims, .. } => {
+            Self::Rejected { generation, .. } => {
                 held.generation != generation
                     && held.may_work(now)
                     && !busy

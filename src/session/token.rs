@@ -10,6 +10,7 @@ use super::{
     state::logged_out,
 };
 use crate::{
+    asked::Challenge,
     clock,
     error::{Error, ErrorKind},
     identity::Generation,
@@ -54,7 +55,7 @@ impl Session {
     /// # Cancel safety
     /// Safe. A renewal that is under way goes on, and its answer is kept.
     pub async fn renew(&self, rejected: Generation) -> Result<Token, Error> {
-        self.obtain(Need::Rejected { generation: rejected, from: None, claims: None }).await?;
+        self.obtain(Need::Rejected { generation: rejected, from: None, challenge: Challenge::NONE }).await?;
         let token = self.current()?;
         if token.generation == rejected {
             return Err(Error::new(ErrorKind::SameToken, "the server gave out the same token again"));

@@ -12,7 +12,8 @@ use super::{
     step::{First, Step},
 };
 use crate::{
-    challenge::{Challenge, Head, Verdict},
+    asked::Challenge,
+    challenge::classify::{Head, Verdict},
     error::{Error, ErrorKind},
     events,
     identity::Generation,
@@ -50,7 +51,8 @@ pub(super) struct Call<S, B: Replay, R: Body> {
     pub(super) kept: Option<Kept<B>>,
     // The response that the caller gets if there is no better one; of a replay under way, the one before.
     pub(super) response: Option<Response<ResponseBody<R>>>,
-    pub(super) claims: Option<Box<str>>,
+    // Of the last rejection.
+    pub(super) challenge: Challenge,
     // What the last attempt was sent with.
     pub(super) sent: Generation,
     pub(super) replays: u32,
@@ -82,7 +84,7 @@ where
             None => Need::Rejected {
                 generation: self.sent,
                 from: self.shared.config.origins.get(self.origin).map(|origin| (origin, self.route)),
-                claims: self.claims.as_deref(),
+                challenge: &self.challenge,
             },
         }
     }
@@ -139,7 +141,7 @@ where
         match (self.response.take(), self.first.as_deref()) {
             (Some(mut response), _) => {
                 events::passed_on(session.name(), &error);
-                response.extensions_mut().insert(RenewalFailed::new(error));
+                response.extensions_mut().insert(RenewalFailed::new(error, std::mem::take(&mut self.challenge)));
                 Err(Ok(response))
             }
             // Invariant 4: a token that may still work is tried before the call fails.
@@ -162,16 +164,16 @@ where
             }
             Verdict::InsufficientScope(challenge) => {
                 self.note_pass();
-                let error = Error::insufficient(ErrorKind::InsufficientScope, challenge.into_asked());
+                let error = Error::insufficient(ErrorKind::InsufficientScope, challenge.clone());
                 events::wider_scope_asked(self.session.name(), &error);
-                response.extensions_mut().insert(RenewalFailed::new(error));
+                response.extensions_mut().insert(RenewalFailed::new(error, challenge));
                 Err(Ok(response))
             }
             Verdict::InsufficientUserAuthentication(challenge) => {
                 self.note_pass();
-                let error = Error::insufficient(ErrorKind::InsufficientUserAuthentication, challenge.into_asked());
+                let error = Error::insufficient(ErrorKind::InsufficientUserAuthentication, challenge.clone());
                 events::stronger_login_asked(self.session.name(), &error);
-                response.extensions_mut().insert(RenewalFailed::new(error));
+                response.extensions_mut().insert(RenewalFailed::new(error, challenge));
                 Err(Ok(response))
             }
             Verdict::Look { at_most } => {
@@ -184,14 +186,14 @@ where
             }
             Verdict::Reject(challenge) => {
                 self.response = Some(response);
-                self.rejected(&challenge)
+                self.rejected(challenge)
             }
         }
     }
 
-    fn rejected(&mut self, challenge: &Challenge) -> Next<S, S::Future, R> {
+    fn rejected(&mut self, challenge: Challenge) -> Next<S, S::Future, R> {
         let config = &self.shared.config;
-        self.claims = challenge.claims().map(Into::into);
+        self.challenge = challenge;
         if let (Some(response), Some(origin)) = (&self.response, config.origins.get(self.origin)) {
             events::rejected(self.session.name(), self.sent, response.status(), origin);
         }
@@ -236,7 +238,7 @@ where
         let config = &self.shared.config;
         // Invariant 6: the last look at the session before anything is sent.
         let Authorization { header, generation, adopted, .. } = match self.session.authorization_of(self.epoch) {
-            Ok(authorization) => authorization,
+            Ok(authorization) => config.dress(authorization),
             Err(error) => return Err(self.end(error)),
         };
         let request = match self.first.take().map(|first| *first) {

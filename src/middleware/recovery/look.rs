@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::{super::response_body::Look, call::Call};
 use crate::{
-    challenge::{Head, Seen, Verdict},
+    challenge::classify::{Head, Seen, Verdict},
     replay::Replay,
     timer,
 };

@@ -41,7 +41,8 @@ use self::{
 };
 use super::{extensions::RenewalFailed, kept::Kept, response_body::ResponseBody, sent::Sent, shared::Shared};
 use crate::{
-    challenge::Verdict,
+    asked::Challenge,
+    challenge::classify::Verdict,
     error::{Error, ErrorKind},
     identity::Generation,
     metrics,
@@ -92,7 +93,7 @@ where
             replay,
             kept: None,
             response: None,
-            claims: None,
+            challenge: Challenge::new(),
             sent: Generation::NONE,
             replays: 0,
             free_replay: true,
@@ -131,7 +132,7 @@ where
             replay: kept.is_some(),
             kept,
             response,
-            claims: None,
+            challenge: Challenge::new(),
             sent: generation,
             replays: 0,
             free_replay: true,

@@ -6,7 +6,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 
 use super::hand_back::HandBack;
-use crate::{challenge::Verdict, identity::Generation, session::Waiting};
+use crate::{challenge::classify::Verdict, identity::Generation, session::Waiting};
 
 /// Why a request waits before its first send.
 #[derive(Clone, Copy)]

@@ -12,6 +12,7 @@ use super::{
     claims::with_capabilities, errand::Errand, shelf::Shelf, status::logged_out, sync::Mutex, waiters::Waiters,
 };
 use crate::{
+    asked::Challenge,
     context::{GrantContext, Wish},
     endpoint::TokenEndpoint,
     error::{Error, TokenVerdict},
@@ -31,7 +32,8 @@ pub(crate) struct Flight {
     pub(crate) id: Generation,
     pub(crate) limit: Instant,
     pub(crate) waiters: Waiters,
-    pub(crate) claims: Option<Box<str>>,
+    /// Of the call that started it.
+    pub(crate) challenge: Challenge,
     /// What a derived session wants, if the flight is for one.
     pub(crate) wish: Option<Arc<Wish>>,
     /// Started ahead of time: the present token is still good.
@@ -52,7 +54,7 @@ pub(crate) struct Order {
     pub(crate) found: Generation,
     /// The mark of the refresh token that the flight spent last.
     pub(crate) spent: Option<u64>,
-    pub(crate) claims: Option<Box<str>>,
+    pub(crate) challenge: Challenge,
     pub(crate) wish: Option<Arc<Wish>>,
     /// What the client says that it can do, with every token request.
     pub(crate) capabilities: Arc<[Box<str>]>,
@@ -138,9 +140,9 @@ impl Order {
     /// What a token request of the flight is told. Nobody wants it any more when the waiters have been told how it ended.
     pub(crate) fn context(&self, refresh_token: Option<SecretString>) -> GrantContext {
         let waiters = self.waiters.clone();
-        let claims = with_capabilities(self.claims.as_deref(), &self.capabilities);
+        let claims = with_capabilities(self.challenge.claims(), &self.capabilities);
         let context = GrantContext::new(self.session.id, claims, refresh_token).wishing(self.wish.clone());
-        context.until(move || waiters.have_landed())
+        context.asked_for(self.challenge.clone()).until(move || waiters.have_landed())
     }
 
     /// Whether the server only objects to what a derived session wants: that is no business of the login's.

@@ -103,7 +103,7 @@ impl Login {
                 return Ok(self.adopt(now, &record, order.claimant())?.unwrap_or_else(|| self.generation()));
             }
         };
-        let claims = order.claims.clone();
+        let claims = order.challenge.claims().map(Into::into);
         let Some(wish) = &order.wish else { return Ok(self.keep(now, tokens, claims)) };
         self.keep_for(now, wish, claims, tokens);
         Ok(self.generation())
