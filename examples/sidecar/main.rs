@@ -38,7 +38,7 @@ async fn main() -> ExitCode {
     let demo = options.demo;
     let (options, _gateway) = match demo::prepare(options, &places).await {
         Ok(prepared) => prepared,
-        Err(error) => return failed(&error, 3),
+        Err(error) => return failed(&error, 2),
     };
     let settings = match Settings::new(options, &places) {
         Ok(settings) => settings,

@@ -14,7 +14,7 @@ use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
 };
-use tracing::debug;
+use tracing::{debug, info};
 
 use crate::{listener::Listener, proxy::Proxy, settings::Limits};
 
@@ -82,5 +82,6 @@ async fn accept<L: Accept>(mut listener: L, proxy: Proxy, limits: &Limits, mut e
         });
     }
     drop(listener);
+    info!("no new connections");
     timeout(limits.shutdown_timeout, open.shutdown()).await.is_ok()
 }

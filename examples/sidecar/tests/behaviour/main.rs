@@ -1,0 +1,19 @@
+//! The sidecar as its users have it: a process, with a gateway, an upstream, and programs that know nothing of tokens.
+
+mod ending;
+mod grpc_calls;
+mod headers;
+mod healing;
+mod health;
+mod input;
+mod secrets;
+mod transport;
+mod upstream;
+mod world;
+
+#[path = "../../../support/grpc/mod.rs"]
+mod grpc;
+#[path = "../../../tonic_client/server.rs"]
+mod orders;
+#[path = "../../../support/mod.rs"]
+mod support;
