@@ -637,7 +637,8 @@ async fn logout_before_the_first_token_revokes_only_a_refresh_token_that_was_giv
 #[tokio::test(start_paused = true)]
 async fn logout_without_an_address_for_revocations_is_local() {
     for_every_credential(async |world| {
-        let grant = world.kind.grant_at(world.issuer.endpoint_without_revocation(), &world.issuer, USERNAME);
+        let endpoint = TokenEndpoint::new(world.issuer.clone(), TOKEN_URI).unwrap();
+        let grant = world.kind.grant_at(endpoint, &world.issuer, USERNAME);
         let world = world.with_session(Session::new(grant));
         world.get("/orders").await.unwrap();
         world.session.logout().await.unwrap();

@@ -362,7 +362,9 @@ async fn serve(issuer: Issuer, resource: Resource, listener: TcpListener) {
                 let host = if path == "/orders" { ORIGIN } else { "https://issuer.example" };
                 head.uri = format!("{host}{path}").parse().map_err(|_| Broken)?;
                 let request = Request::from_parts(head, body);
-                if path == "/orders" { resource.oneshot(request).await } else { issuer.oneshot(request).await }
+                let answer =
+                    if path == "/orders" { resource.oneshot(request).await } else { issuer.oneshot(request).await };
+                answer.map_err(Broken::from)
             }
         });
         let connection = auto::Builder::new(TokioExecutor::new());

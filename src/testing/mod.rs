@@ -32,6 +32,29 @@
 //!
 //! It does not check what a store does when its place fails, and not that it answers within two seconds.
 
+mod answer;
+mod bearer;
+mod book;
+mod gate;
+mod guard;
+mod issuer;
+mod journal;
+mod resource;
+mod seen;
+mod server;
 mod stores;
+mod token_request;
 
-pub use self::stores::check_store;
+pub use self::{
+    answer::Answer,
+    book::Regime,
+    gate::Gate,
+    guard::{Guard, Guarded},
+    issuer::Issuer,
+    journal::Entry,
+    resource::Resource,
+    seen::Seen,
+    server::Server,
+    stores::check_store,
+    token_request::TokenRequest,
+};

@@ -3,7 +3,10 @@
 // Places that are held until the end are what these tests are about.
 #![allow(clippy::significant_drop_tightening)]
 
-use std::task::{Context, Poll};
+use std::{
+    io,
+    task::{Context, Poll},
+};
 
 use futures::future::{BoxFuture, join_all};
 use tokio::{spawn, time::Instant};
@@ -26,10 +29,10 @@ struct Network {
 
 impl Service<Request<Full<Bytes>>> for Network {
     type Response = Response<Full<Bytes>>;
-    type Error = Broken;
-    type Future = BoxFuture<'static, Result<Response<Full<Bytes>>, Broken>>;
+    type Error = io::Error;
+    type Future = BoxFuture<'static, io::Result<Response<Full<Bytes>>>>;
 
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 

@@ -103,7 +103,7 @@ async fn the_client_is_boxed() {
 #[tokio::test(start_paused = true)]
 async fn the_layer_wraps_boxed_and_buffered_services() {
     let world = World::new(Kind::Custom);
-    let boxed: BoxCloneService<Request<Full<Bytes>>, Response<Full<Bytes>>, Broken> =
+    let boxed: BoxCloneService<Request<Full<Bytes>>, Response<Full<Bytes>>, std::io::Error> =
         BoxCloneService::new(world.resource.clone());
     let erased: BoxCloneService<Request<Full<Bytes>>, Response<Full<Bytes>>, BoxError> =
         BoxCloneService::new(MapErr::new(world.resource.clone(), BoxError::from));

@@ -114,7 +114,7 @@ impl Server {
         }
         let response = Response::builder();
         let response = match says {
-            None => return self.issuer.oneshot(request).await,
+            None => return Ok(self.issuer.oneshot(request).await?),
             Some(Says::Text(text)) => response.body(Full::from(text)),
             Some(Says::Status(status)) => response.status(status).body(Full::default()),
             Some(Says::With(status, name, value)) => response.status(status).header(name, value).body(Full::default()),

@@ -1,4 +1,4 @@
-//! What the tests share: a scripted issuer, a scripted resource server, gates, and the table of credentials.
+//! What the tests share: the servers of `tower_reauth::testing`, and the table of credentials.
 //!
 //! Everything is a tower service in this process, without sockets, on tokio's paused clock. Counters prove "once", gates
 //! say when something goes on, and `arrived(n)` waits for it: no test sleeps in real time.
@@ -31,12 +31,7 @@
 // Every test binary compiles this module, and none uses all of it.
 #![allow(dead_code, unused_imports, unreachable_pub)]
 
-mod answer;
-mod book;
-mod gate;
-mod issuer;
 mod memory_store;
-mod resource;
 mod trace;
 mod world;
 
@@ -45,16 +40,20 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::{Service, ServiceExt};
 
+pub use tower_reauth::testing::{Answer, Gate, Issuer, Regime, Resource, Seen, TokenRequest};
+
 pub use self::{
-    answer::Answer,
-    book::{Regime, TokenRequest},
-    gate::Gate,
-    issuer::{CLIENT_ID, CLIENT_SECRET, Issuer, PASSWORD, REVOCATION_URI, TOKEN_URI, USERNAME},
     memory_store::{Fails, MemoryStore, Step},
-    resource::{Resource, Seen},
     trace::Trace,
     world::{Kind, World, for_every_credential, never_hangs},
 };
+
+pub const TOKEN_URI: &str = Issuer::TOKEN_URI;
+pub const REVOCATION_URI: &str = Issuer::REVOCATION_URI;
+pub const CLIENT_ID: &str = Issuer::CLIENT_ID;
+pub const CLIENT_SECRET: &str = Issuer::CLIENT_SECRET;
+pub const USERNAME: &str = "alice";
+pub const PASSWORD: &str = "correct-horse-battery-staple";
 
 /// The origin that the layers of the tests are given.
 pub const ORIGIN: &str = "https://api.example";
@@ -70,6 +69,13 @@ impl std::fmt::Display for Broken {
 }
 
 impl std::error::Error for Broken {}
+
+/// What the servers of `testing` say of one.
+impl From<std::io::Error> for Broken {
+    fn from(_: std::io::Error) -> Self {
+        Self
+    }
+}
 
 /// A GET of this path at [`ORIGIN`], or of this whole URI.
 pub fn get(path: &str) -> Request<Full<Bytes>> {

@@ -11,7 +11,7 @@ use tower_reauth::{
     RefreshTokenGrant, ResponseBody, SecretSource, Session, TokenEndpoint, TokenExchangeGrant, grant_fn,
 };
 
-use super::{Issuer, ORIGIN, PASSWORD, Resource, USERNAME, book::subject, get};
+use super::{Issuer, ORIGIN, PASSWORD, Resource, USERNAME, get};
 
 /// A kind of credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +59,11 @@ impl Kind {
             Self::ClientCredentials => ClientCredentialsGrant::new(endpoint).scope(owner).boxed(),
             Self::RefreshToken => RefreshTokenGrant::new(endpoint, issuer.mint_refresh_token(owner)).boxed(),
             Self::JwtBearer => {
-                let jwt = subject(owner);
+                let jwt = Issuer::subject_token(owner);
                 let source = SecretSource::from_fn(move || std::future::ready(Ok(jwt.as_str().into())));
                 JwtBearerGrant::new(endpoint, source).boxed()
             }
-            Self::TokenExchange => TokenExchangeGrant::new(endpoint, subject(owner)).boxed(),
+            Self::TokenExchange => TokenExchangeGrant::new(endpoint, Issuer::subject_token(owner)).boxed(),
             Self::Custom => {
                 let owner = owner.to_owned();
                 grant_fn(move |context| {

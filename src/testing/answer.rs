@@ -1,36 +1,43 @@
 //! What the issuer answers, and when.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
-use super::Gate;
+use super::gate::Gate;
 
-/// One answer of the issuer. Build it with one of the constructors, then say more with the setters.
-#[derive(Clone, Debug)]
+/// One answer of an [`Issuer`](super::Issuer). A constructor says what it is, the setters say more.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_reauth::testing::{Answer, Issuer};
+///
+/// let issuer = Issuer::new();
+/// issuer.next(Answer::status(503, "").header("retry-after", "30"));
+/// issuer.next(Answer::tokens().expires_in(60).after(Duration::from_secs(2)));
+/// issuer.always(Answer::error(400, "invalid_grant"));
+/// ```
+#[derive(Clone)]
+#[must_use = "an answer does nothing before the issuer has it"]
 pub struct Answer {
     pub(super) what: What,
     pub(super) before: Delay,
     pub(super) between: Delay,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum What {
     /// New tokens, and the ones that the regime says die.
     Tokens(Tokens),
     /// As `Tokens`, and then the connection breaks: the server has done it, the client does not know.
     LostTokens(Tokens),
-    Fixed {
-        status: StatusCode,
-        headers: Vec<(String, String)>,
-        body: String,
-    },
+    Fixed(Fixed),
     Broken,
     Panic,
     Never,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub(super) struct Tokens {
     pub(super) lifetime: Option<u64>,
     pub(super) token_type: Option<String>,
@@ -40,32 +47,49 @@ pub(super) struct Tokens {
     pub(super) members: Vec<(String, String)>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
+pub(super) struct Fixed {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+#[derive(Clone, Default)]
 pub(super) struct Delay {
     time: Duration,
     gate: Option<Gate>,
 }
 
 impl Answer {
-    /// Good tokens: `access-<owner>-<number>`, living an hour, with a refresh token for the password and the refresh grant.
-    /// A refresh token that is not alive gets `invalid_grant` all the same.
+    /// Good tokens: `access-<owner>-<number>`, living an hour, with a refresh token where a user is behind it (the grant types
+    /// `password`, `refresh_token`, `authorization_code` and that of device codes). A refresh token that is not alive gets
+    /// `invalid_grant` all the same.
     pub fn tokens() -> Self {
         Self::of(What::Tokens(Tokens {
             lifetime: Some(3600),
             token_type: Some("Bearer".to_owned()),
-            ..Tokens::default()
+            refresh_token: None,
+            access_token: None,
+            members: Vec::new(),
         }))
     }
 
     /// This status with this body.
+    ///
+    /// # Panics
+    /// If `status` is not between 100 and 999.
     pub fn status(status: u16, body: impl Into<String>) -> Self {
-        let status = StatusCode::from_u16(status).expect("a valid status");
-        Self::of(What::Fixed { status, headers: Vec::new(), body: body.into() })
+        let status = StatusCode::from_u16(status).expect("a status is between 100 and 999");
+        Self::of(What::Fixed(Fixed { status, headers: HeaderMap::new(), body: body.into() }))
     }
 
-    /// An OAuth error (RFC 6749 §5.2).
+    /// An OAuth error ([RFC 6749 §5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
+    ///
+    /// # Panics
+    /// As [`status`](Answer::status).
     pub fn error(status: u16, code: &str) -> Self {
-        Self::status(status, format!(r#"{{"error":"{code}"}}"#)).header("content-type", "application/json")
+        let body = serde_json::json!({ "error": code }).to_string();
+        Self::status(status, body).header(CONTENT_TYPE.as_str(), "application/json")
     }
 
     /// The connection breaks before the server has done anything.
@@ -82,7 +106,7 @@ impl Answer {
         answer
     }
 
-    /// The client that leads to the server panics, and the flight with it.
+    /// The service panics, and the renewal with it. Over a socket, the connection breaks.
     pub fn panic() -> Self {
         Self::of(What::Panic)
     }
@@ -92,7 +116,7 @@ impl Answer {
         Self::of(What::Never)
     }
 
-    /// `expires_in` in seconds; `None` leaves it out, and the token lives for ever.
+    /// `expires_in` in seconds; `None` leaves it out, and the token lives for ever. For answers with tokens, as are the next ones.
     pub fn expires_in(self, seconds: impl Into<Option<u64>>) -> Self {
         self.set(|tokens| tokens.lifetime = seconds.into())
     }
@@ -107,7 +131,7 @@ impl Answer {
         self.set(|tokens| tokens.refresh_token = Some(true))
     }
 
-    /// Without a refresh token; on a refresh, the one that was sent stays alive.
+    /// Without a refresh token. The one that a refresh was sent with stays alive.
     pub fn without_refresh_token(self) -> Self {
         self.set(|tokens| tokens.refresh_token = Some(false))
     }
@@ -122,10 +146,15 @@ impl Answer {
         self.set(|tokens| tokens.members.push((name.to_owned(), value.to_owned())))
     }
 
-    /// With this header; for answers made by `status` and `error`.
+    /// With this header; for answers made by [`status`](Answer::status) and [`error`](Answer::error).
+    ///
+    /// # Panics
+    /// If the name or the value cannot stand in a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        if let What::Fixed { headers, .. } = &mut self.what {
-            headers.push((name.to_owned(), value.to_owned()));
+        let name = HeaderName::try_from(name).expect("the name of a header");
+        let value = HeaderValue::try_from(value).expect("the value of a header");
+        if let What::Fixed(fixed) = &mut self.what {
+            fixed.headers.append(name, value);
         }
         self
     }
@@ -163,6 +192,21 @@ impl Answer {
             change(tokens);
         }
         self
+    }
+}
+
+/// Invariant 9: it says what kind of answer it is, and no token.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match &self.what {
+            What::Tokens(_) => "tokens",
+            What::LostTokens(_) => "lost tokens",
+            What::Fixed(fixed) => fixed.status.as_str(),
+            What::Broken => "broken",
+            What::Panic => "panic",
+            What::Never => "never",
+        };
+        f.debug_struct("Answer").field("what", &what).finish_non_exhaustive()
     }
 }
 

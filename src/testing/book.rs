@@ -1,0 +1,302 @@
+//! The issuer's book: which tokens were issued, which are alive, and what new ones do to the older ones.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::Full;
+use tokio::time::Instant;
+
+use super::{
+    answer::{Answer, Fixed, Tokens},
+    journal::Journal,
+    token_request::TokenRequest,
+};
+
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const SUBJECT: &str = "subject-token-of-";
+
+/// What becomes of the older tokens of the same owner and scope when new ones are asked for.
+///
+/// The first four are those of WSO2 API Manager. In all but two of them a refresh ends the pair of tokens that it was made with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Regime {
+    /// They die: WSO2's rule for JWT tokens. Two devices with one login take the token from each other.
+    #[default]
+    NewKillsOld,
+    /// There are no new ones while the old ones live: WSO2's rule for opaque tokens.
+    SameAgain,
+    /// They live on: WSO2's rule for JWT tokens with `renew_token_without_revoking_existing`.
+    Beside,
+    /// They live on, and after a refresh as well; a revocation ends one token: WSO2's rule for JWT tokens that it does not
+    /// persist.
+    Unpersisted,
+    /// They live on, and each refresh token is good for one use: one that comes again ends the whole login
+    /// ([RFC 9700 §4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)).
+    Rotating,
+    /// There are never new ones: the same pair comes each time, and is alive from then on.
+    Fixed,
+}
+
+pub(super) struct Book {
+    pub(super) journal: Journal,
+    pub(super) requests: Vec<TokenRequest>,
+    pub(super) revocations: Vec<TokenRequest>,
+    pub(super) script: VecDeque<Answer>,
+    pub(super) revocation_script: VecDeque<Answer>,
+    pub(super) always: Answer,
+    /// By grant type.
+    pub(super) always_to: BTreeMap<String, Answer>,
+    pub(super) regime: Regime,
+    pub(super) issued: Vec<Issued>,
+    pub(super) spent_again: usize,
+    pub(super) running: usize,
+    pub(super) peak: usize,
+    number: usize,
+}
+
+#[derive(Default)]
+pub(super) struct Issued {
+    /// Set when it is written down.
+    pub(super) number: usize,
+    pub(super) owner: String,
+    pub(super) scope: String,
+    /// What its request asked for.
+    pub(super) resource: Option<String>,
+    pub(super) asked_scope: Option<String>,
+    /// Empty where only a refresh token was issued.
+    pub(super) access_token: String,
+    pub(super) access_lives: bool,
+    pub(super) expires_at: Option<Instant>,
+    pub(super) refresh_token: Option<String>,
+    pub(super) refresh_lives: bool,
+}
+
+/// What came of a token request: the response, and the words of the journal.
+type Written = (Response<Full<Bytes>>, String);
+
+impl Book {
+    pub(super) fn new() -> Self {
+        Self {
+            journal: Journal::new(),
+            requests: Vec::new(),
+            revocations: Vec::new(),
+            script: VecDeque::new(),
+            revocation_script: VecDeque::new(),
+            always: Answer::tokens(),
+            always_to: BTreeMap::new(),
+            regime: Regime::default(),
+            issued: Vec::new(),
+            spent_again: 0,
+            running: 0,
+            peak: 0,
+            number: 0,
+        }
+    }
+
+    /// Writes down that a token request came, and says what the script makes of it.
+    pub(super) fn comes(&mut self, request: &TokenRequest) -> (Answer, usize) {
+        self.requests.push(request.clone());
+        self.running += 1;
+        self.peak = self.peak.max(self.running);
+        let what = match request.parameter("refresh_token") {
+            Some(token) => format!("{} redeemed", self.name(token)),
+            None => request.grant_type().to_owned(),
+        };
+        let scripted = self.script.pop_front().or_else(|| self.always_to.get(request.grant_type()).cloned());
+        (scripted.unwrap_or_else(|| self.always.clone()), self.journal.write(what))
+    }
+
+    /// Issues tokens, and ends those that the regime says.
+    pub(super) fn answer(&mut self, tokens: &Tokens, request: &TokenRequest) -> Written {
+        let (mut owner, mut scope) = (owner_of(request), request.parameter("scope").unwrap_or_default().to_owned());
+        let mut redeemed = None;
+        if request.grant_type() == "refresh_token" {
+            let Some(index) = self.redeemable(request.parameter("refresh_token")) else {
+                return refused();
+            };
+            (owner, scope) = (self.issued[index].owner.clone(), self.issued[index].scope.clone());
+            redeemed = Some(index);
+        }
+        let now = Instant::now();
+        let expires_at = tokens.lifetime.map(|seconds| now + Duration::from_secs(seconds));
+        let of_owner = |issued: &Issued| issued.owner == owner && issued.scope == scope;
+        let is_good = |issued: &Issued| of_owner(issued) && issued.is_good(now);
+        match self.regime {
+            Regime::SameAgain if redeemed.is_none() => {
+                if let Some(issued) = self.issued.iter().find(|issued| is_good(issued)) {
+                    return issued.again(tokens, issued.expires_at.map(|end| (end - now).as_secs()));
+                }
+            }
+            Regime::Fixed => {
+                let mut issued = self.issued.iter_mut();
+                if let Some(issued) = issued.find(|issued| of_owner(issued) && !issued.access_token.is_empty()) {
+                    (issued.access_lives, issued.expires_at) = (true, expires_at);
+                    issued.refresh_lives = issued.refresh_token.is_some();
+                    return issued.again(tokens, tokens.lifetime);
+                }
+            }
+            Regime::NewKillsOld => {
+                self.issued.iter_mut().filter(|issued| is_good(issued)).for_each(|issued| issued.access_lives = false);
+            }
+            _ => {}
+        }
+        let with_refresh_token = tokens.refresh_token.unwrap_or_else(|| is_of_a_user(request.grant_type()));
+        if let (Some(index), true) = (redeemed, with_refresh_token && self.regime != Regime::Unpersisted) {
+            self.issued[index].refresh_lives = false;
+            self.issued[index].access_lives &= self.regime == Regime::Rotating;
+        }
+        let number = self.number + 1;
+        let access_token = tokens.access_token.clone().unwrap_or_else(|| format!("access-{owner}-{number}"));
+        let refresh_token = with_refresh_token.then(|| format!("refresh-{owner}-{number}"));
+        let response = tokens.write(&access_token, refresh_token.as_deref(), tokens.lifetime);
+        self.add(Issued {
+            owner,
+            scope,
+            access_token,
+            access_lives: true,
+            expires_at,
+            refresh_lives: refresh_token.is_some(),
+            refresh_token,
+            resource: request.parameter("resource").map(str::to_owned),
+            asked_scope: request.parameter("scope").map(str::to_owned),
+            ..Issued::default()
+        });
+        (response, format!("token {number}"))
+    }
+
+    /// Numbers what is issued, from 1.
+    pub(super) fn add(&mut self, issued: Issued) {
+        self.number += 1;
+        self.issued.push(Issued { number: self.number, ..issued });
+    }
+
+    pub(super) fn next_number(&self) -> usize {
+        self.number + 1
+    }
+
+    /// RFC 7009 §2.1: either token takes the other one with it, where it is known that they belong together.
+    pub(super) fn revoke(&mut self, token: &str) {
+        let alone = self.regime == Regime::Unpersisted;
+        for issued in &mut self.issued {
+            let is_access = issued.access_token == token;
+            if is_access || issued.refresh_token.as_deref() == Some(token) {
+                issued.access_lives &= alone && !is_access;
+                issued.refresh_lives &= alone && is_access;
+            }
+        }
+    }
+
+    pub(super) fn is_alive(&self, access_token: &str) -> bool {
+        let now = Instant::now();
+        self.issued.iter().any(|issued| issued.access_token == access_token && issued.is_good(now))
+    }
+
+    /// What the journal calls this token.
+    pub(super) fn name(&self, token: &str) -> String {
+        for issued in self.issued.iter().rev() {
+            if issued.access_token == token {
+                return format!("token {}", issued.number);
+            }
+            if issued.refresh_token.as_deref() == Some(token) {
+                return format!("refresh token {}", issued.number);
+            }
+        }
+        "an unknown token".to_owned()
+    }
+
+    /// Where this refresh token stands, if it can be redeemed.
+    fn redeemable(&mut self, refresh_token: Option<&str>) -> Option<usize> {
+        let is_sent = |issued: &Issued| refresh_token.is_some() && issued.refresh_token.as_deref() == refresh_token;
+        let redeemable = self.issued.iter().position(|issued| issued.refresh_lives && is_sent(issued));
+        if redeemable.is_none() {
+            self.spent_again += 1;
+            if let (Regime::Rotating, Some(spent)) = (self.regime, self.issued.iter().find(|one| is_sent(one))) {
+                let owner = spent.owner.clone();
+                for issued in self.issued.iter_mut().filter(|issued| issued.owner == owner) {
+                    (issued.access_lives, issued.refresh_lives) = (false, false);
+                }
+            }
+        }
+        redeemable
+    }
+}
+
+impl Issued {
+    fn is_good(&self, now: Instant) -> bool {
+        self.access_lives && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    fn again(&self, tokens: &Tokens, lifetime: Option<u64>) -> Written {
+        let response = tokens.write(&self.access_token, self.refresh_token.as_deref(), lifetime);
+        (response, format!("token {} again", self.number))
+    }
+}
+
+impl Tokens {
+    fn write(&self, access_token: &str, refresh_token: Option<&str>, lifetime: Option<u64>) -> Response<Full<Bytes>> {
+        let mut answer = serde_json::Map::new();
+        answer.insert("access_token".to_owned(), access_token.into());
+        let text = [("token_type", self.token_type.as_deref()), ("refresh_token", refresh_token)];
+        for (name, value) in text {
+            answer.extend(value.map(|value| (name.to_owned(), value.into())));
+        }
+        answer.extend(lifetime.map(|seconds| ("expires_in".to_owned(), seconds.into())));
+        answer.extend(self.members.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
+        json(StatusCode::OK, serde_json::Value::Object(answer).to_string())
+    }
+}
+
+impl Fixed {
+    pub(super) fn response(&self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::from(self.body.clone()));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers.clone();
+        response
+    }
+}
+
+impl fmt::Debug for Book {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Book").finish_non_exhaustive()
+    }
+}
+
+/// A token that names this owner, issued by somebody else.
+pub(super) fn subject_token(owner: &str) -> String {
+    format!("{SUBJECT}{owner}")
+}
+
+fn owner_of(request: &TokenRequest) -> String {
+    let named_by = |name| request.parameter(name).and_then(|token| token.strip_prefix(SUBJECT)).unwrap_or("nobody");
+    let owner = match request.grant_type() {
+        "password" => request.parameter("username").unwrap_or_default(),
+        // One client with a scope for each owner.
+        "client_credentials" => request.parameter("scope").unwrap_or("client"),
+        JWT_BEARER => named_by("assertion"),
+        TOKEN_EXCHANGE => named_by("subject_token"),
+        _ => request.parameter("owner").unwrap_or("custom"),
+    };
+    owner.to_owned()
+}
+
+fn is_of_a_user(grant_type: &str) -> bool {
+    matches!(grant_type, "password" | "refresh_token" | "authorization_code" | DEVICE_CODE)
+}
+
+fn refused() -> Written {
+    let body = r#"{"error":"invalid_grant"}"#.to_owned();
+    (json(StatusCode::BAD_REQUEST, body), "400 invalid_grant".to_owned())
+}
+
+fn json(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+    Fixed { status, headers, body }.response()
+}
