@@ -201,7 +201,7 @@
 //!
 //! # More
 //! [`manual::troubleshooting`] says what to do when something goes wrong. [`manual::defaults`] lists every limit,
-//! [`manual::grants`] grants and client authentication, [`manual::answers`] what an answer of the token endpoint means, [`manual::store`] how tokens are kept, [`manual::events`] every log line, [`manual::metrics`] every
+//! [`manual::grants`] grants and client authentication, [`manual::answers`] what an answer of the token endpoint means, [`manual::translation`] what to do about a server that speaks otherwise, [`manual::store`] how tokens are kept, [`manual::events`] every log line, [`manual::metrics`] every
 //! metric. [`manual::clients`] is about tonic, reqwest, axum and kube, [`manual::threats`] about security.
 //!
 //! Among the examples, `quickstart` plays a story of two devices against a gateway of its own, or against yours. `axum_bff` is a

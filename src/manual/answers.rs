@@ -88,38 +88,7 @@
 //! what happens in [a long outage](crate::manual::troubleshooting#a-long-outage).
 //!
 //! # Servers with other answers
-//! Translate them below the endpoint: a tower layer rewrites their answers into the form of RFC 6749. Here a server says
-//! `{"status":"fail","reason":"expired"}` with a 200, and means `invalid_grant`.
-//!
-//! ```
-//! use bytes::Bytes;
-//! use http::{Request, Response, StatusCode};
-//! use http_body_util::{BodyExt, Full};
-//! use tower::{ServiceBuilder, ServiceExt};
-//! use tower_reauth::{ErrorKind, Grant, GrantContext, PasswordGrant, TokenEndpoint};
-//!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower_reauth::Error> {
-//! // Stands for a client of hyper-util.
-//! let https = tower::service_fn(async |_: Request<Full<Bytes>>| {
-//!     Ok::<_, std::convert::Infallible>(Response::new(Full::from(r#"{"status":"fail","reason":"expired"}"#)))
-//! });
-//! let translated = ServiceBuilder::new()
-//!     .and_then(async |response: Response<Full<Bytes>>| {
-//!         let (mut head, body) = response.into_parts();
-//!         let Ok(collected) = body.collect().await;
-//!         let mut body = collected.to_bytes();
-//!         if body.starts_with(br#"{"status":"fail""#) {
-//!             head.status = StatusCode::BAD_REQUEST;
-//!             body = Bytes::from_static(br#"{"error":"invalid_grant"}"#);
-//!         }
-//!         Ok::<_, std::convert::Infallible>(Response::from_parts(head, Full::new(body)))
-//!     })
-//!     .service(https);
-//! let endpoint = TokenEndpoint::new(translated, "https://odd.example/token")?;
-//! let refused = PasswordGrant::new(endpoint, "alice", "password").fetch(GrantContext::default()).await;
-//! assert_eq!(refused.unwrap_err().kind(), ErrorKind::Refused);
-//! # Ok(()) }
-//! ```
+//! Translate them below the endpoint: [*servers that speak otherwise*](crate::manual::translation) shows how.
 //!
 //! [`Credential::Custom`]: crate::Credential::Custom
 //! [`Grant::credential`]: crate::Grant::credential

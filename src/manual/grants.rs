@@ -1,19 +1,68 @@
 //! Grants and client authentication: what to choose, secrets that change, one grant that feeds another.
 //!
-//! # Which grant
+//! # Which grant for which situation
 //!
-//! | you have | take |
-//! | --- | --- |
-//! | a refresh token: a user has logged in, by the authorization code or the device flow | [`RefreshTokenGrant`](crate::RefreshTokenGrant) |
-//! | a service with an identity of its own | [`ClientCredentialsGrant`](crate::ClientCredentialsGrant) |
-//! | a JWT that says who a workload or a user is | [`JwtBearerGrant::new`](crate::JwtBearerGrant::new) |
-//! | a service account's private key | [`JwtBearerGrant::signed`](crate::JwtBearerGrant::signed) |
-//! | a token that is good elsewhere: of an inbound request, of another session | [`TokenExchangeGrant`](crate::TokenExchangeGrant) |
-//! | a name and a password, and a gateway that takes nothing else | [`PasswordGrant`](crate::PasswordGrant) |
-//! | something else | [`grant_fn`](crate::grant_fn), or [`Grant`](crate::Grant) itself |
+//! | situation | take | if it is refused for good |
+//! | --- | --- | --- |
+//! | a user logs in, by browser or by device | [`RefreshTokenGrant`](crate::RefreshTokenGrant), with what the login brought | the user logs in again |
+//! | the same, and the login outlives the process | [`RefreshTokenGrant::stored`](crate::RefreshTokenGrant::stored), with a [store](crate::manual::store) | the user logs in again |
+//! | a service acts for itself | [`ClientCredentialsGrant`](crate::ClientCredentialsGrant) | an operator looks at the client |
+//! | a workload has a JWT from its platform: Kubernetes, SPIFFE, a CI system | [`JwtBearerGrant::new`](crate::JwtBearerGrant::new); where the server takes it as the client's authentication: client credentials with [`ClientAuth::assertion`](crate::ClientAuth::assertion) | an operator looks at the trust between the two |
+//! | a service account has a private key | [`JwtBearerGrant::signed`](crate::JwtBearerGrant::signed) | an operator looks at the key |
+//! | a server calls another one for the user of an inbound request | [`TokenExchangeGrant`](crate::TokenExchangeGrant), with the inbound token | the user's next request brings a better one |
+//! | the token of another session opens this server | the same, or JWT bearer, with that [session](#one-grant-feeds-another) | the first session is renewed, then its owner is asked |
+//! | a name and a password, and a gateway that takes nothing else | [`PasswordGrant`](crate::PasswordGrant) | the user logs in again |
+//! | a name and a password, and no OAuth: the token in a header, the logout a `DELETE` | a [`Grant`](crate::Grant) with a [`revoke`](crate::Grant::revoke): the example `keystone` | as its [`credential`](crate::Grant::credential) says |
+//! | OAuth in other words | [translate](crate::manual::translation) below the endpoint | as with the grant above it |
+//! | somebody else keeps a token fresh: a file, a metadata server, a command | [`grant_with`](crate::grant_with) or [`grant_fn`](crate::grant_fn) | who keeps it looks |
+//! | a key that never changes | no grant: `tower_http::set_header`, since there is nothing to renew | |
 //!
 //! The login itself, by browser or by device, is not done here. A login done with `oauth2` or `openidconnect` becomes a
 //! [`Record`](crate::Record) in one line (feature `oauth2`), and a session goes on from it.
+//!
+//! The same table in code. [`BoxGrant`](crate::BoxGrant) holds any of them, so a program's configuration can choose:
+//!
+//! ```
+//! use std::path::PathBuf;
+//!
+//! use secrecy::SecretString;
+//! use tower_reauth::{
+//!     Assertion, BoxGrant, ClientCredentialsGrant, Error, ErrorKind, Grant, JwtBearerGrant, PasswordGrant,
+//!     RefreshTokenGrant, SecretSource, Session, TokenEndpoint, TokenExchangeGrant, TokenSet, grant_with,
+//! };
+//!
+//! enum Situation {
+//!     LoggedIn { refresh_token: SecretString },
+//!     LoggedInBefore,
+//!     Service,
+//!     Workload { jwt: PathBuf },
+//!     ServiceAccount { assertion: Assertion },
+//!     OnBehalfOf { inbound_token: SecretString },
+//!     OpenedBy { other: Session },
+//!     Password { name: String, password: SecretString },
+//!     KeptByOthers { file: PathBuf },
+//! }
+//!
+//! fn grant(situation: Situation, endpoint: TokenEndpoint) -> BoxGrant {
+//!     match situation {
+//!         Situation::LoggedIn { refresh_token } => RefreshTokenGrant::new(endpoint, refresh_token).boxed(),
+//!         Situation::LoggedInBefore => RefreshTokenGrant::stored(endpoint).boxed(),
+//!         Situation::Service => ClientCredentialsGrant::new(endpoint).scope("orders").boxed(),
+//!         Situation::Workload { jwt } => JwtBearerGrant::new(endpoint, SecretSource::file(jwt)).boxed(),
+//!         Situation::ServiceAccount { assertion } => JwtBearerGrant::signed(endpoint, assertion).boxed(),
+//!         Situation::OnBehalfOf { inbound_token } => {
+//!             TokenExchangeGrant::new(endpoint, inbound_token).audience("https://orders.example").boxed()
+//!         }
+//!         Situation::OpenedBy { other } => TokenExchangeGrant::new(endpoint, &other).boxed(),
+//!         Situation::Password { name, password } => PasswordGrant::new(endpoint, name, password).boxed(),
+//!         Situation::KeptByOthers { file } => grant_with(file, async |file, _context| {
+//!             let unread = |error| Error::new(ErrorKind::Secret, "the token file cannot be read").with_source(error);
+//!             TokenSet::new(tokio::fs::read_to_string(file).await.map_err(unread)?.trim())
+//!         })
+//!         .boxed(),
+//!     }
+//! }
+//! ```
 //!
 //! # How the client authenticates
 //!

@@ -9,6 +9,8 @@
 //! | a 401 reaches your code | [A 401 comes through](#a-401-comes-through) |
 //! | a call fails with an error | [Every error kind](#every-error-kind) |
 //! | a WARN line in the log | [Warnings in the log](#warnings-in-the-log) |
+//! | another line that you do not know | [Other lines in the log](#other-lines-in-the-log) |
+//! | an error, and you must find words for the user | [Why it happens, and what to show](#why-it-happens-and-what-to-show) |
 //! | you must decide whether to show the login page | [When to ask the user for a login](#when-to-ask-the-user-for-a-login) |
 //! | users are logged out without a reason | [Users are logged out](#users-are-logged-out) |
 //! | the authorization server is down for hours | [A long outage](#a-long-outage) |
@@ -135,6 +137,39 @@
 //! | [`Discovery`](crate::ErrorKind::Discovery) | both | no | no | yes | after the pause | the issuer that [`TokenEndpoint::discover`](crate::TokenEndpoint::discover) was given, and its metadata; an endpoint at another origin is allowed by [`endpoint_origins`](crate::TokenEndpoint::endpoint_origins) |
 //! | [`Store`](crate::ErrorKind::Store) | call, logout, `save`, `look_up` | no | no | yes | yes | [The token store fails](#the-token-store-fails) |
 //!
+//! ## Why it happens, and what to show
+//! The user of your application sees nothing of what the layer heals. What is left is yours to put into words.
+//!
+//! | kind | why | what the user should see |
+//! | --- | --- | --- |
+//! | [`Service`](crate::ErrorKind::Service) | your client could not send, or its connection broke | what your program shows without this layer |
+//! | [`LoggedOut`](crate::ErrorKind::LoggedOut) | nobody is logged in: no login yet, a logout, an eviction, an end by another process | the login page |
+//! | [`NoKey`](crate::ErrorKind::NoKey) | the program did not say whose request it is | an internal error: only a change of the program helps |
+//! | [`Refused`](crate::ErrorKind::Refused) | the password was changed, the refresh token has expired or was revoked, the account is locked, the client's secret is an old one | the login page if the status is `Refused`; before that "try again in a minute" |
+//! | [`Misconfigured`](crate::ErrorKind::Misconfigured) | client, scope, resource or grant type are not, or not any more, what the server has registered | "not available": no login helps, an operator must act |
+//! | [`Unavailable`](crate::ErrorKind::Unavailable) | the server is out of order or overrun, or the pause after that lasts | "not available at the moment"; a program may try again by itself |
+//! | [`Transport`](crate::ErrorKind::Transport) | no network, no name, no trust in the certificate; or the connection broke | the same |
+//! | [`TimedOut`](crate::ErrorKind::TimedOut) | the server, or what stands before it, hangs | the same |
+//! | [`WaitedTooLong`](crate::ErrorKind::WaitedTooLong) | the renewal, or a place in the inner service, took longer than a call waits | "this takes longer than usual"; a program may try again by itself |
+//! | [`UnexpectedStatus`](crate::ErrorKind::UnexpectedStatus), [`NotJson`](crate::ErrorKind::NotJson), [`EmptyAnswer`](crate::ErrorKind::EmptyAnswer), [`MalformedAnswer`](crate::ErrorKind::MalformedAnswer), [`MissingAccessToken`](crate::ErrorKind::MissingAccessToken), [`AnswerTooLarge`](crate::ErrorKind::AnswerTooLarge) | not the token endpoint answers, but a proxy, a portal or a firewall; or the address is wrong; or the server [speaks otherwise](crate::manual::translation) | "not available at the moment"; an operator must act if it stays |
+//! | [`Redirected`](crate::ErrorKind::Redirected) | the endpoint has moved, or a portal wants to be seen first | the same |
+//! | [`InvalidAccessToken`](crate::ErrorKind::InvalidAccessToken), [`UnsupportedTokenType`](crate::ErrorKind::UnsupportedTokenType) | the server hands out what no bearer header can carry | "not available": an operator must act |
+//! | [`RenewalLost`](crate::ErrorKind::RenewalLost) | a grant's code panicked, or its runtime ended: often the end of the program | "not available at the moment" |
+//! | [`NoRuntime`](crate::ErrorKind::NoRuntime) | the call was made outside of tokio | an internal error |
+//! | [`Damped`](crate::ErrorKind::Damped) | another device or program takes this one's token away, again and again | the API's own rejection, as "try again in a few seconds" |
+//! | [`CoolingDown`](crate::ErrorKind::CoolingDown) | the API rejects tokens that were issued a moment ago: a wrong clock, a broken node, another audience | the API's own rejection, as "this part does not work at the moment"; no login page: it would not help |
+//! | [`SameToken`](crate::ErrorKind::SameToken) | the authorization server takes the token for good, and the API does not | the same |
+//! | [`RejectedAgain`](crate::ErrorKind::RejectedAgain) | the API does not take this user's tokens, fresh ones neither | the same |
+//! | [`NotReplayable`](crate::ErrorKind::NotReplayable) | the token was not good, and the body is gone | "send it again", or nothing if the program has the source |
+//! | [`InsufficientScope`](crate::ErrorKind::InsufficientScope) | the user, or the client, lacks a permission | "you may not do this", or the way to ask for it |
+//! | [`InsufficientUserAuthentication`](crate::ErrorKind::InsufficientUserAuthentication) | the API wants a second factor, or a newer login | the login page, with what is asked for |
+//! | [`OwnAuthorization`](crate::ErrorKind::OwnAuthorization), [`SelfAuthorization`](crate::ErrorKind::SelfAuthorization), [`SelfLogin`](crate::ErrorKind::SelfLogin) | the program is put together wrongly: the message says where | an internal error; the first test finds it |
+//! | [`Invalid`](crate::ErrorKind::Invalid) | an address or a setting cannot be used | the program does not start |
+//! | [`NotRevoked`](crate::ErrorKind::NotRevoked) | the server could not be reached, or refused, when the user logged out | "logged out": here that is so. There the token lives until it expires |
+//! | [`Secret`](crate::ErrorKind::Secret) | a file of the platform is missing or half written, or the KMS is down | "not available at the moment"; an operator must act if it stays |
+//! | [`Discovery`](crate::ErrorKind::Discovery) | the issuer's metadata cannot be fetched, or names what it must not | the same |
+//! | [`Store`](crate::ErrorKind::Store) | the disk is full, the permissions are wrong, or the record is another owner's | mostly nothing: calls go on with the token that is there |
+//!
 //! # What an error tells
 //! Its line in the log names the step, the address, the status, the OAuth code, the causes, and what to check. A program has it
 //! from these:
@@ -164,6 +199,29 @@
 //! | `token store failed` | the store cannot be used, or holds a record of somebody else; once, until it works again | [The token store fails](#the-token-store-fails) |
 //! | `metadata not renewed` | a server's metadata was due, and could not be had or is refused; the old one goes on being used | nothing if it is a failure of the network; if an endpoint has moved to another origin, and rightly so, allow it by [`endpoint_origins`](crate::TokenEndpoint::endpoint_origins) |
 //! | `lease passed over` | another process holds the store's lease and sends nothing: it was stopped, or hangs | nothing; the record's version protects |
+//! | `server clock differs` | a signed assertion was refused, and the server's clock is another one; the next assertion is dated by it | set the clock that is wrong: its line says by how much they differ |
+//!
+//! # Other lines in the log
+//! None of these asks for anything by itself. They say what happened around a failure.
+//!
+//! | line | what it means | when it matters |
+//! | --- | --- | --- |
+//! | `logged in`, `logged out` | your program did so | the first lines of each story; a `logged out` that you do not know was a logout of another tab or device of this process |
+//! | `renewal started` | a token is fetched; `reason` says why | often `rejected`: [a storm](#a-storm-of-token-requests), or tokens that die early |
+//! | `token acquired` | there is a new token; `lifetime_s` is what the server said | 0, where the server says nothing: each end of a token costs a rejection |
+//! | `token adopted` | another process had renewed it | never, where there is no store |
+//! | `refresh token refused` | the server will not have it; it is dropped, and the grant's own credential is tried | [users are logged out](#users-are-logged-out), if there is none |
+//! | `refresh token passed over` | it may still be good, and is kept; the grant's own credential is tried first | the server, or what stands before it, is in trouble |
+//! | `token requests paused` | the server answered 429 or 503; nobody who uses this endpoint sends before the pause ends | calls fail with `Unavailable` meanwhile |
+//! | `token rejected` | an API said that the token is not good | the next line says what came of it: a renewal, a replay, or the rejection passed on |
+//! | `request replayed` | a rejected request was sent again | the caller never saw the rejection |
+//! | `rejection passed on` | the caller got the rejection; `kind` says why | [a 401 comes through](#a-401-comes-through) |
+//! | `stronger login asked for`, `wider scope asked for` | an API wants what no renewal brings | the caller got its answer; ask the user, or change the grant's scope |
+//! | `session evicted` | it was not used for long, lived for too long, or there were too many | calls of that user fail with `LoggedOut` |
+//! | `logged out elsewhere` | another process ended this login, or began another one under its key | [users are logged out](#users-are-logged-out) |
+//! | `tokens revoked` | the server confirmed a logout | missing after `logged out`: [logout does not revoke](#logout-does-not-revoke) |
+//! | `token store works` | after a failure | what waited to be saved is saved now |
+//! | `metadata read` | the issuer's metadata was fetched | its `endpoint` is where the credentials go |
 //!
 //! # Users are logged out
 //! | cause | how to tell | what to do |
