@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::{
-    HeaderName, HeaderValue, Request, Response, StatusCode,
+    Request, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use http_body_util::{BodyExt, Full, Limited};
@@ -16,14 +16,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tower::ServiceExt;
-use tower_reauth::{
-    Challenge, Classify, Credential, Error, ErrorKind, Grant, GrantContext, Head, Revocable, Revoke, TokenSet, Verdict,
-};
+use tower_reauth::{Credential, Error, ErrorKind, Grant, GrantContext, Revocable, Revoke, TokenSet};
 
 use super::Http;
-
-/// Where OpenStack's services look for the token.
-pub(crate) const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
 /// A scoped answer holds the whole catalog of services.
 const LARGEST_ANSWER: usize = 1024 * 1024;
@@ -112,7 +107,7 @@ impl Grant for KeystoneLogin {
         Some(Revoke::new((self.http.clone(), self.tokens.clone()), async |(http, tokens), login: Revocable| {
             let Some(token) = login.access_token() else { return Ok(()) };
             let request = Request::delete(&*tokens)
-                .header(TOKEN, token.expose_secret())
+                .header("x-auth-token", token.expose_secret())
                 .header("x-subject-token", token.expose_secret())
                 .body(Full::default())
                 .map_err(invalid)?;
@@ -163,28 +158,6 @@ fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
 
 fn invalid(error: http::Error) -> Error {
     Error::new(ErrorKind::Invalid, "Keystone's URL is no URL").with_source(error)
-}
-
-/// A 401 of OpenStack names a scheme of its own, `WWW-Authenticate: Keystone uri="…"`, or none. By default a layer lets a 401 with a
-/// scheme that it does not know pass.
-pub(crate) struct EveryUnauthorized;
-
-impl Classify for EveryUnauthorized {
-    fn head(&self, head: &Head<'_>) -> Verdict {
-        if head.status() == StatusCode::UNAUTHORIZED { Verdict::Reject(Challenge::new()) } else { Verdict::Pass }
-    }
-}
-
-/// OpenStack's header has no scheme before the token.
-pub(crate) fn bare_token<B>(mut request: Request<B>) -> Request<B> {
-    if let Some(value) = request.headers_mut().get_mut(TOKEN)
-        && let Some(token) = value.as_bytes().strip_prefix(b"Bearer ")
-        && let Ok(mut bare) = HeaderValue::from_bytes(token)
-    {
-        bare.set_sensitive(true);
-        *value = bare;
-    }
-    request
 }
 
 impl fmt::Debug for KeystoneLogin {

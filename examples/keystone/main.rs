@@ -3,7 +3,7 @@
 //!
 //! `cargo run --example keystone` brings a Keystone and a compute service of its own.
 //!
-//! `keystone.rs` is what a program would copy: the login and the logout as a `Grant`, and what a 401 of OpenStack means.
+//! `keystone.rs` is what a program would copy: the login and the logout as a `Grant`.
 
 mod keystone;
 mod server;
@@ -19,12 +19,9 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use tower::{ServiceBuilder, ServiceExt};
-use tower_reauth::{Error, Origins, ReauthLayer, Session, Status};
+use tower_reauth::{Error, Origins, ReauthLayer, Scheme, Session, Status};
 
-use crate::{
-    keystone::{EveryUnauthorized, KeystoneLogin, TOKEN, bare_token},
-    server::OpenStack,
-};
+use crate::{keystone::KeystoneLogin, server::OpenStack};
 
 type Http = Client<HttpConnector, Full<Bytes>>;
 
@@ -36,8 +33,9 @@ async fn main() -> anyhow::Result<()> {
 
     let login = KeystoneLogin::new(http.clone(), &url, "alice", "correct-horse").project("demo");
     let session = Session::new(login);
-    let layer = ReauthLayer::new(session.clone(), Origins::only(&url)?).header(TOKEN).classify(EveryUnauthorized);
-    let compute = ServiceBuilder::new().layer(layer).map_request(bare_token).service(http.clone());
+    // Without a scheme every 401 counts, whatever it names: OpenStack's services name one of their own, `Keystone uri="…"`.
+    let layer = ReauthLayer::new(session.clone(), Origins::only(&url)?).header("x-auth-token")?.scheme(Scheme::bare());
+    let compute = ServiceBuilder::new().layer(layer).service(http.clone());
     let call = async || -> anyhow::Result<()> {
         let request = Request::get(format!("{url}/v2.1/servers")).body(Full::default())?;
         let response = compute.clone().oneshot(request).await?;

@@ -28,7 +28,7 @@ use crate::{
 /// 4. A failure, a panic too, is [`ErrorKind::NotRevoked`](crate::ErrorKind::NotRevoked) for whoever awaits the logout, and the
 ///    event `revocation failed`.
 ///
-/// A token that the server does not know any more is a success: say `Ok`.
+/// A token that the server does not know any more is a success: say `Ok`. Put no token into an error: its text is logged.
 #[derive(Clone)]
 pub struct Revoke {
     function: Arc<Function>,
