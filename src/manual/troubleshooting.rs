@@ -8,8 +8,8 @@
 //! | --- | --- |
 //! | a 401 reaches your code | [A 401 comes through](#a-401-comes-through) |
 //! | a call fails with an error | [Every error kind](#every-error-kind) |
-//! | a WARN line in the log | [Warnings in the log](#warnings-in-the-log) |
-//! | another line that you do not know | [Other lines in the log](#other-lines-in-the-log) |
+//! | a WARN line in the log | [*what a warning asks for*](crate::manual::events#what-a-warning-asks-for) |
+//! | another line that you do not know | [*what the other lines mean*](crate::manual::events#what-the-other-lines-mean) |
 //! | an error, and you must find words for the user | [Why it happens, and what to show](#why-it-happens-and-what-to-show) |
 //! | you must decide whether to show the login page | [When to ask the user for a login](#when-to-ask-the-user-for-a-login) |
 //! | users are logged out without a reason | [Users are logged out](#users-are-logged-out) |
@@ -186,42 +186,6 @@
 //!
 //! [`Error::find`](crate::Error::find) gets this crate's error out of other crates' errors.
 //! [*Clients*](crate::manual::clients#tonic-with-the-feature-tonic) says which gRPC code a generated client shows for each kind.
-//!
-//! # Warnings in the log
-//! | line | what it means | what to do |
-//! | --- | --- | --- |
-//! | `renewal failed` | no new token; the line has kind, status and cause | the row of its kind above; nothing if it stops by itself |
-//! | `credentials refused` | the server refused the password, the secret, or the last refresh token | if the status is `Refused`: a login, or a new client secret |
-//! | `request sent bare` | the request had no token; the line has the reason | [A 401 comes through](#a-401-comes-through) |
-//! | `renewals damped` | unexpired tokens are rejected too often, and a call got its rejection for that; once for each token | [A storm of token requests](#a-storm-of-token-requests) |
-//! | `origin cools down` | an API rejected a token that was issued because of it | [An origin cools down](#an-origin-cools-down) |
-//! | `revocation failed` | the server did not confirm a revocation | [Logout does not revoke](#logout-does-not-revoke) |
-//! | `token store failed` | the store cannot be used, or holds a record of somebody else; once, until it works again | [The token store fails](#the-token-store-fails) |
-//! | `metadata not renewed` | a server's metadata was due, and could not be had or is refused; the old one goes on being used | nothing if it is a failure of the network; if an endpoint has moved to another origin, and rightly so, allow it by [`endpoint_origins`](crate::TokenEndpoint::endpoint_origins) |
-//! | `lease passed over` | another process holds the store's lease and sends nothing: it was stopped, or hangs | nothing; the record's version protects |
-//! | `server clock differs` | a signed assertion was refused, and the server's clock is another one; the next assertion is dated by it | set the clock that is wrong: its line says by how much they differ |
-//!
-//! # Other lines in the log
-//! None of these asks for anything by itself. They say what happened around a failure.
-//!
-//! | line | what it means | when it matters |
-//! | --- | --- | --- |
-//! | `logged in`, `logged out` | your program did so | the first lines of each story; a `logged out` that you do not know was a logout of another tab or device of this process |
-//! | `renewal started` | a token is fetched; `reason` says why | often `rejected`: [a storm](#a-storm-of-token-requests), or tokens that die early |
-//! | `token acquired` | there is a new token; `lifetime_s` is what the server said | 0, where the server says nothing: each end of a token costs a rejection |
-//! | `token adopted` | another process had renewed it | never, where there is no store |
-//! | `refresh token refused` | the server will not have it; it is dropped, and the grant's own credential is tried | [users are logged out](#users-are-logged-out), if there is none |
-//! | `refresh token passed over` | it may still be good, and is kept; the grant's own credential is tried first | the server, or what stands before it, is in trouble |
-//! | `token requests paused` | the server answered 429 or 503; nobody who uses this endpoint sends before the pause ends | calls fail with `Unavailable` meanwhile |
-//! | `token rejected` | an API said that the token is not good | the next line says what came of it: a renewal, a replay, or the rejection passed on |
-//! | `request replayed` | a rejected request was sent again | the caller never saw the rejection |
-//! | `rejection passed on` | the caller got the rejection; `kind` says why | [a 401 comes through](#a-401-comes-through) |
-//! | `stronger login asked for`, `wider scope asked for` | an API wants what no renewal brings | the caller got its answer; ask the user, or change the grant's scope |
-//! | `session evicted` | it was not used for long, lived for too long, or there were too many | calls of that user fail with `LoggedOut` |
-//! | `logged out elsewhere` | another process ended this login, or began another one under its key | [users are logged out](#users-are-logged-out) |
-//! | `tokens revoked` | the server confirmed a logout | missing after `logged out`: [logout does not revoke](#logout-does-not-revoke) |
-//! | `token store works` | after a failure | what waited to be saved is saved now |
-//! | `metadata read` | the issuer's metadata was fetched | its `endpoint` is where the credentials go |
 //!
 //! # Users are logged out
 //! | cause | how to tell | what to do |
