@@ -215,6 +215,13 @@
 // docs.rs shows which feature an item needs. It builds with a nightly compiler, and sets `docsrs`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+// Where reqwest has the browser's client, by reqwest's own conditions.
+#[cfg(all(feature = "reqwest", target_arch = "wasm32", any(target_os = "unknown", target_os = "none")))]
+compile_error!(
+    "tower-reauth's feature `reqwest` does not work for this target: reqwest's client is no tower service here, and its bodies \
+     cannot be sent again. Switch it on in a `[target.'cfg(not(target_family = \"wasm\"))'.dependencies]` section"
+);
+
 mod asked;
 mod assertion;
 pub mod challenge;
@@ -231,6 +238,8 @@ mod metrics;
 mod middleware;
 mod origin;
 mod replay;
+#[cfg(all(feature = "reqwest", not(all(target_arch = "wasm32", any(target_os = "unknown", target_os = "none")))))]
+mod reqwest;
 mod scheme;
 mod secret;
 mod session;
@@ -243,6 +252,8 @@ mod token;
 
 #[cfg(feature = "jwt-no-provider")]
 pub use self::assertion::{JwtAlgorithm, JwtKey, JwtKeySource};
+#[cfg(all(feature = "reqwest", not(all(target_arch = "wasm32", any(target_os = "unknown", target_os = "none")))))]
+pub use self::reqwest::{ReqwestFuture, ReqwestService, SendThrough};
 #[cfg(feature = "file")]
 pub use self::store::{FileStore, FileStoreBuilder, StoreSecret};
 pub use self::{

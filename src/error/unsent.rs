@@ -20,7 +20,7 @@ fn says_so(error: &(dyn StdError + 'static)) -> bool {
     if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
         return error.is_connect();
     }
-    #[cfg(feature = "reqwest")]
+    #[cfg(all(feature = "reqwest", not(all(target_arch = "wasm32", any(target_os = "unknown", target_os = "none")))))]
     if let Some(error) = error.downcast_ref::<reqwest::Error>() {
         return error.is_connect();
     }

@@ -8,7 +8,7 @@ mod head;
 mod plain;
 mod pool;
 mod recording;
-#[cfg(feature = "reqwest")]
+#[cfg(all(feature = "reqwest", not(all(target_arch = "wasm32", any(target_os = "unknown", target_os = "none")))))]
 mod reqwest;
 #[cfg(test)]
 mod script;
