@@ -150,9 +150,10 @@ impl Error {
         self.inner.retry_after
     }
 
-    /// Finds an error of this crate in a chain of sources, for example inside an error of tonic, kube or reqwest.
+    /// Finds an error of this crate in a chain of sources, for example inside an error of tonic, kube or
+    /// reqwest-middleware.
     pub fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
-        chain(error).find_map(|error| error.downcast_ref())
+        chain(error).find_map(|error| error.downcast_ref().or_else(|| hidden(error)))
     }
 
     /// What this says of the token request that failed, to the session whose request it was. An error that another session
@@ -251,6 +252,16 @@ pub(crate) fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<It
         next = error.source();
         Some(error)
     })
+}
+
+/// An error of ours in one of reqwest-middleware's, which names as its source only what is below the error that it holds.
+fn hidden<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
+    #[cfg(feature = "reqwest-middleware")]
+    if let Some(reqwest_middleware::Error::Middleware(held)) = error.downcast_ref() {
+        return Error::find(held.as_ref());
+    }
+    let _ = error;
+    None
 }
 
 impl fmt::Display for Error {
