@@ -1,14 +1,14 @@
-//! reqwest's client, both for the API and for the token endpoint.
+//! reqwest as people write it, with `send_through` in the place of `send`.
 //!
 //! `cargo run --features reqwest --example reqwest_client` brings its own gateway.
 
 mod support;
 
-use http::{Request, Response};
-use http_body_util::BodyExt;
-use reqwest::redirect::Policy;
-use tower::{ServiceBuilder, ServiceExt};
-use tower_reauth::{ClientAuth, Origins, PasswordGrant, ReauthLayer, Session, TokenEndpoint};
+use reqwest::{Client, multipart::Form, redirect::Policy};
+use serde_json::{Value, json};
+use tower_reauth::{
+    ClientAuth, Origins, PasswordGrant, ReauthLayer, ReqwestService, SendThrough, Session, TokenEndpoint,
+};
 
 use crate::support::{Options, Regime};
 
@@ -16,33 +16,29 @@ use crate::support::{Options, Regime};
 async fn main() -> anyhow::Result<()> {
     let options = Options::new(Regime::Jwt).user("alice", "password").client("consumer-key", "consumer-secret");
     let gateway = support::start(options).await?;
+    let orders = gateway.url("/orders");
 
-    // reqwest's client has request and response types of its own; these lines make it take those of `http`. It must not
-    // follow redirects by itself: it would send the password along, unseen.
-    let client = ServiceBuilder::new()
-        .map_response(Response::<reqwest::Body>::from)
-        .filter(|request: Request<reqwest::Body>| reqwest::Request::try_from(request))
-        .service(reqwest::Client::builder().redirect(Policy::none()).build()?);
-
-    let endpoint = TokenEndpoint::with_body::<reqwest::Body>(client.clone(), &gateway.url("/oauth2/token"))?
+    // It must not follow redirects by itself: it would send the password along, unseen.
+    let client = Client::builder().redirect(Policy::none()).build()?;
+    let tokens = ReqwestService::new(client.clone());
+    let endpoint = TokenEndpoint::with_body::<reqwest::Body>(tokens, gateway.url("/oauth2/token"))?
         .client_auth(ClientAuth::basic("consumer-key", "consumer-secret"))
         .revocation(gateway.url("/oauth2/revoke"))?;
     let session = Session::new(PasswordGrant::new(endpoint, "alice", "password"));
-    let api =
-        ServiceBuilder::new().layer(ReauthLayer::new(session.clone(), Origins::only(gateway.url(""))?)).service(client);
+    let api = ReauthLayer::new(&session, Origins::only(gateway.url(""))?);
 
-    for order in ["2 pears", "3 plums"] {
-        let request = Request::post(gateway.url("/orders")).body(reqwest::Body::from(order))?;
-        let response = api.clone().oneshot(request).await?;
-        let status = response.status();
-        let echo = response.into_body().collect().await?.to_bytes();
-        println!("{status}: {}", String::from_utf8_lossy(&echo));
-        anyhow::ensure!(status.is_success(), "the order was not taken");
+    for order in [json!({ "pears": 2 }), json!({ "plums": 3 })] {
+        let response = client.post(&orders).json(&order).send_through(&api).await?.error_for_status()?;
+        println!("{}: {}", response.status(), response.json::<Value>().await?);
         gateway.gateway().revoke_all();
         println!("the token dies behind the client's back");
     }
+
+    let form = Form::new().text("fruit", "pear").text("letter", "Dear gardener. ".repeat(7_000));
+    let response = client.post(&orders).multipart(form).send_through(&api).await?.error_for_status()?;
+    println!("{}: a form of {} bytes", response.status(), response.bytes().await?.len());
+
     session.logout().await?;
-    let counters = gateway.counters();
-    println!("{} orders, {} rejection, which nobody saw", gateway.gateway().orders(), counters.rejected);
+    println!("{} orders, {} rejections, which nobody saw", gateway.gateway().orders(), gateway.counters().rejected);
     Ok(())
 }

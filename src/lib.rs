@@ -173,7 +173,8 @@
 //!
 //! # Bodies of other crates
 //! The request's body type must be [`Replay`], and the layer does not change it. The features `axum`, `tonic` and `reqwest` add
-//! the body types of these crates; [`manual::clients`] shows how to wrap their clients, and kube's. Convert any other body
+//! the body types of these crates; [`manual::clients`] shows how to wrap their clients, and kube's. With `reqwest` a request of its builder is sent by
+//! `send_through(&layer)`, and needs no tower service. Convert any other body
 //! outside the layer:
 //!
 //! ```
@@ -200,9 +201,16 @@
 //! `tokio::time::pause` and move with `tokio::time::advance`. The wall clock is read only to notice that the machine slept.
 //!
 //! # More
-//! [`manual::troubleshooting`] says what to do when something goes wrong. [`manual::defaults`] lists every limit,
-//! [`manual::grants`] grants and client authentication, [`manual::answers`] what an answer of the token endpoint means, [`manual::translation`] what to do about a server that speaks otherwise, [`manual::store`] how tokens are kept, [`manual::events`] every log line, [`manual::metrics`] every
-//! metric. [`manual::clients`] is about tonic, reqwest, axum and kube, [`manual::threats`] about security.
+//! | chapter | what it is about |
+//! | --- | --- |
+//! | [`manual::troubleshooting`] | what to do when something goes wrong |
+//! | [`manual::grants`] | which grant, which client authentication |
+//! | [`manual::clients`] | tonic, reqwest, axum, other headers |
+//! | [`manual::migrating`] | from code that exists |
+//! | [`manual::answers`], [`manual::translation`] | what an answer of the token endpoint means; servers that speak otherwise |
+//! | [`manual::store`] | how tokens are kept |
+//! | [`manual::defaults`], [`manual::events`], [`manual::metrics`] | every limit, every log line, every metric |
+//! | [`manual::threats`] | security |
 //!
 //! Among the examples, `quickstart` plays a story of two devices against a gateway of its own, or against yours. `axum_bff` is a
 //! backend-for-frontend, `cli` a command line whose tokens outlive it, `keystone` a session login without OAuth, `tonic_client` and `reqwest_client` are short programs, and `dashboard` plots the metrics of a storm.

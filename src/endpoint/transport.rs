@@ -47,7 +47,7 @@ type Client = BoxCloneService<Request<Bytes>, Response<AnswerBody>, BoxError>;
     message = "`{Self}` cannot send token requests with the body type `{B}`",
     label = "not a `tower::Service<http::Request<{B}>>` that a `TokenEndpoint` can use",
     note = "`TokenEndpoint::new` takes a client for `http_body_util::Full<Bytes>`; a client for another body type, such as `axum::body::Body`, goes to `TokenEndpoint::with_body::<ThatBody>(client, ..)`",
-    note = "`reqwest::Client` is first made a service of `http`'s requests: see `tower_reauth::manual::clients`",
+    note = "make `ReqwestService::new(client)` of a `reqwest::Client` (feature `reqwest`): see `tower_reauth::manual::clients`",
     note = "the client must be `Clone + Send + 'static` and answer with an `http::Response`; its future must be `Send`, its error and that of the response's body `Into<Box<dyn Error + Send + Sync>>`"
 )]
 pub trait EndpointService<B>:

@@ -44,38 +44,85 @@
 //!
 //! tonic's own interceptors cannot do this: they do not see answers.
 //!
-//! # reqwest
-//! `reqwest::Client` is a tower service with its own request and response types. Convert them to those of `http`, for the layer
-//! and for the token endpoint (`tower` with the features `filter` and `util`; the crate `tower-reqwest` does the same):
+//! # reqwest, with the feature `reqwest`
+//! Write `send_through(&api)` in the place of `send()`. The client is the one of the builder, and the token endpoint takes it, too:
 //!
 #![cfg_attr(feature = "reqwest", doc = "```no_run")]
 #![cfg_attr(not(feature = "reqwest"), doc = "```ignore")]
-//! use http::{Request, Response};
-//! use tower::{ServiceBuilder, ServiceExt};
-//! use tower_reauth::{ClientAuth, ClientCredentialsGrant, Origins, ReauthLayer, Session, TokenEndpoint};
+//! use reqwest::{Client, redirect::Policy};
+//! use serde_json::{Value, json};
+//! use tower_reauth::{
+//!     ClientAuth, ClientCredentialsGrant, Origins, ReauthLayer, ReqwestService, SendThrough, Session, TokenEndpoint,
+//! };
 //!
 //! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-//! let client = ServiceBuilder::new()
-//!     .map_response(Response::<reqwest::Body>::from)
-//!     .filter(|request: Request<reqwest::Body>| reqwest::Request::try_from(request))
-//!     .service(reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?);
-//!
-//! let endpoint = TokenEndpoint::with_body::<reqwest::Body>(client.clone(), "https://gw.example/oauth2/token")?
+//! let client = Client::builder().redirect(Policy::none()).build()?;
+//! let tokens = ReqwestService::new(client.clone());
+//! let endpoint = TokenEndpoint::with_body::<reqwest::Body>(tokens, "https://gw.example/oauth2/token")?
 //!     .client_auth(ClientAuth::basic("consumer-key", "consumer-secret"));
 //! let session = Session::new(ClientCredentialsGrant::new(endpoint));
-//! let api = ServiceBuilder::new()
-//!     .layer(ReauthLayer::new(session, Origins::only("https://gw.example")?))
-//!     .service(client);
-//! let request = Request::post("https://gw.example/orders").body(reqwest::Body::from("2 pears"))?;
-//! let response = api.oneshot(request).await?;
+//! let api = ReauthLayer::new(session, Origins::only("https://gw.example")?);
+//!
+//! let order = client.post("https://gw.example/orders").json(&json!({ "pears": 2 }));
+//! let placed: Value = order.send_through(&api).await?.error_for_status()?.json().await?;
 //! # Ok(()) }
 //! ```
 //!
-//! 1. Switch reqwest's redirects off. It would send the secrets of a token request along, and it follows redirects before the
-//!    layer can check the origin.
-//! 2. With the feature `reqwest` a `reqwest::Body` can be sent again: bytes by reference, streams up to the
-//!    [`replay_limit`](crate::ReauthLayer::replay_limit). Requests with `Bytes` or `String` bodies need no feature.
-//! 3. Build requests with `http::Request`. reqwest's `RequestBuilder` goes past the layer.
+//! 1. The response is reqwest's: `error_for_status`, `json`, `text`, `bytes_stream` and `url` work as before. Its `extensions`
+//!    have [`RenewalFailed`](crate::RenewalFailed) if a rejection was not healed.
+//! 2. `send_through` fails with [`Error`](crate::Error). If the request was sent and the client failed, its kind is
+//!    [`Service`](crate::ErrorKind::Service), and its source the `reqwest::Error`. A status is never an error: for that there is
+//!    `error_for_status`.
+//! 3. Other layers can stand around this one, for a request that must not be replayed, or for the key of a user:
+//!    `send_through(&(outer, &api))`. The docs of `SendThrough` show it. In a test an innermost layer can stand for the server.
+//! 4. `ReqwestService` makes a tower service of the client, for a stack that is built once and takes `http::Request`.
+//!
+//! | with `send_through` | |
+//! | --- | --- |
+//! | settings of the client, `version`, headers, query | as with `send()` |
+//! | `timeout` of the request | limits the whole call: all attempts, the waits between them, and the response's body |
+//! | `ClientBuilder::timeout`, `read_timeout`, `connect_timeout` | limit each attempt |
+//! | body of bytes, `json`, `form` | replayed, of any size |
+//! | `multipart` of known length, up to 1 MiB | read before it is sent, files too, and replayed |
+//! | any other `multipart`, a stream, a file | recorded while it is sent; replayed up to the [`replay_limit`](crate::ReauthLayer::replay_limit) |
+//! | fragment of the URL | lost, also in `Response::url`; it is never sent |
+//!
+//! Why are forms read? reqwest makes a stream of every multipart form, and nothing tells one in memory from one of files. A form has
+//! a known length unless one of its parts is a `Part::stream`.
+//!
+//! ## reqwest's redirects
+//! Switch them off, as above. reqwest follows a redirect before the layer sees it:
+//!
+//! - A 307 or a 308 of the token endpoint would send the credentials on to another host.
+//! - Towards another host reqwest removes `Authorization`, but not another [`header`](crate::ReauthLayer::header) with a token.
+//! - If that host then answers with a 401, the layer renews a token that was good.
+//!
+//! For redirects of the API, put `tower_http::follow_redirect::FollowRedirectLayer` around this layer:
+//! `send_through(&(FollowRedirectLayer::new(), &api))`. Each hop is checked against [`Origins`](crate::Origins) again.
+//!
+//! ## reqwest-middleware, with its feature
+//! With the feature `reqwest-middleware` the layer is a middleware: the rest of the chain is the service that it wraps.
+//!
+#![cfg_attr(feature = "reqwest-middleware", doc = "```")]
+#![cfg_attr(not(feature = "reqwest-middleware"), doc = "```ignore")]
+//! use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
+//! use tower_reauth::{Origins, ReauthLayer, Session};
+//!
+//! fn api(client: reqwest::Client, session: &Session) -> Result<ClientWithMiddleware, tower_reauth::Error> {
+//!     let layer = ReauthLayer::new(session, Origins::only("https://gw.example")?);
+//!     Ok(ClientBuilder::new(client).with(layer).build())
+//! }
+//! ```
+//!
+//! 1. What comes before it in the chain sees one request, what comes after it each attempt.
+//! 2. A retry middleware can go on either side, see [the order of layers](crate#order-of-layers). Errors of the chain come as they
+//!    are, so it still knows a failed connection. Let it retry no 401.
+//! 3. `.with_extension(NoReplay)`, or a user's key, speaks to the layer.
+//! 4. [`Error::find`](crate::Error::find) gets this crate's error out of the chain's.
+//!
+//! ## WebAssembly
+//! On `wasm32-unknown-unknown` the crate compiles without features. The feature `reqwest` does not: there reqwest's client is no
+//! tower service, and its bodies cannot be replayed. The compiler says so.
 //!
 //! # kube
 //! Put the layer in the place of kube's own `auth_layer`, below `base_uri_layer`, which adds the host. Box the request body,

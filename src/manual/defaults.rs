@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | replays of one call | 1, and one more if others had renewed the token already | [`ReauthLayer::max_replays`] |
 //! | buffered body of one request | 64 KiB and 1,024 frames; a `Full<Bytes>` of any size is kept by reference | [`ReauthLayer::replay_limit`] |
+//! | reqwest's multipart form of known length, with `send_through` or in reqwest-middleware | read before it is sent up to 1 MiB, then kept by reference | |
 //! | requests that wait after a rejection, with these rejections: their bytes, for all calls of one layer | 64 MiB; a call over it gets its rejection at once | [`ReauthLayer::parked_limit`] |
 //! | rejection that is kept while its request waits | a quarter of that; a longer one goes to the caller at once | |
 //! | body of a rejection that is read, so that its connection can be used again | 64 KiB and 100 ms | [`ReauthLayer::drain_limit`] |

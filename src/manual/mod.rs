@@ -6,6 +6,7 @@ pub mod defaults;
 pub mod events;
 pub mod grants;
 pub mod metrics;
+pub mod migrating;
 pub mod store;
 pub mod threats;
 pub mod translation;

@@ -88,7 +88,7 @@
 //! | 2: with [`Wso2Classifier`](crate::Wso2Classifier), another code than 900901, 900903 and 900904, or a 401 of the backend | none; the body says it | a subscription, for example |
 //! | 2: with [`Wso2Classifier`](crate::Wso2Classifier), the body is compressed | none | put decompression inside |
 //! | 2: the API says it another way: 403, 419, a body | none | [`BearerClassifier::reject_status`](crate::BearerClassifier::reject_status), or a [`Classify`](crate::Classify) of your own |
-//! | 3: it was sent with the client itself, or with reqwest's `RequestBuilder` | none | send it through the layer's service |
+//! | 3: it was sent with the client itself, with `send` of reqwest's `RequestBuilder` perhaps | none | send it through the layer's service, or with `send_through` |
 //! | 3: something outside the layer made a new response, as generated gRPC clients do | `rejection passed on`, at DEBUG | look at it [between the two](crate::manual::clients#tonic-with-the-feature-tonic) |
 //!
 //! # Every error kind
@@ -252,6 +252,7 @@
 //! | body | is sent again |
 //! | --- | --- |
 //! | `Full<Bytes>`, `Bytes`, or a `reqwest::Body` of bytes, of any size | yes |
+//! | reqwest's multipart form of known length, up to 1 MiB, with `send_through` or in reqwest-middleware | yes: it is read before it is sent |
 //! | any other body, a boxed `Full` too, whose known length is over the limit | no, however little was sent when the rejection came |
 //! | any other body, with an unknown length or one within the limit | yes, if no more than the limit, and no more than 1,024 frames, had been read when the rejection came |
 //!

@@ -23,7 +23,7 @@ type Sending = <Client as Service<reqwest::Request>>::Future;
 /// 2. The responses keep their URL: `reqwest::Response::from` finds it.
 /// 3. The client's own settings hold for each attempt: default headers, time-outs, proxies, cookies.
 ///
-/// Let the client follow no redirects: [`manual::clients`](crate::manual::clients#redirects) says why.
+/// Let the client follow no redirects: [`manual::clients`](crate::manual::clients#reqwests-redirects) says why.
 ///
 /// ```
 /// use http::Request;

@@ -8,7 +8,7 @@ use reqwest::{
 };
 use tower_reauth::{ErrorKind, ReauthLayer, RenewalFailed, SendThrough};
 
-use super::World;
+use super::{Seen, World, api, client, server, status};
 
 const KIB: usize = 1024;
 
@@ -53,13 +53,17 @@ async fn form_in_memory_is_replayed() {
 
 #[tokio::test]
 async fn form_of_a_file_is_replayed() {
-    let world = World::with_a_dead_token().await;
     let file = std::env::temp_dir().join(format!("tower-reauth-form-{}", std::process::id()));
     std::fs::write(&file, vec![7; 100 * KIB]).unwrap();
-    let part = Part::file(&file).await.unwrap();
+    let form = Form::new().part("picture", Part::file(&file).await.unwrap());
     std::fs::remove_file(&file).unwrap();
-    assert_whole(world.send_form(&world.api, part).await, 100 * KIB).await;
-    assert_eq!(world.placed_and_rejected(), (1, 1));
+    let seen = Seen::default();
+    let server =
+        server(&seen, |head| status(if head.headers["authorization"] == "Bearer token-1" { 401 } else { 200 }));
+    let request = client().post("https://orders.example/").multipart(form);
+    request.send_through(&(api(), server)).await.unwrap().error_for_status().unwrap();
+    let bodies = seen.bodies();
+    assert!(bodies.len() == 2 && bodies[0] == bodies[1] && bodies[0].len() > 100 * KIB);
 }
 
 #[tokio::test]

@@ -16,7 +16,9 @@ use std::{
     },
 };
 
+use bytes::Bytes;
 use http::{Request, Response, request::Parts};
+use http_body_util::BodyExt;
 use reqwest::{Client, redirect::Policy};
 use tower::{Layer, Service, layer::layer_fn, service_fn};
 use tower_reauth::{
@@ -77,11 +79,15 @@ fn api() -> ReauthLayer {
 
 /// What a server in place of reqwest's client has seen.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<Parts>>>);
+struct Seen(Arc<Mutex<Vec<(Parts, Bytes)>>>);
 
 impl Seen {
     fn all<T>(&self, what: impl Fn(&Parts) -> T) -> Vec<T> {
-        self.0.lock().unwrap().iter().map(what).collect()
+        self.0.lock().unwrap().iter().map(|(head, _)| what(head)).collect()
+    }
+
+    fn bodies(&self) -> Vec<Bytes> {
+        self.0.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
     }
 
     fn tokens(&self) -> Vec<Option<String>> {
@@ -89,7 +95,7 @@ impl Seen {
     }
 }
 
-/// A layer that stands for the server: nothing reaches the client.
+/// A layer that stands for the server, and reads each request to its end: nothing reaches the client.
 fn server<F: Fn(&Parts) -> Response<String> + Clone + Send + 'static>(
     seen: &Seen,
     answer: F,
@@ -103,10 +109,14 @@ fn server<F: Fn(&Parts) -> Response<String> + Clone + Send + 'static>(
     layer_fn(move |_: ReqwestService| {
         let (seen, answer) = (seen.clone(), answer.clone());
         service_fn(move |request: Request<reqwest::Body>| {
-            let (head, _) = request.into_parts();
-            let response = answer(&head);
-            seen.0.lock().unwrap().push(head);
-            ready(Ok(response))
+            let (seen, answer) = (seen.clone(), answer.clone());
+            async move {
+                let (head, body) = request.into_parts();
+                let body = body.collect().await.unwrap().to_bytes();
+                let response = answer(&head);
+                seen.0.lock().unwrap().push((head, body));
+                Ok(response)
+            }
         })
     })
 }
