@@ -173,9 +173,9 @@
 //!
 //! # Bodies of other crates
 //! The request's body type must be [`Replay`], and the layer does not change it. The features `axum`, `tonic` and `reqwest` add
-//! the body types of these crates; [`manual::clients`] shows how to wrap their clients, and kube's. With `reqwest` a request of its builder is sent by
-//! `send_through(&layer)`, and needs no tower service. Convert any other body
-//! outside the layer:
+//! the body types of these crates; [`manual::clients`] shows how to wrap their clients, [`manual::sdks`] those of kube, octocrab,
+//! object_store and rmcp. With `reqwest` a request of its builder is sent by `send_through(&layer)`, and needs no tower service.
+//! Convert any other body outside the layer:
 //!
 //! ```
 //! # use std::{convert::Infallible, error::Error};
@@ -205,7 +205,7 @@
 //! | --- | --- |
 //! | [`manual::troubleshooting`] | what to do when something goes wrong |
 //! | [`manual::grants`] | which grant, which client authentication |
-//! | [`manual::clients`] | tonic, reqwest, axum, other headers |
+//! | [`manual::clients`], [`manual::sdks`] | tonic, reqwest, axum, other headers; kube, octocrab, object_store, rmcp |
 //! | [`manual::migrating`] | from code that exists |
 //! | [`manual::answers`], [`manual::translation`] | what an answer of the token endpoint means; servers that speak otherwise |
 //! | [`manual::store`] | how tokens are kept |

@@ -1,6 +1,6 @@
 //! The one error type of the crate: opaque, cheap to clone, free of secrets.
 
-use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error as StdError, fmt, io, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use secrecy::SecretString;
@@ -150,8 +150,15 @@ impl Error {
         self.inner.retry_after
     }
 
-    /// Finds an error of this crate in a chain of sources, for example inside an error of tonic, kube or
+    /// Finds an error of this crate in a chain of sources, for example inside an error of tonic, kube, reqwest or
     /// reqwest-middleware.
+    ///
+    /// ```
+    /// use tower_reauth::{Error, ErrorKind};
+    ///
+    /// let error = std::io::Error::other(Error::new(ErrorKind::Transport, "the vault did not answer"));
+    /// assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::Transport));
+    /// ```
     pub fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
         chain(error).find_map(|error| error.downcast_ref().or_else(|| hidden(error)))
     }
@@ -254,14 +261,13 @@ pub(crate) fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<It
     })
 }
 
-/// An error of ours in one of reqwest-middleware's, which names as its source only what is below the error that it holds.
+/// An error of ours in one that names as its source only what is below the error that it holds.
 fn hidden<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
     #[cfg(feature = "reqwest-middleware")]
     if let Some(reqwest_middleware::Error::Middleware(held)) = error.downcast_ref() {
         return Error::find(held.as_ref());
     }
-    let _ = error;
-    None
+    error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
 }
 
 impl fmt::Display for Error {

@@ -1,4 +1,5 @@
-//! Clients other than hyper's: tonic, reqwest, kube, and those with axum's body.
+//! Clients other than hyper's: tonic, reqwest, and those with axum's body. [`sdks`](super::sdks) is about kube, octocrab,
+//! object_store and rmcp.
 //!
 //! The layer wraps any `Service<http::Request<B>>` whose body `B` is [`Replay`](crate::Replay). The features named here
 //! implement it for the body types of other crates.
@@ -124,32 +125,6 @@
 //! On `wasm32-unknown-unknown` the crate compiles without features. The feature `reqwest` does not: there reqwest's client is no
 //! tower service, and its bodies cannot be replayed. The compiler says so.
 //!
-//! # kube
-//! Put the layer in the place of kube's own `auth_layer`, below `base_uri_layer`, which adds the host. Box the request body,
-//! since kube's is not [`Replay`](crate::Replay):
-//!
-//! ```ignore
-//! use http::Request;
-//! use http_body_util::BodyExt;
-//! use hyper_util::{client::legacy::Client as Https, rt::TokioExecutor};
-//! use kube::{Client, Config, client::{Body, ConfigExt}};
-//! use tower::ServiceBuilder;
-//! use tower_reauth::{Origins, ReauthLayer, Session};
-//!
-//! fn client(config: Config, session: Session) -> Result<Client, Box<dyn std::error::Error>> {
-//!     let cluster = Origins::only("https://cluster.example:6443")?; // the host of config.cluster_url
-//!     let https = Https::builder(TokioExecutor::new()).build(config.rustls_https_connector()?);
-//!     let service = ServiceBuilder::new()
-//!         .layer(config.base_uri_layer())
-//!         .map_request(|request: Request<Body>| request.map(|body| body.boxed_unsync()))
-//!         .layer(ReauthLayer::new(session, cluster))
-//!         .service(https);
-//!     Ok(Client::new(service, config.default_namespace))
-//! }
-//! ```
-//!
-//! [`Error::find`](crate::Error::find) gets this crate's error out of kube's.
-//!
 //! # axum, with the feature `axum`
 //! A backend-for-frontend, or a proxy, forwards requests with axum's body. Wrap a `Client<_, axum::body::Body>` of hyper-util
 //! as it is; [`TokenEndpoint::with_body`](crate::TokenEndpoint::with_body) takes the same client:
@@ -176,8 +151,7 @@
 //! # Any other body
 //! Box it outside the layer, and let the client below take the box.
 //!
-//! 1. octocrab's `OctoBody` is boxed as kube's body is. With `tower-http`, `.map_request_body(|body: OctoBody| body.boxed_unsync())`
-//!    says it shorter.
+//! 1. With `tower-http`, `.map_request_body(|body: Theirs| body.boxed_unsync())` says it in a line.
 //! 2. Set no token, and no other authentication, in those clients: the layer leaves a request alone that brings an
 //!    `Authorization` header.
 //! 3. A proxy that hands on `hyper::body::Incoming` boxes it with

@@ -7,6 +7,7 @@ pub mod events;
 pub mod grants;
 pub mod metrics;
 pub mod migrating;
+pub mod sdks;
 pub mod store;
 pub mod threats;
 pub mod translation;

@@ -1,0 +1,8 @@
+//! What the stories and the tests share: the clients of the manual's page, and servers for them.
+
+pub mod bucket;
+pub mod clients;
+pub mod cluster;
+pub mod forge;
+pub mod gateway;
+pub mod tools;
