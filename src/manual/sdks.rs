@@ -48,19 +48,21 @@
 //!    `Origins::any_of(["https://api.github.com", "https://uploads.github.com"])`.
 //!
 //! # object_store
-//! All its stores take an `HttpConnector`. This one is for Google Cloud Storage. Azure is the same with `MicrosoftAzureBuilder`,
-//! and a WebDAV server with `HttpBuilder`.
+//! All its stores take an `HttpConnector`. This one is for Google Cloud Storage. `MicrosoftAzureBuilder` takes the same, and so
+//! does `HttpBuilder`, for WebDAV.
 //!
 //! ```ignore
 #![doc = include_str!("sdks/object_store.rs")]
 //! ```
 //!
 //! 1. With `default-features = false` and the feature `gcp-base`, object_store brings no HTTP client of its own.
-//! 2. A put over the `replay_limit` is sent once, and ends with `Unauthenticated` if its token has died. Parts of a multipart
+//! 2. Its puts carry a token even when it has none to send: an empty one. `OwnAuthorization::Replace` puts the session's in its
+//!    place.
+//! 3. A put over the `replay_limit` is sent once, and ends with `Unauthenticated` if its token has died. Parts of a multipart
 //!    upload count one by one. While rejected calls wait, what they keep counts towards the
 //!    [`parked_limit`](crate::ReauthLayer::parked_limit), too.
-//! 3. object_store retries broken connections and 5xx, outside the layer.
-//! 4. S3 signs each request in place of a token, so the layer has nothing to do there.
+//! 4. object_store retries broken connections and 5xx, outside the layer.
+//! 5. S3 signs each request in place of a token, so the layer has nothing to do there.
 //!
 //! # rmcp
 //! The transport of the Model Context Protocol takes an implementation of `StreamableHttpClient`. rmcp has one for

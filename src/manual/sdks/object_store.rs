@@ -1,4 +1,4 @@
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -8,28 +8,30 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use object_store::{
-    ClientOptions,
+    ClientOptions, StaticCredentialProvider,
     client::{
         HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
     },
-    gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder},
+    gcp::{GcpCredential, GoogleCloudStorage, GoogleCloudStorageBuilder},
 };
 use tower::{Layer, ServiceExt};
-use tower_reauth::{ErrorKind, Origins, Reauth, ReauthLayer, Session};
+use tower_reauth::{ErrorKind, Origins, OwnAuthorization, Reauth, ReauthLayer, Session};
 
 /// `url` is `https://storage.googleapis.com`, and `connector` one of hyper-rustls.
 pub fn store<C>(url: &str, bucket: &str, session: Session, connector: C) -> anyhow::Result<GoogleCloudStorage>
 where
     C: Connect + Clone + Debug + Send + Sync + 'static,
 {
-    let layer = ReauthLayer::new(session, Origins::only(url)?).replay_limit(16 * 1024 * 1024);
+    let layer = ReauthLayer::new(session, Origins::only(url)?)
+        .own_authorization(OwnAuthorization::Replace)
+        .replay_limit(16 * 1024 * 1024);
     let client = Renewing(layer.layer(Https::builder(TokioExecutor::new()).build(connector)));
     let store = GoogleCloudStorageBuilder::new()
         .with_base_url(url)
         .with_bucket_name(bucket)
         .with_http_connector(Ready(HttpClient::new(client)))
-        // It adds no token of its own.
-        .with_skip_signature(true)
+        // Else it looks for credentials on disk, and asks the metadata server.
+        .with_credentials(Arc::new(StaticCredentialProvider::new(GcpCredential { bearer: String::new() })))
         .build()?;
     Ok(store)
 }

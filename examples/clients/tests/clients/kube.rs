@@ -108,16 +108,20 @@ async fn a_watch_that_is_rejected_heals_and_misses_nothing() -> anyhow::Result<(
 }
 
 #[tokio::test]
-async fn a_refused_login_is_found_in_kubes_errors() -> anyhow::Result<()> {
+async fn a_wrong_secret_is_found_in_kubes_errors() -> anyhow::Result<()> {
     let world = World::new().await?;
     world.gateway.refuse_logins();
     let error = world.list().await.expect_err("nobody is let in");
     assert!(matches!(error, kube::Error::Service(_)), "{error}");
-    assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::Refused));
+    assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::Misconfigured));
 
-    let error = pin!(watcher(world.maps.clone(), watcher::Config::default())).next().await;
-    let error = error.expect("a watcher has no end").expect_err("nobody is let in");
-    assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::Refused));
+    let mut events = pin!(watcher(world.maps.clone(), watcher::Config::default()));
+    let error = loop {
+        if let Err(error) = events.next().await.expect("a watcher has no end") {
+            break error;
+        }
+    };
+    assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::Misconfigured));
     Ok(())
 }
 

@@ -54,11 +54,11 @@ async fn a_crowd_shares_one_token_request() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_refused_login_is_found_in_object_stores_error() -> anyhow::Result<()> {
+async fn a_wrong_secret_is_found_in_object_stores_error() -> anyhow::Result<()> {
     let (gateway, store) = world().await?;
     gateway.refuse_logins();
     let error = store.get(&Path::from("monday")).await.expect_err("nobody is let in");
-    assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::Refused), "{error}");
+    assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::Misconfigured), "{error}");
     assert!(!error.to_string().contains("retries"), "it was tried in vain: {error}");
     Ok(())
 }

@@ -69,12 +69,12 @@ async fn a_redirect_on_the_same_host_keeps_the_token() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_refused_login_is_found_in_octocrabs_error() -> anyhow::Result<()> {
+async fn a_wrong_secret_is_found_in_octocrabs_error() -> anyhow::Result<()> {
     let World { gateway, github, .. } = World::new().await?;
     gateway.refuse_logins();
     let error = github.repos("acme", "shop").list_tags().send().await.expect_err("nobody is let in");
     assert!(matches!(error, octocrab::Error::Service { .. }), "{error}");
-    assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::Refused));
+    assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::Misconfigured));
     Ok(())
 }
 

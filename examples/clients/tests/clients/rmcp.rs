@@ -1,8 +1,13 @@
+use std::{sync::Arc, time::Duration};
+
 use rmcp::{
     RoleClient, ServiceExt,
     model::CallToolRequestParams,
     service::{ClientInitializeError, RunningService},
-    transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
+    transport::{
+        StreamableHttpClientTransport, common::client_side_sse::SseRetryPolicy,
+        streamable_http_client::StreamableHttpClientTransportConfig,
+    },
 };
 use tower::Layer;
 use tower_reauth::{Error, ErrorKind, Origins, ReauthLayer};
@@ -28,8 +33,19 @@ impl World {
     async fn connect(&self) -> Result<RunningService<RoleClient, ()>, ClientInitializeError> {
         let origins = Origins::only(&self.url).expect("an address");
         let layer = ReauthLayer::new(session(&self.url).expect("an address"), origins);
-        let config = StreamableHttpClientTransportConfig::with_uri(format!("{}/mcp", self.url));
+        let mut config = StreamableHttpClientTransportConfig::with_uri(format!("{}/mcp", self.url));
+        config.retry_config = Arc::new(AtOnce);
         ().serve(StreamableHttpClientTransport::with_client(Renewing(layer.layer(http())), config)).await
+    }
+}
+
+/// rmcp would wait a second before it opens a stream again.
+#[derive(Debug)]
+struct AtOnce;
+
+impl SseRetryPolicy for AtOnce {
+    fn retry(&self, _: usize) -> Option<Duration> {
+        Some(Duration::ZERO)
     }
 }
 
@@ -51,16 +67,29 @@ async fn a_tool_call_heals_and_runs_once() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_refused_login_is_found_in_rmcps_error() -> anyhow::Result<()> {
+async fn a_stream_of_events_is_opened_again_with_a_new_token() -> anyhow::Result<()> {
     let world = World::new().await?;
-    world.gateway.refuse_logins();
-    let Err(ClientInitializeError::TransportError { error, .. }) = world.connect().await else { panic!("let in") };
-    assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::Refused), "{error}");
+    let client = world.connect().await?;
+    world.tools.streams(1).await;
+    world.gateway.revoke();
+    world.tools.end_streams();
+    world.tools.streams(2).await;
+    assert_eq!((world.gateway.issued(), world.gateway.rejected()), (2, 1));
+    client.cancel().await?;
     Ok(())
 }
 
 #[tokio::test]
-async fn a_call_after_a_refused_login_says_so() -> anyhow::Result<()> {
+async fn a_wrong_secret_is_found_in_rmcps_error() -> anyhow::Result<()> {
+    let world = World::new().await?;
+    world.gateway.refuse_logins();
+    let Err(ClientInitializeError::TransportError { error, .. }) = world.connect().await else { panic!("let in") };
+    assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::Misconfigured), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rejection_that_stays_is_rmcps_own_error() -> anyhow::Result<()> {
     let world = World::new().await?;
     let client = world.connect().await?;
     world.gateway.refuse_logins();
