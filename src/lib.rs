@@ -135,7 +135,7 @@
 //!
 //! | layer | where it goes |
 //! | --- | --- |
-//! | redirects | outside: the new request is checked against [`Origins`] again, so no token follows to another host |
+//! | redirects | outside: the new request is checked against [`Origins`] again, so no token follows to another host. Inside, a token in [another header](ReauthLayer::header) than `Authorization` goes along |
 //! | decompression | inside, if the classifier reads bodies ([`Wso2Classifier`]) |
 //! | retry | either side. Let it retry broken connections and 5xx, not 401: this layer has done that already. Inside, it retries each attempt. Outside, it also retries errors that come from the token endpoint; during a pause these come at once, so let it wait for [`retry_after`](Error::retry_after), or set [`wait_through_pauses`](SessionBuilder::wait_through_pauses) |
 //! | time-out | outside, if it limits how long a user waits: it includes the wait for a renewal, at whose end the call is dropped and the renewal goes on. Inside, if it is against a server that hangs: it applies to each attempt, and the wait for a renewal does not count. A time-out inside the client that the [`TokenEndpoint`] uses, too, cuts off token requests: a rotated refresh token may be lost. Give that one a client without it |

@@ -17,6 +17,10 @@ use crate::{
     scheme::Scheme,
 };
 
+/// Why an access token cannot be sent, in whatever header and under whatever scheme.
+pub(crate) const NOT_FOR_A_HEADER: &str =
+    "the access token is empty, or has a space or another character that is not visible ASCII";
+
 /// One answer of the token endpoint (RFC 6749 §5.1).
 ///
 /// Its secrets are wiped when the last clone is dropped, and `Debug` does not show them.
@@ -62,10 +66,7 @@ impl TokenSet {
         let access_token = access_token.into();
         let token = access_token.expose_secret();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Error::new(
-                ErrorKind::InvalidAccessToken,
-                "the access token is empty, or has a space or another character that is not visible ASCII",
-            ));
+            return Err(Error::new(ErrorKind::InvalidAccessToken, NOT_FOR_A_HEADER));
         }
         Ok(Self { access_token, lifetime: None, refresh_token: None, details: Details::default(), asked: None })
     }

@@ -45,8 +45,8 @@ const HEALED_OTHERWISE: [&str; 3] = [WIDER_SCOPE, "invalid_request", STRONGER_LO
 ///    [`with_bodies`](BearerClassifier::with_bodies) an error in the body counts where no challenge has one.
 /// 8. `scope`, `acr_values`, `max_age` and `resource_metadata` in a rejection reach the grant
 ///    ([`GrantContext::challenge`](crate::GrantContext::challenge)) and the caller whose call is not healed
-///    ([`RenewalFailed::challenge`](crate::RenewalFailed::challenge)). `claims` in a rejection reach the grant through [`Challenge::claims`]: base64, base64url or JSON text, an object of at
-///    most 4 KiB. An example is the "claims challenge" of Entra ID's continuous access evaluation, whose error is
+///    ([`RenewalFailed::challenge`](crate::RenewalFailed::challenge)). So do `claims`, in base64, base64url or JSON text: an object of
+///    at most 4 KiB. An example is the "claims challenge" of Entra ID's continuous access evaluation, whose error is
 ///    `insufficient_claims`. Without claims that error is an unknown one, see rule 5.
 ///
 /// If a new token does not help, that costs one renewal. Then the origin cools down.
@@ -263,12 +263,11 @@ fn error_in(seen: &Seen<'_>) -> ErrorIn {
     if seen.data().len() > MAX_BODY {
         return ErrorIn::Nothing;
     }
-    if !data.starts_with(b"{") && !(data.is_empty() && !is_last) {
-        return ErrorIn::Nothing;
-    }
-    // Only what may be whole is read: a body of many small frames would cost the square of its length.
-    if !is_last && !data.ends_with(b"}") {
-        return ErrorIn::MoreToCome;
+    match data {
+        [b'{', .., b'}'] => {}
+        // Only what may be whole is read: a body of many small frames would cost the square of its length.
+        [] | [b'{', ..] if !is_last => return ErrorIn::MoreToCome,
+        _ => return ErrorIn::Nothing,
     }
     let members = serde_json::from_slice::<BTreeMap<String, &RawValue>>(data);
     match members.map(|members| members.get("error").and_then(|error| serde_json::from_str(error.get()).ok())) {

@@ -221,7 +221,7 @@ impl TokenEndpoint {
     /// Accepts tokens of this `token_type` as bearer tokens. Some servers have a word of their own, such as `bot`,
     /// `BearerToken` or `User Access Token`. Letter case does not matter. May be called more than once.
     ///
-    /// The scheme on the wire is always `Bearer`, whatever the type is called.
+    /// It does not change what is sent: the word before the token is the layer's [`scheme`](crate::ReauthLayer::scheme).
     ///
     /// Default: only `Bearer`. A token of another type may need more than a header (a DPoP proof, a MAC).
     #[must_use]

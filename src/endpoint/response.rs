@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, TokenVerdict},
-    token::TokenSet,
+    token::{self, TokenSet},
 };
 
 /// The longest lifetime that is believed: a hundred years. Longer ones are cut, so that a clock can add them.
@@ -158,12 +158,8 @@ pub(super) fn tokens(step: &Step<'_>, parts: &Parts, accepted: &[Box<str>], body
     if let Some(name) = answer.token_type.as_deref().filter(|name| !is_bearer(name)) {
         return Err(refuse(ErrorKind::UnsupportedTokenType, &not_bearer(name, !step.secrets().are_in(name))));
     }
-    let tokens = TokenSet::new(access_token).map_err(|_| {
-        refuse(
-            ErrorKind::InvalidAccessToken,
-            "the access token is empty, or has a space or another character that is not visible ASCII",
-        )
-    })?;
+    let tokens =
+        TokenSet::new(access_token).map_err(|_| refuse(ErrorKind::InvalidAccessToken, token::NOT_FOR_A_HEADER))?;
     Ok(answer.with(tokens, told_at(headers)))
 }
 

@@ -125,6 +125,35 @@
 //! On `wasm32-unknown-unknown` the crate compiles without features. The feature `reqwest` does not: there reqwest's client is no
 //! tower service, and its bodies cannot be replayed. The compiler says so.
 //!
+//! # APIs with another header or scheme
+//! [`ReauthLayer::header`](crate::ReauthLayer::header) names the header, [`ReauthLayer::scheme`](crate::ReauthLayer::scheme) the word
+//! before the token, or none. Everything else stays: one login can serve APIs of different headers, each with a layer of its own.
+//!
+//! ```
+//! use tower_reauth::{Origins, ReauthLayer, Scheme, Session};
+//!
+//! # fn layers(session: &Session) -> Result<(), tower_reauth::Error> {
+//! // Authorization: Token <token>
+//! let tickets = ReauthLayer::new(session, Origins::only("https://tickets.example")?).scheme(Scheme::word("Token")?);
+//! // X-Auth-Token: <token>
+//! let compute = ReauthLayer::new(session, Origins::only("https://compute.example")?)
+//!     .header("X-Auth-Token")?
+//!     .scheme(Scheme::bare());
+//! # let _ = (tickets, compute);
+//! # Ok(()) }
+//! ```
+//!
+//! 1. Nothing below the layer may follow redirects. Followers strip `Authorization` when the host changes, and no other header: the
+//!    token in `X-Auth-Token` would go along. Put tower-http's `FollowRedirectLayer` outside the layer, and switch reqwest's own
+//!    redirects off. Outside, the layer's [`Origins`](crate::Origins) decide for each new request.
+//! 2. Logs and proxies that hide `Authorization` know nothing of the other header. Its value is marked sensitive, so `Debug` of
+//!    `http` does not show it. On the wire, and in what a proxy writes down, it is as any other header.
+//! 3. Challenges of the layer's scheme are read as those of `Bearer`. A bare token answers to no scheme, so each 401 is a rejection,
+//!    whatever it names. Where a 401 also means something else, choose
+//!    [`strict` or `with_bodies`](crate::BearerClassifier::strict), or write a [`Classify`](crate::Classify).
+//! 4. A token is one word of visible ASCII in any scheme. If the server hands out another one, the call fails with
+//!    [`InvalidAccessToken`](crate::ErrorKind::InvalidAccessToken), and nothing is sent.
+//!
 //! # axum, with the feature `axum`
 //! A backend-for-frontend, or a proxy, forwards requests with axum's body. Wrap a `Client<_, axum::body::Body>` of hyper-util
 //! as it is; [`TokenEndpoint::with_body`](crate::TokenEndpoint::with_body) takes the same client:

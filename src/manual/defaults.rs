@@ -9,6 +9,7 @@
 //! | rejection that is kept while its request waits | a quarter of that; a longer one goes to the caller at once | |
 //! | body of a rejection that is read, so that its connection can be used again | 64 KiB and 100 ms | [`ReauthLayer::drain_limit`] |
 //! | response body that a classifier may read | 64 KiB and 1 s, then the head decides | |
+//! | of that for [`BearerClassifier::with_bodies`](crate::BearerClassifier::with_bodies) | 4 KiB; off | |
 //! | challenges that are read | 8 KiB, 16 challenges | |
 //! | all waits of one call together | 30 s; the renewal itself goes on | [`SessionBuilder::waiting_time`] |
 //! | rejected request that cannot be sent again | does not wait: its caller gets the rejection at once | |
@@ -19,6 +20,7 @@
 //! | requests to one token endpoint at a time | 64, of all sessions; further ones wait for a place for up to 30 s | [`TokenEndpoint::concurrency`] |
 //! | answer of the token endpoint | 1 MiB | [`TokenEndpoint::response_limit`] |
 //! | redirects of the token endpoint | never followed | |
+//! | plain `http` to the token endpoint, or to the issuer | refused, except on this machine | [`TokenEndpoint::danger_plaintext`], [`TokenEndpoint::danger_discover_plaintext`] |
 //! | what the server says of a failure, in [`description_untrusted`](crate::Error::description_untrusted) | 512 characters, from the first 4 KiB | |
 //! | [secret in a file](crate::SecretSource#files) | read for each token request, 64 KiB, within 5 s | [`SecretSource`](crate::SecretSource) |
 //! | [assertion](crate::Assertion) | signed for each request, good for 60 s | [`Assertion::lifetime`](crate::Assertion::lifetime) |
@@ -27,7 +29,8 @@
 //! | metadata that could not be fetched | asked for again after 1 s at the earliest, `Retry-After` wins, up to 5 min | |
 //! | origins of discovered endpoints | those that the first metadata names | [`TokenEndpoint::endpoint_origins`] |
 //! | `token_type` | missing or `Bearer` in any case; anything else is an error | [`TokenEndpoint::accept_token_type`] |
-//! | scheme of the header | always `Bearer`; the header's name can be set | [`ReauthLayer::header`] |
+//! | header that carries the token | `Authorization` | [`ReauthLayer::header`] |
+//! | word before the token | `Bearer`, whatever `token_type` says | [`ReauthLayer::scheme`] |
 //! | lifetime of a token | counts from when it was asked for, on the monotonic or the wall clock, whichever is ahead | |
 //! | unknown lifetime | counts as long-lived, until a rejection | |
 //! | check whether the machine slept | with a call, once a second at most | |
@@ -67,6 +70,7 @@
 //! | [logout of a grant's own](crate::Revoke) | called up to 3 times for each token, again only if nothing was sent or the server asks to wait; 120 s in all for each token | [`SessionBuilder::renewal_limit`] |
 //!
 //! [`ReauthLayer::header`]: crate::ReauthLayer::header
+//! [`ReauthLayer::scheme`]: crate::ReauthLayer::scheme
 //! [`ReauthLayer::max_replays`]: crate::ReauthLayer::max_replays
 //! [`ReauthLayer::replay_limit`]: crate::ReauthLayer::replay_limit
 //! [`ReauthLayer::parked_limit`]: crate::ReauthLayer::parked_limit
@@ -84,6 +88,8 @@
 //! [`SessionsBuilder::without_key`]: crate::SessionsBuilder::without_key
 //! [`TokenEndpoint::accept_token_type`]: crate::TokenEndpoint::accept_token_type
 //! [`TokenEndpoint::concurrency`]: crate::TokenEndpoint::concurrency
+//! [`TokenEndpoint::danger_plaintext`]: crate::TokenEndpoint::danger_plaintext
+//! [`TokenEndpoint::danger_discover_plaintext`]: crate::TokenEndpoint::danger_discover_plaintext
 //! [`TokenEndpoint::endpoint_origins`]: crate::TokenEndpoint::endpoint_origins
 //! [`TokenEndpoint::timeout`]: crate::TokenEndpoint::timeout
 //! [`TokenEndpoint::response_limit`]: crate::TokenEndpoint::response_limit

@@ -13,10 +13,14 @@
 //! | revokes or rejects late, so that good tokens are replaced | a rejection counts only against the token that its request was sent with | `renew` |
 //! | challenges that are huge, endless or malformed | 8 KiB and 16 challenges are read; a tolerant parser that never panics | `challenge` |
 //! | bodies that never end, or come byte by byte | read by a classifier up to 64 KiB and 1 s, drained up to 64 KiB and 100 ms, kept up to 16 MiB while their requests wait | `http1` |
-//! | a redirect to another host, to get the token sent there | the layer follows none; outside it, the new request is checked by its own origin | `http1` |
+//! | a redirect to another host, to get the token sent there | the layer follows none; outside it, the new request is checked by its own origin, whatever header carries the token | `http1`, `schemes` |
 //! | rejects early, so that a truncated request looks complete | the body of an abandoned attempt fails, it never just ends | `superseded_body` |
-//! | a scope or a login that a challenge asks for, to deceive | up to 1,024 visible characters, reported and never acted on | `insufficient` |
+//! | a scope or a login that a challenge asks for, to deceive | up to 1,024 visible characters, reported to caller and grant, and never acted on | `insufficient`, `asked` |
 //! | claims in a challenge, to control the token request | JSON objects up to 4 KiB, given to the grant once, for that one renewal | `challenge` |
+//!
+//! Not defended: a client below the layer that follows redirects by itself, as reqwest does by default. It strips `Authorization` when
+//! the host changes, and no other header: with [`ReauthLayer::header`](crate::ReauthLayer::header) the token goes along (`schemes` shows it).
+//! Switch its redirects off.
 //!
 //! Not defended: a resource server that got a token can use it until it expires. Ask for narrow scopes and audiences.
 //!
@@ -33,7 +37,7 @@
 //! # Token endpoint
 //! | threat | defence | test |
 //! | --- | --- | --- |
-//! | an unencrypted address, or one with userinfo | refused when the endpoint is made | `token_endpoint` |
+//! | an unencrypted address, or one with userinfo | refused when the endpoint is made, unless [`danger_plaintext`](crate::TokenEndpoint::danger_plaintext) is used; the metadata of an encrypted issuer never leads to one | `token_endpoint`, `plaintext` |
 //! | a redirect that takes the body along | never followed | `token_endpoint` |
 //! | an answer without end, or of many megabytes | 1 MiB, 120 s | `token_endpoint` |
 //! | a token that injects a line into the header | only visible ASCII is accepted | `token_endpoint` |

@@ -80,14 +80,15 @@
 //! | 1: the `Host` header names another host than the URI | warned, with this reason | a proxy must remove or rewrite the inbound `Host` |
 //! | 1: the URI has no host, or holds a user name or a password | warned, with this reason | [`Origins::bound_to`](crate::Origins::bound_to); a URI without them |
 //! | 1: the method is `CONNECT` | always at DEBUG | |
-//! | 1: the request has an `Authorization` header of its own | none | [`OwnAuthorization::Replace`](crate::OwnAuthorization::Replace), or remove it |
+//! | 1: the request has an `Authorization` header of its own, or one of the name that the layer is set to | none | [`OwnAuthorization::Replace`](crate::OwnAuthorization::Replace), or remove it |
 //! | 1: the request has [`WithoutAuth`](crate::WithoutAuth) | none | |
 //! | 1: the request has no key, with [`WithoutKey::Bare`](crate::WithoutKey::Bare) | always at DEBUG | put the key into its extensions |
 //! | 2: the challenge says that a new token would not help: `invalid_request`, only `Negotiate`, `Digest` or `DPoP` | none; `WWW-Authenticate` says it | another client |
-//! | 2: with [`BearerClassifier::strict`](crate::BearerClassifier::strict), the challenge names only other schemes, such as `Basic` | none | leave `strict` out |
+//! | 2: with [`BearerClassifier::strict`](crate::BearerClassifier::strict), the challenge does not say `invalid_token` | none | leave `strict` out, or add [`with_bodies`](crate::BearerClassifier::with_bodies) if the body says it |
 //! | 2: with [`Wso2Classifier`](crate::Wso2Classifier), another code than 900901, 900903 and 900904, or a 401 of the backend | none; the body says it | a subscription, for example |
 //! | 2: with [`Wso2Classifier`](crate::Wso2Classifier), the body is compressed | none | put decompression inside |
-//! | 2: the API says it another way: 403, 419, a body | none | [`BearerClassifier::reject_status`](crate::BearerClassifier::reject_status), or a [`Classify`](crate::Classify) of your own |
+//! | 2: the API says it another way: 403, 419, a body | none | [`BearerClassifier::reject_status`](crate::BearerClassifier::reject_status), [`with_bodies`](crate::BearerClassifier::with_bodies), or a [`Classify`](crate::Classify) of your own |
+//! | 2: the challenge names only a scheme of the API's own | none; `WWW-Authenticate` says it | [`ReauthLayer::scheme`](crate::ReauthLayer::scheme), or [`BearerClassifier::scheme`](crate::BearerClassifier::scheme) where the layer has a classifier of yours |
 //! | 3: it was sent with the client itself, with `send` of reqwest's `RequestBuilder` perhaps | none | send it through the layer's service, or with `send_through` |
 //! | 3: something outside the layer made a new response, as generated gRPC clients do | `rejection passed on`, at DEBUG | look at it [between the two](crate::manual::clients#tonic-with-the-feature-tonic) |
 //!
