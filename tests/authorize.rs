@@ -175,7 +175,7 @@ async fn a_header_of_another_name_leaves_authorization_to_the_caller() {
     for_every_credential(async |world| {
         let name = HeaderName::from_static("x-gateway-token");
         world.resource.header(name.clone());
-        let api = world.layer().header(name.clone()).layer(world.resource.clone());
+        let api = world.layer().header(&name).unwrap().layer(world.resource.clone());
         let request = || {
             let mut request = get("/orders");
             request.headers_mut().insert(AUTHORIZATION, "Basic bXk6b3du".parse().unwrap());

@@ -12,6 +12,7 @@ mod gateway;
 mod http_support;
 
 mod adversity;
+mod asked;
 #[cfg(feature = "jwt")]
 mod assertions;
 mod authorize;
@@ -40,6 +41,7 @@ mod logout;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod origins_at_odds;
+mod plaintext;
 mod readiness;
 mod renew;
 #[cfg(feature = "reqwest")]
@@ -47,6 +49,7 @@ mod reqwest_client;
 mod resources;
 mod revocations;
 mod runtimes;
+mod schemes;
 mod session_login;
 mod sessions;
 mod shared_connection;
