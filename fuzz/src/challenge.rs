@@ -1,7 +1,7 @@
 //! `WWW-Authenticate`: each line of the input is one header line.
 
-use http::{HeaderValue, Response, StatusCode, header::WWW_AUTHENTICATE};
-use tower_reauth::{BearerClassifier, Classify, Head, Seen, Verdict, Wso2Classifier};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header::WWW_AUTHENTICATE};
+use tower_reauth::{BearerClassifier, Classify, Head, Seen, Verdict, Wso2Classifier, challenge};
 
 /// What the docs of `BearerClassifier` promise for claims.
 const MAX_CLAIMS: usize = 4 * 1024;
@@ -33,9 +33,21 @@ pub fn check(input: &[u8]) {
         assert_eq!(is_rejected(StatusCode::UNAUTHORIZED, &upper), rejects, "letter case does not matter");
     }
 
-    if let Some(plain) = as_another_parser_reads(&lines) {
-        assert_eq!(verdict(StatusCode::UNAUTHORIZED, &plain), verdict(StatusCode::UNAUTHORIZED, &lines));
+    let parsed = parsed(&lines);
+    assert!(parsed.len() <= MAX_CHALLENGES);
+    let bytes = |challenge: &Challenge| challenge.1.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    // A byte that is not UTF-8 becomes three.
+    assert!(parsed.iter().map(bytes).sum::<usize>() <= 3 * MAX_BYTES);
+    if let Some(others) = as_another_parser_reads(&lines) {
+        assert_eq!(parsed, others);
+        // Each on a line of its own, and all that is in its values escaped.
+        let plain: Option<Vec<_>> =
+            others.iter().map(|challenge| HeaderValue::try_from(written(challenge)).ok()).collect();
+        if let Some(plain) = plain.filter(|plain| plain.iter().map(HeaderValue::len).sum::<usize>() < MAX_BYTES) {
+            assert_eq!(verdict(StatusCode::UNAUTHORIZED, &plain), verdict(StatusCode::UNAUTHORIZED, &lines));
+        }
     }
+    check_token68(input);
 
     let response = response(StatusCode::UNAUTHORIZED, &lines);
     match Wso2Classifier::new().body(&Head::of(&response), &Seen::new(b"", None, true)) {
@@ -47,26 +59,61 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// What `http-auth` reads, each challenge on a line of its own and each value in quotes; nothing where the lines do not keep to
-/// the grammar, since that parser gives up then, or where a limit could cut them.
-fn as_another_parser_reads(lines: &[HeaderValue]) -> Option<Vec<HeaderValue>> {
-    let mut plain = Vec::new();
+/// A scheme and its parameters.
+type Challenge = (String, Vec<(String, String)>);
+
+fn headers(lines: &[HeaderValue]) -> HeaderMap {
+    lines.iter().map(|line| (WWW_AUTHENTICATE, line.clone())).collect()
+}
+
+/// What the public parser reads.
+fn parsed(lines: &[HeaderValue]) -> Vec<Challenge> {
+    let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    challenge::parse(&headers(lines))
+        .iter()
+        .map(|challenge| (challenge.scheme().to_owned(), challenge.parameters().map(pair).collect()))
+        .collect()
+}
+
+/// What `http-auth` reads; nothing where the lines do not keep to the grammar, since that parser gives up then, or hold a token68,
+/// which it does not know, or where a limit cuts them.
+fn as_another_parser_reads(lines: &[HeaderValue]) -> Option<Vec<Challenge>> {
+    let mut challenges = Vec::new();
     for line in lines {
         for challenge in http_auth::parse_challenges(line.to_str().ok()?).ok()? {
-            let parameters: Vec<_> = challenge
-                .params
-                .iter()
-                .map(|(name, value)| {
-                    // Each of its characters escaped: the parser must take that back.
-                    let value: String = value.to_unescaped().chars().flat_map(|char| ['\\', char]).collect();
-                    format!(r#"{name}="{value}""#)
-                })
-                .collect();
-            plain.push(HeaderValue::try_from(format!("{} {}", challenge.scheme, parameters.join(", "))).ok()?);
+            let parameters = challenge.params.iter().map(|(name, value)| (name.to_string(), value.to_unescaped()));
+            challenges.push((challenge.scheme.to_owned(), parameters.collect()));
         }
     }
-    let bytes: usize = plain.iter().map(HeaderValue::len).sum();
-    (plain.len() <= MAX_CHALLENGES && bytes < MAX_BYTES).then_some(plain)
+    let bytes: usize = lines.iter().map(HeaderValue::len).sum();
+    (challenges.len() <= MAX_CHALLENGES && bytes < MAX_BYTES).then_some(challenges)
+}
+
+/// A challenge with each character of its values escaped: the parser must take that back.
+fn written((scheme, parameters): &Challenge) -> String {
+    let escaped = |value: &str| value.chars().flat_map(|char| ['\\', char]).collect::<String>();
+    let parameters: Vec<_> = parameters.iter().map(|(name, value)| format!(r#"{name}="{}""#, escaped(value))).collect();
+    format!("{scheme} {}", parameters.join(", "))
+}
+
+/// Whatever a token68 is made of, it is read back, and what stands around it as well.
+fn check_token68(input: &[u8]) {
+    let is_of_one = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
+    let token68: String =
+        input.iter().filter(|byte| is_of_one(byte)).take(1024).map(|byte| char::from(*byte)).collect();
+    // A short one could be the name of a scheme.
+    if token68.len() < 10 {
+        return;
+    }
+    for end in ["", "=", "=="] {
+        let token68 = token68.clone() + end;
+        let line = format!(r#"Bearer realm="a", Negotiate {token68} , Basic realm="b""#);
+        let read = challenge::parse(&headers(&[HeaderValue::try_from(line).expect("visible ASCII")]));
+        let schemes: Vec<_> = read.iter().map(|challenge| challenge.scheme()).collect();
+        assert_eq!(schemes, ["Bearer", "Negotiate", "Basic"]);
+        assert_eq!(read[1].token68(), Some(&*token68));
+        assert_eq!(read[2].parameter("realm"), Some("b"));
+    }
 }
 
 fn is_rejected(status: StatusCode, lines: &[HeaderValue]) -> bool {
@@ -98,8 +145,6 @@ fn verdict(status: StatusCode, lines: &[HeaderValue]) -> Option<Option<String>> 
 fn response(status: StatusCode, lines: &[HeaderValue]) -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = status;
-    for line in lines {
-        response.headers_mut().append(WWW_AUTHENTICATE, line.clone());
-    }
+    *response.headers_mut() = headers(lines);
     response
 }
