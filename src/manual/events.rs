@@ -1,7 +1,8 @@
 //! Every event that this crate sends to [`tracing`](https://docs.rs/tracing).
 //!
 //! The target is `tower_reauth`. No field holds a secret, a query, or the path of a request. An `error` names the address of the
-//! token endpoint, and holds its causes in one line. Below the list stands what [each warning asks for](#what-a-warning-asks-for), and what [the other lines](#what-the-other-lines-mean) mean.
+//! token endpoint, and holds its causes in one line. Below the list stands what [each warning asks
+//! for](#what-a-warning-asks-for), and what [the other lines](#what-the-other-lines-mean) mean.
 //!
 //! 1. Each event of level INFO or above names its session, so one line says whose renewal failed, and why. There are exceptions:
 //!    `request sent bare` names the session only if the layer has no other, and `server clock differs` and
