@@ -33,9 +33,12 @@ async fn create(
     if user != json!({ "UserName": USERNAME, "Password": PASSWORD }) {
         return Err(StatusCode::UNAUTHORIZED);
     }
-    let mut open = open.lock().unwrap();
-    let number = (open.len() + 1).to_string();
-    open.insert(number.clone(), format!("token-{number}"));
+    let number = {
+        let mut open = open.lock().unwrap();
+        let number = (open.len() + 1).to_string();
+        open.insert(number.clone(), format!("token-{number}"));
+        number
+    };
     let headers = [("x-auth-token", format!("token-{number}")), ("location", format!("{SESSIONS}/{number}"))];
     Ok((headers, StatusCode::CREATED))
 }
