@@ -81,6 +81,7 @@
 //! | with `send_through` | |
 //! | --- | --- |
 //! | settings of the client, `version`, headers, query | as with `send()` |
+//! | `bearer_auth`, `basic_auth`, a user name in the URL | an `Authorization` header of the request's own: it goes as it is, without a token and without a replay ([`own_authorization`](crate::ReauthLayer::own_authorization)) |
 //! | `timeout` of the request | limits the whole call: all attempts, the waits between them, and the response's body |
 //! | `ClientBuilder::timeout`, `read_timeout`, `connect_timeout` | limit each attempt |
 //! | body of bytes, `json`, `form` | replayed, of any size |

@@ -136,6 +136,15 @@ async fn request_to_another_origin_goes_bare() {
 }
 
 #[tokio::test]
+async fn request_with_an_authorization_of_its_own_goes_as_it_is() {
+    let seen = Seen::default();
+    let layers = (api(), server(&seen, |_| status(401)));
+    client().get(ORDERS).bearer_auth("mine").send_through(&layers).await.unwrap();
+    client().get("https://me:secret@orders.example/").send_through(&layers).await.unwrap();
+    assert_eq!(seen.tokens(), [Some("Bearer mine".to_owned()), Some("Basic bWU6c2VjcmV0".to_owned())]);
+}
+
+#[tokio::test]
 async fn redirect_that_a_layer_follows_takes_no_token_to_another_host() {
     let seen = Seen::default();
     let server = server(&seen, |head| match head.uri.host() {
