@@ -93,10 +93,9 @@ impl<'a> Service<Request<Body>> for Rest<'a> {
                 Ok(request) => next.run(request, &mut extensions).await,
                 Err(error) => Err(error.into()),
             };
-            let mut call = lock(call);
-            call.extensions = extensions;
+            lock(call).extensions = extensions;
             result.map(to_http).map_err(|failure| {
-                call.failure = Some(failure);
+                lock(call).failure = Some(failure);
                 Failed
             })
         })
