@@ -209,11 +209,13 @@
 //! | [`manual::migrating`] | from code that exists |
 //! | [`manual::answers`], [`manual::translation`] | what an answer of the token endpoint means; servers that speak otherwise |
 //! | [`manual::store`] | how tokens are kept |
+//! | [`manual::load_balancer`] | several replicas of one program |
+//! | [`manual::command_line`] | programs that live for a second |
 //! | [`manual::defaults`], [`manual::events`], [`manual::metrics`] | every limit, every log line, every metric |
 //! | [`manual::threats`] | security |
 //!
 //! Among the examples, `quickstart` plays a story of two devices against a gateway of its own, or against yours. `axum_bff` is a
-//! backend-for-frontend, `cli` a command line whose tokens outlive it, `keystone` a session login without OAuth, `tonic_client` and `reqwest_client` are short programs, and `dashboard` plots the metrics of a storm.
+//! backend-for-frontend, `cli` a command line whose tokens outlive it, `sidecar` a proxy for programs in other languages, `keystone` a session login without OAuth, `tonic_client` and `reqwest_client` are short programs, and `dashboard` plots the metrics of a storm.
 //!
 //! # What it does not do
 //! It stores nothing on disk unless you give it a [store](SessionBuilder::store), opens no browser, verifies no token, and does

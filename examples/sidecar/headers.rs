@@ -1,7 +1,7 @@
 //! What belongs to one connection stays on it (RFC 9110 §7.6.1).
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue, Version,
     header::{
         CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
         TRANSFER_ENCODING, UPGRADE, VIA,
@@ -11,11 +11,9 @@ use http::{
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
-/// RFC 9110 §7.6.3.
-const OURS: HeaderValue = HeaderValue::from_static("1.1 tower-reauth-sidecar");
 
-/// From the program to the upstream. `authorization` and the like are the program's own, and go nowhere.
-pub(crate) fn to_upstream(headers: &mut HeaderMap, is_http2: bool, credentials: &[HeaderName]) {
+/// From the program, which speaks this version, to the upstream. The program's own credentials go nowhere.
+pub(crate) fn to_upstream(headers: &mut HeaderMap, from: Version, is_http2: bool, credentials: &[HeaderName]) {
     let trailers = headers.get_all(TE).iter().any(takes_trailers);
     // Of a request that has both, the length is not to be trusted (RFC 9112 §6.3).
     if headers.contains_key(TRANSFER_ENCODING) {
@@ -40,7 +38,15 @@ pub(crate) fn to_upstream(headers: &mut HeaderMap, is_http2: bool, credentials: 
             headers.insert(CONNECTION, HeaderValue::from_name(TE));
         }
     }
-    headers.append(VIA, OURS);
+    // RFC 9110 §7.6.3.
+    headers.append(
+        VIA,
+        HeaderValue::from_static(match from {
+            Version::HTTP_2 => "2 tower-reauth-sidecar",
+            Version::HTTP_10 => "1.0 tower-reauth-sidecar",
+            _ => "1.1 tower-reauth-sidecar",
+        }),
+    );
 }
 
 /// From the upstream to the program.

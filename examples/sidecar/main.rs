@@ -18,7 +18,10 @@ mod settings;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{io, process::ExitCode};
+use std::{
+    io,
+    process::{self, ExitCode},
+};
 
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -106,6 +109,10 @@ fn ending() -> io::Result<watch::Receiver<bool>> {
         }
         info!("ending");
         tell.send_replace(true);
+        // Whoever insists does not want to wait.
+        if tokio::signal::ctrl_c().await.is_ok() {
+            process::exit(130);
+        }
     });
     Ok(ending)
 }

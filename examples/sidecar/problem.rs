@@ -79,7 +79,9 @@ impl From<&Error> for Problem {
             ErrorKind::WaitedTooLong | ErrorKind::TimedOut => {
                 (StatusCode::GATEWAY_TIMEOUT, "the authorization server is too slow")
             }
-            ErrorKind::Refused => (StatusCode::BAD_GATEWAY, "the authorization server refuses the credentials"),
+            ErrorKind::Refused | ErrorKind::Misconfigured => {
+                (StatusCode::BAD_GATEWAY, "the authorization server refuses to give a token")
+            }
             _ if error.is_transient() => (StatusCode::SERVICE_UNAVAILABLE, "there is no token at the moment"),
             _ => (StatusCode::BAD_GATEWAY, "there is no token"),
         };

@@ -128,7 +128,7 @@ impl Shared {
         *request.uri_mut() = uri;
         *request.headers_mut() = parts.headers;
         *request.version_mut() = if is_grpc { Version::HTTP_2 } else { Version::HTTP_11 };
-        headers::to_upstream(request.headers_mut(), is_grpc, &self.credentials);
+        headers::to_upstream(request.headers_mut(), parts.version, is_grpc, &self.credentials);
         Ok(request)
     }
 }

@@ -2,9 +2,11 @@
 
 pub mod answers;
 pub mod clients;
+pub mod command_line;
 pub mod defaults;
 pub mod events;
 pub mod grants;
+pub mod load_balancer;
 pub mod metrics;
 pub mod migrating;
 pub mod sdks;

@@ -269,6 +269,9 @@
 //!   this layer: it goes on, until the server closes the connection or resets the stream. To stop it, let your stream fail.
 //! - *If it is sent again*, the first body fails when the second begins. So the first request is broken off, and the server does
 //!   not take a truncated upload for a whole one. A `Full<Bytes>` does not fail: it may be sent to its end.
+//! - *If the server answers over HTTP/1.1 and closes the connection before it has read the body*, the client may meet the closed
+//!   connection first (`Broken pipe`, `Connection reset`) and lose the 401. The call then fails with
+//!   [`Service`](crate::ErrorKind::Service). A server that reads on for a moment before it closes, as RFC 9112 §9.6 asks for, avoids it.
 //!
 //! `NotReplayable` has other causes, too:
 //! - The request has [`NoReplay`](crate::NoReplay), or [`max_replays`](crate::ReauthLayer::max_replays) is 0.

@@ -51,6 +51,7 @@ async fn http2_comes_in_and_its_cookies_are_one_header() {
     let (parts, body) = answer.into_parts();
     let answer = http::Response::from_parts(parts, body.collect().await.unwrap().to_bytes());
     assert_eq!(seen(&answer, "cookie"), ["a=1; b=2"]);
+    assert_eq!(seen(&answer, "via"), ["2 tower-reauth-sidecar"]);
     assert_eq!(seen(&answer, "authorization").len(), 1);
 }
 

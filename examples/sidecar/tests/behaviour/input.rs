@@ -119,7 +119,7 @@ fn a_mistake_in_the_flags_says_what_and_where() {
     }
     // The library's own words follow.
     let plain = line(&run(&[&UPSTREAM[..], &["--token-endpoint", "http://login.example/token"]].concat()));
-    assert!(plain.starts_with("--token-endpoint: ") && plain.contains("plain http"), "{plain}");
+    assert!(plain.starts_with("--token-endpoint: ") && plain.contains("not encrypted: use https"), "{plain}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The sidecar as its users have it: a process, with a gateway, an upstream, and programs that know nothing of tokens.
 
 mod ending;
+mod grants;
 mod grpc_calls;
 mod headers;
 mod healing;

@@ -9,12 +9,12 @@ use hyper_util::rt::TokioIo;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
 use serde_json::Value;
-use tokio::net::{TcpListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
     upstream::{Gate, Upstream, serve},
-    world::{World, text},
+    world::{World, send, text},
 };
 
 #[tokio::test]
@@ -60,6 +60,29 @@ async fn a_unix_socket_is_listened_on_again_after_a_crash_and_goes_at_the_end() 
     sidecar.terminate();
     assert!(sidecar.ended().await.0.success());
     assert!(fs::metadata(&path).is_err());
+}
+
+/// The second connection is served once the first one has ended, and not before.
+#[tokio::test]
+async fn no_more_connections_are_served_than_there_may_be() {
+    let (world, upstream) = (World::new("limit").await, Upstream::start().await);
+    let sidecar = world.sidecar_before(&upstream.origin, &["--max-connections", "1"]).await;
+    let request = || Request::get("/head").header("host", "localhost").body(Full::<bytes::Bytes>::default()).unwrap();
+    let address = sidecar.url.strip_prefix("http://").unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut first, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    first.send_request(request()).await.unwrap().into_body().collect().await.unwrap();
+
+    let second = format!("{}/head", sidecar.url);
+    let second = tokio::spawn(send(Request::get(second).body(Full::default()).unwrap()));
+    for _ in 0..50 {
+        first.ready().await.unwrap();
+        first.send_request(request()).await.unwrap().into_body().collect().await.unwrap();
+    }
+    assert!(!second.is_finished());
+    drop(first);
+    assert_eq!(second.await.unwrap().status(), http::StatusCode::OK);
 }
 
 async fn start_tls(authority: &CertifiedIssuer<'_, KeyPair>) -> String {

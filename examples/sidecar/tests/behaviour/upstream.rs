@@ -1,10 +1,14 @@
-//! An upstream that tells what it sees: `/head` the head of the request, `/echo` its body as it comes, `/gate` nothing before it
-//! is let through.
+//! An upstream that tells what it sees: `/head` the head of the request, `/echo` its body as it comes, `/strict` its body once the
+//! whole of it has come, if the token is good, and `/gate` nothing before it is let through.
 
-use std::{convert::Infallible, io, sync::Arc};
+use std::{
+    convert::Infallible,
+    io,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -18,6 +22,8 @@ use tokio::{
     sync::Semaphore,
 };
 
+use crate::support::Gateway;
+
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 pub(crate) struct Upstream {
@@ -30,13 +36,21 @@ pub(crate) struct Gate {
     pub(crate) entered: Semaphore,
     /// A request takes one, and is answered.
     pub(crate) open: Semaphore,
+    /// Says which tokens are good.
+    judge: Option<Arc<Gateway>>,
+    /// What it names as an issuer.
+    pub(crate) token_endpoint: OnceLock<String>,
 }
 
 impl Upstream {
     pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    pub(crate) async fn start_with(judge: Option<Arc<Gateway>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let gate = Arc::new(Gate::default());
+        let gate = Arc::new(Gate { judge, ..Gate::default() });
         let serving = gate.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -49,7 +63,7 @@ impl Upstream {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { entered: Semaphore::new(0), open: Semaphore::new(0) }
+        Self { entered: Semaphore::new(0), open: Semaphore::new(0), judge: None, token_endpoint: OnceLock::new() }
     }
 }
 
@@ -65,6 +79,12 @@ pub(crate) async fn serve(stream: impl AsyncRead + AsyncWrite + Send + Unpin + '
 async fn answer(request: Request<Incoming>, gate: &Gate) -> Response<Body> {
     match request.uri().path() {
         "/echo" => Response::new(request.into_body().map_err(io::Error::other).boxed_unsync()),
+        "/strict" => strict(request, gate).await,
+        "/.well-known/oauth-authorization-server" => {
+            let issuer = format!("http://{}", request.headers()["host"].to_str().unwrap());
+            let metadata = json!({ "issuer": issuer, "token_endpoint": gate.token_endpoint.get() });
+            Response::new(whole(metadata.to_string()))
+        }
         "/gate" => {
             gate.entered.add_permits(1);
             gate.open.acquire().await.unwrap().forget();
@@ -79,6 +99,16 @@ async fn answer(request: Request<Incoming>, gate: &Gate) -> Response<Body> {
             .body(whole(head(&request).to_string()))
             .unwrap(),
     }
+}
+
+/// Whoever answers before it has read the body may close the connection on HTTP/1.1, and the answer is lost with it.
+async fn strict(request: Request<Incoming>, gate: &Gate) -> Response<Body> {
+    let shown = request.headers().get("authorization").and_then(|shown| shown.to_str().ok()).map(str::to_owned);
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    let token = shown.as_deref().and_then(|shown| shown.strip_prefix("Bearer "));
+    let is_good = token.zip(gate.judge.as_ref()).is_some_and(|(token, judge)| judge.accepts(token));
+    let status = if is_good { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+    Response::builder().status(status).body(whole(body)).unwrap()
 }
 
 fn head(request: &Request<Incoming>) -> Value {
