@@ -102,6 +102,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME")]
     pub(crate) header: Option<String>,
 
+    /// The word before the token, or none for the token alone [default: Bearer]
+    #[arg(long, value_name = "WORD")]
+    pub(crate) scheme: Option<String>,
+
     /// Certificates of authorities to trust besides the public ones, as PEM
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
@@ -149,6 +153,10 @@ pub(crate) struct Options {
     /// Send the token over plain http to an upstream on another machine: whoever is on the way reads it
     #[arg(long, num_args = 0, default_missing_value = "true")]
     pub(crate) danger_plaintext_upstream: Option<bool>,
+
+    /// Send secrets over plain http to an authorization server on another machine, where something else encrypts
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub(crate) danger_plaintext_token_endpoint: Option<bool>,
 
     /// Of the gateway that --demo brings along.
     #[arg(skip)]
@@ -202,9 +210,9 @@ impl Options {
         }
         or! {
             listen admin upstream issuer token_endpoint revocation_endpoint grant client_id client_secret_file client_auth
-            username password_file refresh_token_file assertion_file scope audience resource store header ca_file
+            username password_file refresh_token_file assertion_file scope audience resource store header scheme ca_file
             max_connections max_header_bytes replay_bytes connect_timeout response_timeout shutdown_timeout revoke_at_end log
-            admin_anywhere danger_listen_anywhere danger_plaintext_upstream
+            admin_anywhere danger_listen_anywhere danger_plaintext_upstream danger_plaintext_token_endpoint
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
-    header::{AUTHORIZATION, CONTENT_TYPE},
+    header::CONTENT_TYPE,
     uri::{Authority, Scheme},
 };
 use http_body_util::BodyExt;
@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use metrics::counter;
 use tokio::time::timeout;
 use tower::{Layer, ServiceExt};
-use tower_reauth::{GrpcClassifier, OwnAuthorization, Reauth, ReauthLayer};
+use tower_reauth::{GrpcClassifier, Reauth};
 use tracing::debug;
 
 use crate::{
@@ -43,21 +43,17 @@ struct Shared {
 
 impl Proxy {
     pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let Settings { session, origins, header, tls, limits, .. } = settings;
-        let layer = ReauthLayer::new(session, origins.clone())
-            .own_authorization(OwnAuthorization::Replace)
-            .header(header.clone())
-            .replay_limit(limits.replay_bytes);
+        let Settings { layer, credentials, tls, limits, .. } = settings;
         let upstream = settings.upstream.clone().into_parts();
         let (Some(scheme), Some(authority)) = (upstream.scheme, upstream.authority) else {
             anyhow::bail!("the upstream has no host");
         };
         let shared = Shared {
             http: layer.layer(client::of_upstream(tls, limits.connect_timeout)),
-            grpc: layer.classify(GrpcClassifier::new()).layer(client::of_grpc(tls, limits.connect_timeout)),
+            grpc: layer.clone().classify(GrpcClassifier::new()).layer(client::of_grpc(tls, limits.connect_timeout)),
             scheme,
             authority,
-            credentials: vec![AUTHORIZATION, header.clone()],
+            credentials: credentials.clone(),
             response_timeout: limits.response_timeout,
             is_loopback: settings.listen.is_loopback(),
         };

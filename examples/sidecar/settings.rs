@@ -11,8 +11,8 @@ use anyhow::{Context, anyhow, bail, ensure};
 use http::{HeaderName, Uri, header::AUTHORIZATION};
 use secrecy::SecretString;
 use tower_reauth::{
-    BoxGrant, ClientAuth, ClientCredentialsGrant, FileStore, Grant as _, JwtBearerGrant, Origins, PasswordGrant,
-    RefreshTokenGrant, SecretSource, Session, TokenEndpoint,
+    BoxGrant, ClientAuth, ClientCredentialsGrant, Error, FileStore, Grant as _, JwtBearerGrant, Origins,
+    OwnAuthorization, PasswordGrant, ReauthLayer, RefreshTokenGrant, Scheme, SecretSource, Session, TokenEndpoint,
 };
 use tracing_subscriber::filter::Targets;
 
@@ -27,8 +27,10 @@ pub(crate) struct Settings {
     pub(crate) admin: Option<SocketAddr>,
     /// Scheme and authority alone.
     pub(crate) upstream: Uri,
-    pub(crate) origins: Origins,
-    pub(crate) header: HeaderName,
+    /// Sends tokens there, in the header that was named.
+    pub(crate) layer: ReauthLayer,
+    /// Headers by which a program might show credentials of its own.
+    pub(crate) credentials: Vec<HeaderName>,
     pub(crate) session: Session,
     pub(crate) tls: Tls,
     pub(crate) limits: Limits,
@@ -73,16 +75,36 @@ impl Settings {
             );
         }
         let (upstream, origins) = upstream(&options, places)?;
-        let header = match &options.header {
-            Some(name) => name.parse().with_context(|| format!("{}: no header has that name", places.of("header")))?,
-            None => AUTHORIZATION,
-        };
         let log = options.log.as_deref().unwrap_or("info");
         let log = log.parse().map_err(|_| anyhow!("{}: write it as info,tower_reauth=debug", places.of("log")))?;
         let tls = client::tls(options.ca_file.as_deref()).with_context(|| places.of("ca-file"))?;
         let session = session(&options, places, &tls, limits.connect_timeout)?;
+        let mut layer = ReauthLayer::new(&session, origins).replay_limit(limits.replay_bytes);
+        let mut credentials = vec![AUTHORIZATION];
+        if let Some(name) = &options.header {
+            layer = layer.header(name).with_context(|| places.of("header"))?;
+            credentials.push(name.parse().with_context(|| places.of("header"))?);
+        }
+        let scheme = match options.scheme.as_deref() {
+            Some("none") => Scheme::bare(),
+            Some(word) => Scheme::word(word)
+                .map_err(|_| anyhow!("{}: write one word, or none for the token alone", places.of("scheme")))?,
+            None => Scheme::default(),
+        };
+        layer = layer.scheme(scheme).own_authorization(OwnAuthorization::Replace);
         let revoke_at_end = options.revoke_at_end.unwrap_or_default();
-        Ok(Self { listen, admin: options.admin, upstream, origins, header, session, tls, limits, revoke_at_end, log })
+        Ok(Self {
+            listen,
+            admin: options.admin,
+            upstream,
+            layer,
+            credentials,
+            session,
+            tls,
+            limits,
+            revoke_at_end,
+            log,
+        })
     }
 }
 
@@ -171,8 +193,14 @@ fn endpoint(options: &Options, places: &Places, http: client::Tokens) -> anyhow:
             places.of("issuer"),
             places.of("token-endpoint")
         ),
-        (Some(issuer), None) => TokenEndpoint::discover(http, issuer).with_context(|| places.of("issuer"))?,
-        (None, Some(uri)) => TokenEndpoint::new(http, uri).with_context(|| places.of("token-endpoint"))?,
+        (Some(issuer), None) => {
+            let plain = TokenEndpoint::danger_discover_plaintext(http.clone(), issuer);
+            encrypted(options, places, "issuer", TokenEndpoint::discover(http, issuer), plain)?
+        }
+        (None, Some(uri)) => {
+            let plain = TokenEndpoint::danger_plaintext(http.clone(), uri);
+            encrypted(options, places, "token-endpoint", TokenEndpoint::new(http, uri), plain)?
+        }
         (None, None) => return Err(missing("token-endpoint", "where tokens come from, or --issuer")),
     };
     if let Some(uri) = &options.revocation_endpoint {
@@ -199,6 +227,26 @@ fn endpoint(options: &Options, places: &Places, http: client::Tokens) -> anyhow:
         (None, Some(_)) => return Err(missing("client-id", "whose secret that is")),
         (None, None) => endpoint,
     })
+}
+
+/// The endpoint if nobody on the way can read what goes there, or if that is allowed.
+fn encrypted(
+    options: &Options,
+    places: &Places,
+    key: &str,
+    encrypted: Result<TokenEndpoint, Error>,
+    plain: Result<TokenEndpoint, Error>,
+) -> anyhow::Result<TokenEndpoint> {
+    let plain = plain.with_context(|| places.of(key))?;
+    match encrypted {
+        Ok(endpoint) => Ok(endpoint),
+        Err(_) if options.danger_plaintext_token_endpoint == Some(true) => Ok(plain),
+        Err(_) => bail!(
+            "{}: plain http to another machine shows secrets to all on the way; if something else encrypts, say \
+             --danger-plaintext-token-endpoint",
+            places.of(key)
+        ),
+    }
 }
 
 impl Options {
