@@ -195,9 +195,12 @@
 //! ```
 //!
 //! # Testing
-//! The layer and the endpoint take any tower service, so a test needs no network: `tower::service_fn` stands in for the server,
-//! and [`grant_fn`] for the token endpoint, as in the example of [`ReauthLayer`]. To see a replay, let the grant count its tokens,
-//! and let the service answer 401 to the first of them. Waits and lifetimes follow tokio's clock, which a test can stop with
+//! [`manual::testing`] shows how to test a program's 401 in twenty lines, with axum, tonic or reqwest. With the feature `testing`
+//! there is an authorization server and an API to test against, in memory or on a loopback socket, which revoke tokens, refuse,
+//! hang and go down when a test says so.
+//!
+//! The layer and the endpoint take any tower service: `tower::service_fn` can stand in for a server, and [`grant_fn`] for the token
+//! endpoint, as in the example of [`ReauthLayer`]. Waits and lifetimes follow tokio's clock, which a test can stop with
 //! `tokio::time::pause` and move with `tokio::time::advance`. The wall clock is read only to notice that the machine slept.
 //!
 //! # More

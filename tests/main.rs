@@ -57,6 +57,7 @@ mod shutdown;
 mod single_flight;
 mod stored;
 mod superseded_body;
+mod testing_kit;
 mod token_end;
 mod token_endpoint;
 mod two_devices;

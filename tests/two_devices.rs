@@ -1,72 +1,75 @@
-//! Two devices of one user at a gateway that keeps one active token: whatever the one does, the other goes on.
+//! Two devices of one user at a server that keeps one active token by WSO2's rules: whatever the one does, the other goes on.
 
-use std::sync::{Arc, Mutex};
-
-use crate::gateway::{Options, Regime, Running};
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
 };
-use tower::{Layer, Service, ServiceExt};
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use tower::{Layer, ServiceExt};
 use tower_reauth::{
-    ClientAuth, ErrorKind, Origins, PasswordGrant, Reauth, ReauthLayer, RenewalFailed, Session, TokenEndpoint,
-    Wso2Classifier,
+    ErrorKind, Origins, PasswordGrant, Reauth, ReauthLayer, RenewalFailed, ResponseBody, Session, Wso2Classifier,
 };
 use tracing_subscriber::prelude::*;
 
-const REGIMES: [Regime; 4] = [Regime::Opaque, Regime::Jwt, Regime::Beside, Regime::Unpersisted];
+use crate::support::*;
 
-type Http = Client<HttpConnector, Full<Bytes>>;
+const REGIMES: [Regime; 4] = [Regime::SameAgain, Regime::NewKillsOld, Regime::Beside, Regime::Unpersisted];
+const CHALLENGE: &str = r#"OAuth2 realm="WSO2 API Manager 4", error="invalid_token""#;
+const FAULT: &str = r#"{"code":"900901","message":"invalid credentials"}"#;
+
+/// WSO2's gateway.
+struct Gateway {
+    issuer: Issuer,
+    resource: Resource,
+}
 
 struct Device {
     name: &'static str,
     session: Session,
-    api: Reauth<Http>,
+    api: Reauth<Resource>,
     grant: Box<dyn Fn() -> PasswordGrant>,
-    orders: String,
-    calls: u64,
+    calls: usize,
+}
+
+impl Gateway {
+    fn start(regime: Regime) -> Self {
+        let issuer = Issuer::new();
+        issuer.regime(regime);
+        let resource = Resource::new(&issuer);
+        resource.reject_with(|| {
+            Response::builder().status(401).header("www-authenticate", CHALLENGE).body(Full::from(FAULT)).unwrap()
+        });
+        Self { issuer, resource }
+    }
+
+    fn rejected(&self) -> usize {
+        self.resource.count_of(401)
+    }
 }
 
 impl Device {
-    fn new(name: &'static str, gateway: &Running, scope: &str) -> Self {
-        let http = Client::builder(TokioExecutor::new()).build_http();
-        let endpoint = TokenEndpoint::new(http.clone(), &gateway.url("/oauth2/token"))
-            .and_then(|endpoint| endpoint.revocation(gateway.url("/oauth2/revoke")))
-            .expect("loopback may be plain http")
-            .client_auth(ClientAuth::basic("app", "secret"));
-        let scope = scope.to_owned();
-        let grant = move || PasswordGrant::new(endpoint.clone(), "bob", "password").scope(scope.as_str());
+    fn new(name: &'static str, gateway: &Gateway, scope: &'static str) -> Self {
+        let endpoint = gateway.issuer.endpoint();
+        let grant = move || PasswordGrant::new(endpoint.clone(), USERNAME, PASSWORD).scope(scope);
         let session = Session::new(grant());
-        let origins = Origins::only(gateway.url("")).expect("loopback may be plain http");
-        let api = ReauthLayer::new(session.clone(), origins).classify(Wso2Classifier::new()).layer(http);
-        Self { name, session, api, grant: Box::new(grant), orders: gateway.url("/orders"), calls: 0 }
+        let layer = ReauthLayer::new(session.clone(), Origins::only(ORIGIN).unwrap()).classify(Wso2Classifier::new());
+        Self { name, session, api: layer.layer(gateway.resource.clone()), grant: Box::new(grant), calls: 0 }
     }
 
     /// Creates an order, and asserts that the user notices nothing.
     async fn works(&mut self) {
-        let order = format!("{} order {}", self.name, self.calls);
-        let response = self.call(&order).await;
-        let (head, body) = response.into_parts();
-        let failed = head.extensions.get::<RenewalFailed>().map(|failed| failed.error().to_string());
-        assert_eq!(head.status, StatusCode::CREATED, "{}: {failed:?}", self.name);
-        let body = body.collect().await.expect("the connection holds").to_bytes();
-        assert_eq!(body, order);
+        let response = self.call().await;
+        let failed = response.extensions().get::<RenewalFailed>().map(|failed| failed.error().to_string());
+        assert_eq!(response.status(), StatusCode::OK, "{}: {failed:?}", self.name);
     }
 
-    async fn call(
-        &mut self,
-        order: &str,
-    ) -> Response<impl hyper::body::Body<Data = Bytes, Error: std::fmt::Debug> + use<>> {
+    async fn call(&mut self) -> Response<ResponseBody<Full<Bytes>>> {
         self.calls += 1;
-        let request = Request::post(&self.orders)
-            .header("x-request-id", format!("{} {}", self.name, self.calls))
-            .body(Full::new(Bytes::from(order.to_owned())))
-            .expect("the address is valid");
-        let api = self.api.ready().await.expect("hyper's client is always ready");
-        api.call(request).await.expect("there is an answer")
+        let order = format!("{} order {}", self.name, self.calls);
+        self.api.clone().oneshot(post("/orders", order)).await.expect("there is an answer")
     }
 
     fn log_in_again(&self) {
@@ -79,15 +82,10 @@ impl Device {
     }
 }
 
-async fn start(regime: Regime) -> Running {
-    let options = Options::new(regime).user("bob", "password").client("app", "secret");
-    crate::gateway::start(options).await.expect("loopback has free ports")
-}
-
 /// Both work, then the desktop does something, then the tablet works on.
 async fn tablet_goes_on_when_desktop(does: impl AsyncFn(&mut Device)) {
     for regime in REGIMES {
-        let gateway = start(regime).await;
+        let gateway = Gateway::start(regime);
         let mut desktop = Device::new("desktop", &gateway, "orders");
         let mut tablet = Device::new("tablet", &gateway, "orders");
         tablet.works().await;
@@ -97,15 +95,15 @@ async fn tablet_goes_on_when_desktop(does: impl AsyncFn(&mut Device)) {
         for _ in 0..3 {
             tablet.works().await;
         }
-        let counters = gateway.counters();
         // Each order arrived once, and what was rejected came again.
-        assert_eq!(gateway.gateway().orders(), desktop.calls + tablet.calls, "{regime:?}");
-        assert_eq!(counters.replayed, counters.rejected, "{regime:?}");
-        gateway.stop().await.expect("it ran until now");
+        let seen = gateway.resource.seen();
+        let orders = seen.iter().filter(|seen| seen.status == Some(StatusCode::OK)).map(|seen| seen.body.clone());
+        assert_eq!(orders.collect::<BTreeSet<_>>().len(), desktop.calls + tablet.calls, "{regime:?}");
+        assert_eq!(seen.len(), desktop.calls + tablet.calls + gateway.rejected(), "{regime:?}");
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn tablet_goes_on_when_the_desktop_logs_out() {
     tablet_goes_on_when_desktop(async |desktop| {
         desktop.session.logout().await.unwrap();
@@ -113,12 +111,12 @@ async fn tablet_goes_on_when_the_desktop_logs_out() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn tablet_goes_on_when_the_desktop_refreshes() {
     tablet_goes_on_when_desktop(async |desktop| desktop.refresh().await).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn tablet_goes_on_when_the_desktop_logs_in_again() {
     tablet_goes_on_when_desktop(async |desktop| {
         desktop.log_in_again();
@@ -127,7 +125,7 @@ async fn tablet_goes_on_when_the_desktop_logs_in_again() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn tablet_goes_on_when_the_desktop_logs_out_and_in_again() {
     tablet_goes_on_when_desktop(async |desktop| {
         desktop.session.logout().await.unwrap();
@@ -138,29 +136,28 @@ async fn tablet_goes_on_when_the_desktop_logs_out_and_in_again() {
 }
 
 /// The regimes do differ, and the tablet notices what its gateway's rules say: else the tests above show nothing.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_desktop_does_costs_the_tablet_what_the_regime_says() {
     for (regime, rejected_by_login, rejected_by_logout) in
-        [(Regime::Opaque, 0, 1), (Regime::Jwt, 1, 0), (Regime::Beside, 0, 0), (Regime::Unpersisted, 0, 0)]
+        [(Regime::SameAgain, 0, 1), (Regime::NewKillsOld, 1, 0), (Regime::Beside, 0, 0), (Regime::Unpersisted, 0, 0)]
     {
-        let gateway = start(regime).await;
+        let gateway = Gateway::start(regime);
         let mut desktop = Device::new("desktop", &gateway, "orders");
         let mut tablet = Device::new("tablet", &gateway, "orders");
         tablet.works().await;
         desktop.works().await;
         tablet.works().await;
-        assert_eq!(gateway.counters().rejected, rejected_by_login, "{regime:?}");
+        assert_eq!(gateway.rejected(), rejected_by_login, "{regime:?}");
         desktop.session.logout().await.unwrap();
         tablet.works().await;
-        assert_eq!(gateway.counters().rejected - rejected_by_login, rejected_by_logout, "{regime:?}");
-        gateway.stop().await.unwrap();
+        assert_eq!(gateway.rejected() - rejected_by_login, rejected_by_logout, "{regime:?}");
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn devices_with_scopes_of_their_own_never_disturb_each_other() {
     for regime in REGIMES {
-        let gateway = start(regime).await;
+        let gateway = Gateway::start(regime);
         let mut desktop = Device::new("desktop", &gateway, "orders device_desktop");
         let mut tablet = Device::new("tablet", &gateway, "orders device_tablet");
         for _ in 0..20 {
@@ -171,18 +168,16 @@ async fn devices_with_scopes_of_their_own_never_disturb_each_other() {
         tablet.works().await;
         desktop.session.logout().await.unwrap();
         tablet.works().await;
-        let counters = gateway.counters();
-        assert_eq!((counters.rejected, counters.token_requests("password")), (0, 2), "{regime:?}");
-        gateway.stop().await.unwrap();
+        assert_eq!((gateway.rejected(), gateway.issuer.token_requests_of("password")), (0, 2), "{regime:?}");
     }
 }
 
 /// Asking revokes the other's token, and neither has a scope of its own: they would do so for ever.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn devices_that_revoke_each_other_are_damped_after_ten_renewals_a_minute() {
     let events = Arc::new(Mutex::new(Vec::new()));
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(Messages(events.clone())));
-    let gateway = start(Regime::Jwt).await;
+    let gateway = Gateway::start(Regime::NewKillsOld);
     let mut desktop = Device::new("desktop", &gateway, "orders");
     let mut tablet = Device::new("tablet", &gateway, "orders");
     desktop.works().await;
@@ -191,10 +186,10 @@ async fn devices_that_revoke_each_other_are_damped_after_ten_renewals_a_minute()
         desktop.works().await;
         tablet.works().await;
     }
-    assert_eq!(gateway.counters().token_requests("password"), 22);
+    assert_eq!(gateway.issuer.token_requests(), 22);
     assert!(!events.lock().unwrap().contains(&"renewals damped".to_owned()));
 
-    let response = desktop.call("one too many").await;
+    let response = desktop.call().await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     let failed = response.extensions().get::<RenewalFailed>().expect("the cause travels with the rejection");
     assert_eq!(failed.error().kind(), ErrorKind::Damped);
@@ -202,8 +197,7 @@ async fn devices_that_revoke_each_other_are_damped_after_ten_renewals_a_minute()
     assert!(events.lock().unwrap().contains(&"renewals damped".to_owned()));
     // The tablet has its peace now.
     tablet.works().await;
-    assert_eq!(gateway.counters().token_requests("password"), 22);
-    gateway.stop().await.unwrap();
+    assert_eq!(gateway.issuer.token_requests(), 22);
 }
 
 /// The messages of the crate's events.

@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod migrating;
 pub mod sdks;
 pub mod store;
+pub mod testing;
 pub mod threats;
 pub mod translation;
 pub mod troubleshooting;

@@ -5,15 +5,20 @@ use http::{
     header::{CONTENT_TYPE, WWW_AUTHENTICATE},
 };
 
+use crate::scheme::Scheme;
+
 const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="api", error="invalid_token""#);
 /// gRPC's UNAUTHENTICATED.
 const UNAUTHENTICATED: HeaderValue = HeaderValue::from_static("16");
 
-/// The token of the only value of this header, if that begins with `Bearer`.
-pub(super) fn token_in<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+/// The token of the only value of this header, if that is of this scheme.
+pub(super) fn token_in<'a>(headers: &'a HeaderMap, name: &HeaderName, scheme: &Scheme) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
-    let value = values.next()?.to_str().ok()?;
-    value.strip_prefix("Bearer ").filter(|_| values.next().is_none())
+    let value = values.next()?.to_str().ok().filter(|_| values.next().is_none())?;
+    match scheme.as_word() {
+        Some(word) => value.strip_prefix(word)?.strip_prefix(' '),
+        None => Some(value),
+    }
 }
 
 /// Rejects a token with a challenge ([RFC 6750 §3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).

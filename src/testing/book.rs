@@ -24,7 +24,7 @@ const SUBJECT: &str = "subject-token-of-";
 
 /// What becomes of the older tokens of the same owner and scope when new ones are asked for.
 ///
-/// The first four are those of WSO2 API Manager. In all but two of them a refresh ends the pair of tokens that it was made with.
+/// The first four are those of WSO2 API Manager. In the first three, a refresh ends the pair of tokens that it was made with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Regime {

@@ -13,6 +13,7 @@ use super::{
     bearer::{grpc_rejection, is_grpc, rejection, token_in},
     issuer::Issuer,
 };
+use crate::scheme::Scheme;
 
 /// Lets requests through to a server of your own if their token is alive: an axum `Router`, a service that tonic generated, or
 /// any other tower service whose response has a body with a `Default`.
@@ -78,7 +79,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let token = token_in(request.headers(), &AUTHORIZATION);
+        let token = token_in(request.headers(), &AUTHORIZATION, &Scheme::default());
         let index = self.issuer.note_call(request.method(), request.uri(), token);
         if token.is_some_and(|token| self.issuer.is_alive(token)) {
             let (call, issuer) = (self.inner.call(request), self.issuer.clone());

@@ -1,5 +1,19 @@
-//! Checks for implementations of this crate's traits (feature `testing`).
+//! Servers to test a program against, and a check for token stores (feature `testing`). This crate's own tests use them.
 //!
+//! # Servers
+//! [`manual::testing`](crate::manual::testing) shows how to test a program's 401 in twenty lines.
+//!
+//! 1. An [`Issuer`] issues tokens, and a [`Resource`] takes those that are alive. Put [`Issuer::guard`] in front of a server of your
+//!    own, and it takes them, too.
+//! 2. Each is a tower service, for tests without a network. [`Issuer::serve`] and [`Resource::serve`] put the same server on a
+//!    loopback socket.
+//! 3. Levers say what goes wrong: an [`Answer`] for the next token request, a [`Regime`] for older tokens, a [`Gate`] for who must wait,
+//!    `revoke`, `expire_all`, `go_down`. Counters and a [`journal`](Issuer::journal) say what happened.
+//! 4. They go by tokio's clock, which a test can stop, and use no random numbers: the same script gives the same tokens, times
+//!    and journal.
+//! 5. They are for tests: they believe everybody, and keep all that they see until they are dropped.
+//!
+//! # Stores
 //! 1. [`check_store`] tells whether a [`TokenStore`](crate::TokenStore) keeps the rules that sessions count on.
 //! 2. A check goes by the rules of the trait alone, so it takes a store of any kind: in memory, in files, over a network.
 //! 3. The first rule that is broken ends it, with a text that names the rule and what the store did instead.

@@ -23,6 +23,7 @@ use super::{
     seen::Seen,
     server::{Power, Server, broken},
 };
+use crate::scheme::Scheme;
 
 /// An API that takes the living tokens of an [`Issuer`] and rejects all others. Clones are the same server.
 ///
@@ -77,6 +78,7 @@ struct Shared {
 
 struct Book {
     header: HeaderName,
+    scheme: Scheme,
     seen: Vec<Seen>,
     script: VecDeque<Make>,
     rules: Vec<(String, Rule)>,
@@ -102,6 +104,7 @@ impl Resource {
     pub fn new(issuer: &Issuer) -> Self {
         let book = Book {
             header: AUTHORIZATION,
+            scheme: Scheme::default(),
             seen: Vec::new(),
             script: VecDeque::new(),
             rules: Vec::new(),
@@ -205,6 +208,12 @@ impl Resource {
         self.book().header = name;
     }
 
+    /// Reads the token under another scheme than `Bearer`. Its challenge stays one for `Bearer`, until
+    /// [`reject_with`](Resource::reject_with) says otherwise.
+    pub fn scheme(&self, scheme: Scheme) {
+        self.book().scheme = scheme;
+    }
+
     /// Ends every connection, and refuses new ones until [`come_up`](Resource::come_up). In memory, every request fails with
     /// [`io::ErrorKind::ConnectionRefused`].
     pub fn go_down(&self) {
@@ -280,7 +289,10 @@ impl Resource {
         let (head, body) = request.into_parts();
         let seen = Seen::read(head, body).await;
         let uri = seen.uri.clone();
-        let token = token_in(&seen.headers, &self.book().header).map(str::to_owned);
+        let token = {
+            let book = self.book();
+            token_in(&seen.headers, &book.header, &book.scheme).map(str::to_owned)
+        };
         let noted = issuer.note_call(&seen.method, &uri, token.as_deref());
         let (index, gate, delay) = {
             let mut book = self.book();

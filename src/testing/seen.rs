@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use super::bearer::token_in;
+use crate::scheme::Scheme;
 
 /// One request, as the [`Resource`](super::Resource) got it.
 #[derive(Clone)]
@@ -40,7 +41,7 @@ impl Seen {
     /// The access token of the `Authorization` header, if there is one such header and its scheme is spelt `Bearer`.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
-        token_in(&self.headers, &AUTHORIZATION)
+        token_in(&self.headers, &AUTHORIZATION, &Scheme::default())
     }
 
     /// Reads a request to its end.

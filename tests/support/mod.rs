@@ -4,8 +4,7 @@
 //! say when something goes on, and `arrived(n)` waits for it: no test sleeps in real time.
 //!
 //! ```ignore
-//! mod support;
-//! use support::*;
+//! use crate::support::*;
 //!
 //! #[tokio::test(start_paused = true)]
 //! async fn rejection_is_healed_by_one_renewal() {
@@ -22,7 +21,7 @@
 //!
 //! 1. A [`World`] is one kind of credential with an [`Issuer`], a [`Resource`] that takes its tokens, and a session.
 //! 2. The issuer answers every token request with good tokens until [`Issuer::next`] or [`Issuer::always`] says otherwise.
-//!    As on WSO2, new tokens kill the older ones of the same owner and scope; see [`Regime`] for the other two rules.
+//!    As on WSO2, new tokens kill the older ones of the same owner and scope; see [`Regime`] for the other rules.
 //! 3. A [`Gate`] holds requests: at the issuer ([`Answer::behind`], [`Answer::delivered_behind`]), or at the resource
 //!    ([`Resource::hold`]), which judges the token only when the gate lets the request through.
 //! 4. [`never_hangs`] turns a hang into a failure: on the paused clock a day is over as soon as nothing moves.
