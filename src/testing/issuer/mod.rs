@@ -48,7 +48,8 @@ use crate::endpoint::{ClientAuth, TokenEndpoint};
 ///
 /// assert!(session.token().await.is_err());
 /// session.login(PasswordGrant::new(issuer.endpoint(), "alice", "right"));
-/// assert!(issuer.is_alive(session.token().await?.expose_secret()));
+/// session.token().await?;
+/// assert!(issuer.is_alive(&issuer.last_access_token()));
 /// assert_eq!(issuer.token_requests_of("password"), 2);
 /// # Ok(()) }
 /// ```
