@@ -47,7 +47,7 @@ impl Scheme {
         if word == BEARER {
             return Ok(Self::default());
         }
-        // A name of a header is a token, too; but whoever mixes up the arguments has the token here, so it is not repeated.
+        // Not repeated: by mistake it may be the access token.
         if word.is_empty() || !word.bytes().all(is_token) {
             let why = "the scheme is not one word of letters, digits and hyphens; for a token without a word take `Scheme::bare`";
             return Err(Error::new(ErrorKind::Invalid, why));
@@ -76,14 +76,14 @@ impl Scheme {
         // In one piece, so that nothing is copied: neither while it grows, nor into the box.
         let text = Zeroizing::new([word, space, token].concat().into_boxed_slice());
         let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text))
-            .expect("a token set lets only visible ASCII pass, and a scheme only letters of a word");
+            .expect("a token set lets only visible ASCII pass, and so does a scheme");
         value.set_sensitive(true);
         value
     }
 
     /// Whether it is another one than `Bearer`.
     pub(crate) fn is_own(&self) -> bool {
-        self.0 != Word::Bearer
+        !matches!(self.0, Word::Bearer)
     }
 
     /// The token in this value of the scheme `Bearer` under this scheme, over bytes of its own.

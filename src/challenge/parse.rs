@@ -27,7 +27,7 @@ pub struct ParsedChallenge {
     parameters: Vec<(Box<str>, Box<str>)>,
 }
 
-/// Reads the challenges of all `WWW-Authenticate` lines, in their order. It never fails: see [the rules](self#rules).
+/// Reads the challenges of all `WWW-Authenticate` lines, in their order. It never fails: see [the rules](crate::challenge#rules).
 pub fn parse(headers: &HeaderMap) -> Vec<ParsedChallenge> {
     let mut challenges = Vec::new();
     let mut left = MAX_BYTES;

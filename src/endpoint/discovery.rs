@@ -47,7 +47,8 @@ impl TokenEndpoint {
     /// # Where secrets may go
     /// Whoever can answer for the issuer's host decides where the secrets go, so the issuer must be `https`, except on this machine (or by
     /// [`danger_discover_plaintext`](TokenEndpoint::danger_discover_plaintext)), and
-    /// the service must check certificates. The endpoints must be `https` as well, without userinfo or fragment. They may have
+    /// the service must check certificates. The endpoints must be `https` as well, or at the plain issuer's own
+    /// origin, without userinfo or fragment. They may have
     /// another origin than the issuer: Google's issuer is `https://accounts.google.com`, its token endpoint is at
     /// `https://oauth2.googleapis.com`. The origins that the first metadata names are kept for the life of the endpoint. Later
     /// metadata with an endpoint at any other origin is refused, unless [`endpoint_origins`](TokenEndpoint::endpoint_origins) allows
