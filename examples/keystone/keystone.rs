@@ -98,7 +98,7 @@ impl Grant for KeystoneLogin {
         let answer: Answer = serde_json::from_slice(&body.to_bytes()).map_err(|error| {
             Error::new(ErrorKind::MalformedAnswer, "Keystone's answer is no token").with_source(error)
         })?;
-        // Both by Keystone's own clock: ours does not matter.
+        // A password brings a new token. Both times are by Keystone's own clock: ours does not matter.
         let lifetime = answer.token.expires_at - answer.token.issued_at;
         Ok(TokenSet::new(token)?.with_lifetime(lifetime.try_into().unwrap_or_default()))
     }

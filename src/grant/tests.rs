@@ -11,8 +11,8 @@ use std::{
 use secrecy::ExposeSecret;
 
 use super::{
-    ClientCredentialsGrant, Credential, Grant, GrantContext, PasswordGrant, RefreshTokenGrant, Retain, Revoke,
-    grant_fn, grant_with,
+    ClientCredentialsGrant, Credential, Grant, GrantContext, PasswordGrant, RefreshTokenGrant, Retain, Revocable,
+    Revoke, grant_fn, grant_with,
 };
 use crate::{
     endpoint::{
@@ -129,6 +129,15 @@ fn boxed_grant_passes_on_how_tokens_are_revoked() {
     assert!(Own.boxed().boxed().revoke().is_some());
     assert!(grant_fn(async |_| TokenSet::new("token")).boxed().revoke().is_none());
     assert!(RefreshTokenGrant::new(Script::new([]).endpoint(), "hunter2").boxed().revoke().is_none());
+}
+
+#[test]
+fn what_is_to_be_revoked_shows_no_secret() {
+    let tokens = TokenSet::new("hunter2").unwrap().with_extra("location", "hunter2");
+    let revocable = Revocable::access(tokens).with_refresh_token(Some("hunter2".into()));
+    assert_eq!(revocable.access_token().unwrap().expose_secret(), "hunter2");
+    let shown = format!("{revocable:?} {:?}", Revoke::new(revocable.clone(), async |_, _| Ok(())));
+    assert!(shown.contains("location") && !shown.contains("hunter2"), "{shown}");
 }
 
 #[tokio::test]
