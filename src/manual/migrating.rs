@@ -123,14 +123,10 @@
 //!     .service(https);
 //! ```
 //!
-//! After, without a test here, since kube is no dependency of this crate:
+//! After. The crate `examples/clients` runs this code; [`sdks`](super::sdks#kube) says more about it:
 //!
 //! ```ignore
-//! let service = ServiceBuilder::new()
-//!     .layer(config.base_uri_layer())
-//!     .map_request(|request: Request<Body>| request.map(|body| body.boxed_unsync()))
-//!     .layer(ReauthLayer::new(&session, Origins::only("https://cluster.example:6443")?))
-//!     .service(https);
+#![doc = include_str!("sdks/kube.rs")]
 //! ```
 //!
 //! The session for a service account's token, which the kubelet writes anew before it ends:
