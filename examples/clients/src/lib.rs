@@ -4,5 +4,5 @@ pub mod bucket;
 pub mod clients;
 pub mod cluster;
 pub mod forge;
-pub mod gateway;
+pub mod server;
 pub mod tools;

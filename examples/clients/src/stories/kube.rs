@@ -11,16 +11,17 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use serde_json::json;
+use tower_reauth::testing::Issuer;
 use tower_reauth_clients::{
     clients,
     cluster::{Cluster, unauthorized},
-    gateway::{Gateway, session},
+    server::{guarded, session},
 };
 
 pub(crate) async fn play() -> anyhow::Result<()> {
-    let (gateway, cluster) = (Gateway::default(), Cluster::default());
-    let url = gateway.start(cluster.router(), unauthorized).await?;
-    let client = clients::kube::client(Config::new(url.parse()?), session(&url)?, HttpConnector::new())?;
+    let (issuer, cluster) = (Issuer::new(), Cluster::default());
+    let url = guarded(cluster.router(), &issuer, unauthorized).await?;
+    let client = clients::kube::client(Config::new(url.parse()?), session(&issuer), HttpConnector::new())?;
     let maps: Api<ConfigMap> = Api::default_namespaced(client);
     let named = |name: &str| json!({ "metadata": { "name": name } });
 
@@ -29,7 +30,7 @@ pub(crate) async fn play() -> anyhow::Result<()> {
     for step in 0..3 {
         if step == 1 {
             println!("  the token dies, and the watch goes on");
-            gateway.revoke();
+            issuer.revoke_all();
             cluster.create(named("second"));
         }
         if step == 2 {
@@ -41,9 +42,9 @@ pub(crate) async fn play() -> anyhow::Result<()> {
         println!("  seen: {}", map.name_any());
     }
     println!("  the token dies once more, while a crowd lists");
-    gateway.revoke();
+    issuer.revoke_all();
     let all = ListParams::default();
     let lists = future::try_join_all((0..20).map(|_| maps.list(&all))).await?;
-    println!("  {} lists; {} tokens were issued, and kube saw no 401", lists.len(), gateway.issued());
+    println!("  {} lists; {} token requests, and kube saw no 401", lists.len(), issuer.token_requests());
     Ok(())
 }

@@ -6,17 +6,17 @@ use rmcp::{
     transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
 };
 use tower::Layer;
-use tower_reauth::{Origins, ReauthLayer};
+use tower_reauth::{Origins, ReauthLayer, testing::Issuer};
 use tower_reauth_clients::{
     clients::rmcp::Renewing,
-    gateway::{Gateway, http, session},
+    server::{guarded, http, rejected, session},
     tools::{Tools, unauthorized},
 };
 
 pub(crate) async fn play() -> anyhow::Result<()> {
-    let (gateway, tools) = (Gateway::default(), Tools::default());
-    let url = gateway.start(tools.router(), unauthorized).await?;
-    let layer = ReauthLayer::new(session(&url)?, Origins::only(&url)?);
+    let (issuer, tools) = (Issuer::new(), Tools::default());
+    let url = guarded(tools.router(), &issuer, unauthorized).await?;
+    let layer = ReauthLayer::new(session(&issuer), Origins::only(&url)?);
     let transport = StreamableHttpClientTransport::with_client(
         Renewing(layer.layer(http())),
         StreamableHttpClientTransportConfig::with_uri(format!("{url}/mcp")),
@@ -30,9 +30,13 @@ pub(crate) async fn play() -> anyhow::Result<()> {
             answer.content.iter().filter_map(|part| Some(part.as_text()?.text.as_str())).collect::<String>()
         );
         println!("  the token dies");
-        gateway.revoke();
+        issuer.revoke_all();
     }
     client.cancel().await?;
-    println!("  {} tokens were issued, and {} requests rejected", gateway.issued(), gateway.rejected());
+    println!(
+        "  {} token requests, and {} calls rejected that rmcp never saw",
+        issuer.token_requests(),
+        rejected(&issuer)
+    );
     Ok(())
 }

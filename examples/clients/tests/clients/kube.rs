@@ -9,25 +9,28 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use serde_json::{Value, json};
-use tower_reauth::{Error, ErrorKind};
+use tower_reauth::{
+    Error, ErrorKind,
+    testing::{Answer, Issuer},
+};
 use tower_reauth_clients::{
     clients,
     cluster::{Cluster, unauthorized},
-    gateway::{Gateway, session},
+    server::{guarded, issue_bad_tokens, rejected, session},
 };
 
 struct World {
-    gateway: Gateway,
+    issuer: Issuer,
     cluster: Cluster,
     maps: Api<ConfigMap>,
 }
 
 impl World {
     async fn new() -> anyhow::Result<Self> {
-        let (gateway, cluster) = (Gateway::default(), Cluster::default());
-        let url = gateway.start(cluster.router(), unauthorized).await?;
-        let client = clients::kube::client(Config::new(url.parse()?), session(&url)?, HttpConnector::new())?;
-        Ok(Self { gateway, cluster, maps: Api::default_namespaced(client) })
+        let (issuer, cluster) = (Issuer::new(), Cluster::default());
+        let url = guarded(cluster.router(), &issuer, unauthorized).await?;
+        let client = clients::kube::client(Config::new(url.parse()?), session(&issuer), HttpConnector::new())?;
+        Ok(Self { issuer, cluster, maps: Api::default_namespaced(client) })
     }
 
     async fn list(&self) -> kube::Result<Vec<String>> {
@@ -43,13 +46,13 @@ fn named(name: &str) -> Value {
 async fn a_create_is_sent_again_with_its_body() -> anyhow::Result<()> {
     let world = World::new().await?;
     assert_eq!(world.list().await?, [""; 0]);
-    world.gateway.revoke();
+    world.issuer.revoke_all();
     let map: ConfigMap =
         serde_json::from_value(json!({ "metadata": { "name": "first" }, "data": { "pears": "2".repeat(1_000_000) } }))?;
     let created = world.maps.create(&PostParams::default(), &map).await?;
     assert!(created.data == map.data, "something else came back");
     assert_eq!(world.list().await?, ["first"]);
-    assert_eq!((world.gateway.issued(), world.gateway.rejected()), (2, 1));
+    assert_eq!((world.issuer.token_requests(), rejected(&world.issuer)), (2, 1));
     Ok(())
 }
 
@@ -57,9 +60,9 @@ async fn a_create_is_sent_again_with_its_body() -> anyhow::Result<()> {
 async fn a_crowd_shares_one_token_request() -> anyhow::Result<()> {
     let world = World::new().await?;
     world.list().await?;
-    world.gateway.revoke();
+    world.issuer.revoke_all();
     future::try_join_all((0..50).map(|_| world.list())).await?;
-    assert_eq!(world.gateway.issued(), 2);
+    assert_eq!(world.issuer.token_requests(), 2);
     Ok(())
 }
 
@@ -73,10 +76,10 @@ async fn a_watch_outlives_its_token() -> anyhow::Result<()> {
     world.cluster.create(named("second"));
     assert_eq!(seen.next().await.expect("a watcher has no end")?.name_any(), "second");
 
-    world.gateway.revoke();
+    world.issuer.revoke_all();
     world.cluster.create(named("third"));
     assert_eq!(seen.next().await.expect("a watcher has no end")?.name_any(), "third");
-    assert_eq!((world.gateway.issued(), world.gateway.rejected(), world.cluster.watches_begun()), (1, 0, 1));
+    assert_eq!((world.issuer.token_requests(), rejected(&world.issuer), world.cluster.watches_begun()), (1, 0, 1));
     Ok(())
 }
 
@@ -97,20 +100,20 @@ async fn a_watch_that_is_rejected_heals_and_misses_nothing() -> anyhow::Result<(
             _ => continue,
         }
         if seen.last().is_some_and(|name| name == "second") {
-            world.gateway.revoke();
+            world.issuer.revoke_all();
             world.cluster.end_watches();
             world.cluster.create(named("third"));
         }
     }
     assert_eq!(seen, ["first", "second", "third"]);
-    assert_eq!((world.gateway.issued(), world.gateway.rejected(), world.cluster.watches_begun()), (2, 1, 2));
+    assert_eq!((world.issuer.token_requests(), rejected(&world.issuer), world.cluster.watches_begun()), (2, 1, 2));
     Ok(())
 }
 
 #[tokio::test]
 async fn a_wrong_secret_is_found_in_kubes_errors() -> anyhow::Result<()> {
     let world = World::new().await?;
-    world.gateway.refuse_logins();
+    world.issuer.always(Answer::error(401, "invalid_client"));
     let error = world.list().await.expect_err("nobody is let in");
     assert!(matches!(error, kube::Error::Service(_)), "{error}");
     assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::Misconfigured));
@@ -128,7 +131,7 @@ async fn a_wrong_secret_is_found_in_kubes_errors() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_rejection_that_stays_is_kubes_own_401() -> anyhow::Result<()> {
     let world = World::new().await?;
-    world.gateway.reject_all();
+    issue_bad_tokens(&world.issuer);
     let error = world.list().await.expect_err("nobody is let in");
     assert!(matches!(&error, kube::Error::Api(status) if status.code == 401), "{error}");
     assert!(Error::find(&error).is_none());

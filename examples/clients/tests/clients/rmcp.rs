@@ -10,29 +10,32 @@ use rmcp::{
     },
 };
 use tower::Layer;
-use tower_reauth::{Error, ErrorKind, Origins, ReauthLayer};
+use tower_reauth::{
+    Error, ErrorKind, Origins, ReauthLayer,
+    testing::{Answer, Issuer},
+};
 use tower_reauth_clients::{
     clients::rmcp::Renewing,
-    gateway::{Gateway, http, session},
+    server::{guarded, http, rejected, session},
     tools::{Tools, unauthorized},
 };
 
 struct World {
-    gateway: Gateway,
+    issuer: Issuer,
     tools: Tools,
     url: String,
 }
 
 impl World {
     async fn new() -> anyhow::Result<Self> {
-        let (gateway, tools) = (Gateway::default(), Tools::default());
-        let url = gateway.start(tools.router(), unauthorized).await?;
-        Ok(Self { gateway, tools, url })
+        let (issuer, tools) = (Issuer::new(), Tools::default());
+        let url = guarded(tools.router(), &issuer, unauthorized).await?;
+        Ok(Self { issuer, tools, url })
     }
 
     async fn connect(&self) -> Result<RunningService<RoleClient, ()>, ClientInitializeError> {
         let origins = Origins::only(&self.url).expect("an address");
-        let layer = ReauthLayer::new(session(&self.url).expect("an address"), origins);
+        let layer = ReauthLayer::new(session(&self.issuer), origins);
         let mut config = StreamableHttpClientTransportConfig::with_uri(format!("{}/mcp", self.url));
         config.retry_config = Arc::new(AtOnce);
         ().serve(StreamableHttpClientTransport::with_client(Renewing(layer.layer(http())), config)).await
@@ -59,9 +62,9 @@ async fn a_tool_call_heals_and_runs_once() -> anyhow::Result<()> {
     let world = World::new().await?;
     let client = world.connect().await?;
     assert_eq!(weigh(&client).await?, "call 1 of weigh");
-    world.gateway.revoke();
+    world.issuer.revoke_all();
     assert_eq!(weigh(&client).await?, "call 2 of weigh");
-    assert_eq!((world.tools.calls(), world.gateway.issued()), (2, 2));
+    assert_eq!((world.tools.calls(), world.issuer.token_requests()), (2, 2));
     client.cancel().await?;
     Ok(())
 }
@@ -71,10 +74,10 @@ async fn a_stream_of_events_is_opened_again_with_a_new_token() -> anyhow::Result
     let world = World::new().await?;
     let client = world.connect().await?;
     world.tools.streams(1).await;
-    world.gateway.revoke();
+    world.issuer.revoke_all();
     world.tools.end_streams();
     world.tools.streams(2).await;
-    assert_eq!((world.gateway.issued(), world.gateway.rejected()), (2, 1));
+    assert_eq!((world.issuer.token_requests(), rejected(&world.issuer)), (2, 1));
     client.cancel().await?;
     Ok(())
 }
@@ -82,7 +85,7 @@ async fn a_stream_of_events_is_opened_again_with_a_new_token() -> anyhow::Result
 #[tokio::test]
 async fn a_wrong_secret_is_found_in_rmcps_error() -> anyhow::Result<()> {
     let world = World::new().await?;
-    world.gateway.refuse_logins();
+    world.issuer.always(Answer::error(401, "invalid_client"));
     let Err(ClientInitializeError::TransportError { error, .. }) = world.connect().await else { panic!("let in") };
     assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::Misconfigured), "{error}");
     Ok(())
@@ -92,8 +95,8 @@ async fn a_wrong_secret_is_found_in_rmcps_error() -> anyhow::Result<()> {
 async fn a_rejection_that_stays_is_rmcps_own_error() -> anyhow::Result<()> {
     let world = World::new().await?;
     let client = world.connect().await?;
-    world.gateway.refuse_logins();
-    world.gateway.revoke();
+    world.issuer.always(Answer::error(401, "invalid_client"));
+    world.issuer.revoke_all();
     let error = weigh(&client).await.expect_err("nobody is let in");
     // The layer passes the rejection on, and rmcp shows its challenge.
     assert!(error.auth_challenge().is_some_and(|challenge| challenge.contains("resource_metadata")), "{error}");
