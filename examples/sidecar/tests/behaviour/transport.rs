@@ -44,8 +44,7 @@ async fn a_unix_socket_is_listened_on_again_after_a_crash_and_goes_at_the_end() 
     let (world, upstream) = (World::new("unix").await, Upstream::start().await);
     let path = world.folder.join("api.sock");
     let listen = format!("unix:{}", path.display());
-    // Whoever is dropped is killed, and leaves its file behind.
-    drop(world.sidecar_before(&upstream.origin, &["--listen", &listen]).await);
+    world.sidecar_before(&upstream.origin, &["--listen", &listen]).await.killed().await;
     assert!(path.exists());
     let sidecar = world.sidecar_before(&upstream.origin, &["--listen", &listen]).await;
 

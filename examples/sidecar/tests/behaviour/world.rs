@@ -120,6 +120,11 @@ impl Sidecar {
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     }
 
+    /// Without a chance to do anything.
+    pub(crate) async fn killed(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
     /// Its status, and all that it has printed.
     pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().await.unwrap();
