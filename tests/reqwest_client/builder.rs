@@ -83,7 +83,7 @@ async fn settings_of_the_builders_client_hold() {
     let client = reqwest::Client::builder().default_headers(headers).build().unwrap();
     let response = client.post(gateway.url("/orders")).body("2 pears").send_through(api).await.unwrap();
     assert_eq!(
-        (response.status(), &*response.headers()["content-type"].to_str().unwrap()),
+        (response.status(), response.headers()["content-type"].to_str().unwrap()),
         (StatusCode::CREATED, "text/fruit")
     );
 }
