@@ -8,13 +8,14 @@
 //!
 //! | | a call that was not sent | a rejection that was not healed |
 //! | --- | --- | --- |
-//! | kube | `kube::Error::Service` | `kube::Error::Api`, with the code 401 |
-//! | octocrab | `octocrab::Error::Service` | `octocrab::Error::GitHub`, with the status 401 |
-//! | object_store | `object_store::Error::Generic` | `object_store::Error::Unauthenticated` |
-//! | rmcp | an error of the transport | `StreamableHttpError::AuthRequired`, with the server's challenge |
+//! | kube 5.0 | `kube::Error::Service` | `kube::Error::Api`, with the code 401 |
+//! | octocrab 0.54 | `octocrab::Error::Service` | `octocrab::Error::GitHub`, with the status 401 |
+//! | object_store 0.14 | `object_store::Error::Generic` | `object_store::Error::Unauthenticated` |
+//! | rmcp 3.11 | `ServiceError::TransportSend`; on connecting `ClientInitializeError::TransportError` | `StreamableHttpError::AuthRequired`, with the server's challenge |
 //!
-//! [`Error::find`](crate::Error::find) gets this crate's error out of all those in the first column. Those in the second hold
-//! the server's answer, and nothing of this crate: the libraries drop the extensions of a response, and
+//! [`Error::find`](crate::Error::find) gets this crate's error out of those in the first column; with
+//! `ClientInitializeError::TransportError`, ask its field `error`. Those in the second column hold the server's
+//! answer, and nothing of this crate: the libraries drop the extensions of a response, and
 //! [`RenewalFailed`](crate::RenewalFailed) with them. To see it, put a `map_response` outside the layer. The log has it, too:
 //! `rejection passed on`, at DEBUG.
 //!

@@ -1,8 +1,11 @@
 //! An MCP server with one tool, which counts its calls, and streams of events that can be ended.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use axum::{
@@ -18,7 +21,9 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ServerCapabilities, ServerConfig},
     service::RequestContext,
-    transport::streamable_http_server::{StreamableHttpService, session::local::LocalSessionManager},
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+    },
 };
 use tokio::sync::watch::Sender;
 
@@ -38,11 +43,11 @@ struct Seen {
 impl Tools {
     pub fn router(&self) -> Router<()> {
         let tools = self.clone();
-        let service = StreamableHttpService::new(
-            move || Ok(tools.clone()),
-            Arc::new(LocalSessionManager::default()),
-            Default::default(),
-        );
+        let mut config = StreamableHttpServerConfig::default();
+        // A stream that has ended is opened again at once, and not after three seconds.
+        config.sse_retry = Some(Duration::ZERO);
+        let service =
+            StreamableHttpService::new(move || Ok(tools.clone()), Arc::new(LocalSessionManager::default()), config);
         Router::new().nest_service("/mcp", service).layer(middleware::from_fn_with_state(self.clone(), ending))
     }
 

@@ -1,17 +1,12 @@
-use std::{sync::Arc, time::Duration};
-
 use rmcp::{
     RoleClient, ServiceExt,
     model::CallToolRequestParams,
     service::{ClientInitializeError, RunningService},
-    transport::{
-        StreamableHttpClientTransport, common::client_side_sse::SseRetryPolicy,
-        streamable_http_client::StreamableHttpClientTransportConfig,
-    },
+    transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
 };
 use tower::Layer;
 use tower_reauth::{
-    Error, ErrorKind, Origins, ReauthLayer,
+    Error, ErrorKind, Origins, ReauthLayer, Session,
     testing::{Answer, Issuer},
 };
 use tower_reauth_clients::{
@@ -22,6 +17,7 @@ use tower_reauth_clients::{
 
 struct World {
     issuer: Issuer,
+    session: Session,
     tools: Tools,
     url: String,
 }
@@ -30,25 +26,14 @@ impl World {
     async fn new() -> anyhow::Result<Self> {
         let (issuer, tools) = (Issuer::new(), Tools::default());
         let url = guarded(tools.router(), &issuer, unauthorized).await?;
-        Ok(Self { issuer, tools, url })
+        Ok(Self { session: session(&issuer), issuer, tools, url })
     }
 
     async fn connect(&self) -> Result<RunningService<RoleClient, ()>, ClientInitializeError> {
         let origins = Origins::only(&self.url).expect("an address");
-        let layer = ReauthLayer::new(session(&self.issuer), origins);
-        let mut config = StreamableHttpClientTransportConfig::with_uri(format!("{}/mcp", self.url));
-        config.retry_config = Arc::new(AtOnce);
+        let layer = ReauthLayer::new(&self.session, origins);
+        let config = StreamableHttpClientTransportConfig::with_uri(format!("{}/mcp", self.url));
         ().serve(StreamableHttpClientTransport::with_client(Renewing(layer.layer(http())), config)).await
-    }
-}
-
-/// rmcp would wait a second before it opens a stream again.
-#[derive(Debug)]
-struct AtOnce;
-
-impl SseRetryPolicy for AtOnce {
-    fn retry(&self, _: usize) -> Option<Duration> {
-        Some(Duration::ZERO)
     }
 }
 
@@ -88,6 +73,17 @@ async fn a_wrong_secret_is_found_in_rmcps_error() -> anyhow::Result<()> {
     world.issuer.always(Answer::error(401, "invalid_client"));
     let Err(ClientInitializeError::TransportError { error, .. }) = world.connect().await else { panic!("let in") };
     assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::Misconfigured), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_logout_is_found_in_rmcps_error() -> anyhow::Result<()> {
+    let world = World::new().await?;
+    let client = world.connect().await?;
+    world.session.logout().await?;
+    let error = weigh(&client).await.expect_err("nobody is let in");
+    assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::LoggedOut), "{error}");
+    assert_eq!(world.tools.calls(), 0);
     Ok(())
 }
 
