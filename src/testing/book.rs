@@ -66,6 +66,8 @@ pub(super) struct Book {
 pub(super) struct Issued {
     /// Set when it is written down.
     pub(super) number: usize,
+    /// The number of the first one of its login, which a refresh goes on with.
+    pub(super) login: Option<usize>,
     pub(super) owner: String,
     pub(super) scope: String,
     /// What its request asked for.
@@ -158,6 +160,7 @@ impl Book {
         let refresh_token = with_refresh_token.then(|| format!("refresh-{owner}-{number}"));
         let response = tokens.write(&access_token, refresh_token.as_deref(), tokens.lifetime);
         self.add(Issued {
+            login: redeemed.and_then(|index| self.issued[index].login),
             owner,
             scope,
             access_token,
@@ -175,7 +178,8 @@ impl Book {
     /// Numbers what is issued, from 1.
     pub(super) fn add(&mut self, issued: Issued) {
         self.number += 1;
-        self.issued.push(Issued { number: self.number, ..issued });
+        let login = issued.login.or(Some(self.number));
+        self.issued.push(Issued { number: self.number, login, ..issued });
     }
 
     pub(super) fn next_number(&self) -> usize {
@@ -219,8 +223,8 @@ impl Book {
         if redeemable.is_none() {
             self.spent_again += 1;
             if let (Regime::Rotating, Some(spent)) = (self.regime, self.issued.iter().find(|one| is_sent(one))) {
-                let owner = spent.owner.clone();
-                for issued in self.issued.iter_mut().filter(|issued| issued.owner == owner) {
+                let login = spent.login;
+                for issued in self.issued.iter_mut().filter(|issued| issued.login == login) {
                     (issued.access_lives, issued.refresh_lives) = (false, false);
                 }
             }

@@ -90,6 +90,7 @@ impl Issuer {
     /// An endpoint that leads to this issuer without a network, with the address for revocations, and with a client that
     /// authenticates by Basic.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "the addresses are constants")]
     pub fn endpoint(&self) -> TokenEndpoint {
         let endpoint = TokenEndpoint::new(self.clone(), Self::TOKEN_URI);
         let endpoint = endpoint.and_then(|endpoint| endpoint.revocation(Self::REVOCATION_URI));
