@@ -105,8 +105,10 @@ impl Verdict {
 /// Decides which responses say "this token is not good". Such a response is a *rejection*: the layer renews the token and
 /// sends the request again.
 ///
-/// [`BearerClassifier`] is the default. [`Wso2Classifier`] is for gateways of WSO2, [`GrpcClassifier`] for gRPC. To accept
-/// another status, such as 403, use [`BearerClassifier::reject_status`]. For other APIs write a classifier of your own, and
+/// [`BearerClassifier`](crate::BearerClassifier) is the default. [`Wso2Classifier`](crate::Wso2Classifier) is for gateways of WSO2,
+/// [`GrpcClassifier`](crate::GrpcClassifier) for gRPC. To accept another status, such as 403, use
+/// [`BearerClassifier::reject_status`](crate::BearerClassifier::reject_status). To read what a challenge says, use
+/// [`challenge::parse`](crate::challenge::parse). For other APIs write a classifier of your own, and
 /// leave the rest to one of these. Here an API answers 403, and tells a dead token from a missing permission in a header:
 ///
 /// ```
