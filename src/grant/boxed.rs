@@ -147,10 +147,10 @@ impl SharedGrant {
         }
     }
 
-    /// Who revokes its tokens; in its own way within this time. Runs a user's code: not under a lock.
+    /// Who revokes its tokens, if that is possible; in its own way within this time. Runs a user's code: not under a lock.
     pub(crate) fn revoker(&self, limit: Duration) -> Option<Revoker> {
         let own = self.revoke().map(|revoke| Revoker::Own(revoke, limit));
-        own.or_else(|| self.endpoint().filter(|endpoint| endpoint.revokes()).cloned().map(Revoker::Endpoint))
+        own.or_else(|| self.endpoint().cloned().map(Revoker::Endpoint))
     }
 
     pub(crate) fn credential(&self) -> Credential {

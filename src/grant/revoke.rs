@@ -46,7 +46,7 @@ pub struct Revocable {
     details: Details,
 }
 
-/// Who revokes the tokens of a login, if anybody does.
+/// Who revokes the tokens of a login, if it [can be done](Revoker::revokes).
 #[derive(Clone)]
 pub(crate) enum Revoker {
     Endpoint(TokenEndpoint),

@@ -108,7 +108,7 @@ impl Session {
         let held: Vec<_> = held.map(Revocable::access).collect();
         let login = self.leave(parting)?;
         let removal = self.inner.read(|state| state.shelf().cloned()).and_then(|shelf| Removal::new(shelf, &login));
-        let revoker = login.grant.revoker(self.inner.settings.flight_limit);
+        let revoker = login.grant.revoker(self.inner.settings.flight_limit).filter(Revoker::revokes);
         let mut tokens = login.tokens();
         tokens.also(held);
         let is_something = removal.is_some() || (revoker.is_some() && !tokens.is_empty());
