@@ -26,10 +26,10 @@ pub(crate) fn to_upstream(headers: &mut HeaderMap, from: Version, is_http2: bool
     }
     // HTTP/2 may split it, HTTP/1.1 may not (RFC 9113 §8.2.3).
     let cookies: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if cookies.len() > 1 {
-        if let Ok(cookie) = HeaderValue::from_bytes(&cookies.join(&b"; "[..])) {
-            headers.insert(COOKIE, cookie);
-        }
+    if cookies.len() > 1
+        && let Ok(cookie) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, cookie);
     }
     if trailers {
         headers.insert(TE, TRAILERS);

@@ -51,12 +51,8 @@ async fn a_refresh_token_that_changes_outlives_the_process() {
     let store = world.folder.join("store");
     let more = ["--grant", "refresh-token", "--refresh-token-file", &file, "--store", store.to_str().unwrap()];
     works(&world, &more).await;
-    world.gateway.gateway().set_token_lifetime(std::time::Duration::from_secs(3600));
-    // An access token that dies makes the second one redeem a refresh token.
-    let sidecar = world.sidecar_before(&world.gateway.url(""), &more).await;
-    let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
-    assert!(!world.gateway.gateway().accepts(&bearer["Bearer ".len()..]));
-    assert_eq!(sidecar.get("/orders").await.status(), StatusCode::OK);
+    // The second one finds what the first one got.
+    works(&world, &more).await;
     assert_eq!(world.gateway.counters().token_requests("refresh_token"), 1);
 }
 
@@ -67,7 +63,9 @@ async fn a_jwt_from_a_file_does() {
         json!({ "iss": "company", "sub": "alice", "aud": "the gateway", "exp": end, "iat": end - 600, "jti": "1" });
     let payload = BASE64_URL_SAFE_NO_PAD.encode(claims.to_string());
     let jwt = format!("eyJhbGciOiJub25lIn0.{payload}.c2lnbmVk");
-    let options = options().trust("the gateway", &[], &["company"], move |_| Some(claims.clone()));
+    let expected = jwt.clone();
+    let options =
+        options().trust("the gateway", &[], &["company"], move |shown| (shown == expected).then(|| claims.clone()));
     let world = World::with("jwt", options).await;
     let file = world.file("identity", &jwt);
     works(&world, &["--grant", "jwt-bearer", "--assertion-file", &file]).await;

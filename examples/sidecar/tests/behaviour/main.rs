@@ -1,4 +1,5 @@
 //! The sidecar as its users have it: a process, with a gateway, an upstream, and programs that know nothing of tokens.
+#![allow(clippy::unwrap_used, reason = "in a test the panic is the report")]
 
 mod ending;
 mod grants;
