@@ -19,7 +19,8 @@ async fn request_under_way(sidecar: &Sidecar, upstream: &Upstream) -> JoinHandle
 #[tokio::test]
 async fn a_running_request_is_finished_and_nobody_else_comes_in() {
     let (world, upstream) = (World::new("end").await, Upstream::start().await);
-    let mut sidecar = world.sidecar_before(&upstream.origin, &[]).await;
+    let revocation = world.gateway.url("/oauth2/revoke");
+    let mut sidecar = world.sidecar_before(&upstream.origin, &["--revocation-endpoint", &revocation]).await;
     let answer = request_under_way(&sidecar, &upstream).await;
     sidecar.terminate();
     sidecar.until("no new connections").await;
