@@ -52,9 +52,8 @@ fn noting(lifetime: Duration) -> (World, Arc<Mutex<Vec<String>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let (noted, issuer) = (told.clone(), world.issuer.clone());
     let session = Session::new(grant_fn(move |context: GrantContext| {
-        let mut told = noted.lock().unwrap();
-        told.push(shown(context.challenge()));
-        let token = format!("token-{}", told.len());
+        noted.lock().unwrap().push(shown(context.challenge()));
+        let token = format!("token-{}", noted.lock().unwrap().len());
         issuer.accept(&token);
         async move { Ok(TokenSet::new(token)?.with_lifetime(lifetime)) }
     }));

@@ -315,7 +315,7 @@ async fn redirect_around_the_layer_takes_no_token_along_whatever_its_header_is()
             .layer(layer(&session, header, scheme))
             .service(redirecting(&elsewhere));
         assert_eq!(stack.oneshot(get("/orders")).await.unwrap().status(), 200);
-        let seen = elsewhere.lock().unwrap();
+        let seen = std::mem::take(&mut *elsewhere.lock().unwrap());
         assert!(seen.len() == 1 && seen[0].is_empty(), "{seen:?}");
     }
 }

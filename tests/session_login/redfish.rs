@@ -33,12 +33,8 @@ async fn create(
     if user != json!({ "UserName": USERNAME, "Password": PASSWORD }) {
         return Err(StatusCode::UNAUTHORIZED);
     }
-    let number = {
-        let mut open = open.lock().unwrap();
-        let number = (open.len() + 1).to_string();
-        open.insert(number.clone(), format!("token-{number}"));
-        number
-    };
+    let number = (open.lock().unwrap().len() + 1).to_string();
+    open.lock().unwrap().insert(number.clone(), format!("token-{number}"));
     let headers = [("x-auth-token", format!("token-{number}")), ("location", format!("{SESSIONS}/{number}"))];
     Ok((headers, StatusCode::CREATED))
 }
