@@ -152,7 +152,10 @@ pub(crate) async fn stored_session(size: usize) -> Session {
     let (from, to) = (kept.clone(), kept);
     let store = store_fn(
         move |_key| ready(Ok(from.lock().expect("nothing panics").clone())),
-        move |_key, record| ready(Ok(drop(to.lock().expect("nothing panics").replace(record)))),
+        move |_key, record| {
+            to.lock().expect("nothing panics").replace(record);
+            ready(Ok(()))
+        },
     );
     let grant =
         grant_fn(
