@@ -14,6 +14,9 @@
 //! Each of the following is a whole program with its test. Only the lines after `// The test.` are for the test.
 //!
 //! ## reqwest
+
+// The chapter is there without the feature, and what it is about is not.
+#![cfg_attr(not(feature = "testing"), allow(rustdoc::broken_intra_doc_links))]
 #![cfg_attr(all(feature = "reqwest", feature = "testing"), doc = "```")]
 #![cfg_attr(not(all(feature = "reqwest", feature = "testing")), doc = "```ignore")]
 //! use reqwest::{Client, redirect::Policy};
