@@ -1,7 +1,7 @@
 //! The layer as a middleware of reqwest-middleware's: the rest of the chain is the service that it wraps.
 
 use std::{
-    fmt, mem,
+    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
@@ -46,12 +46,11 @@ impl Middleware for ReauthLayer {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> reqwest_middleware::Result<reqwest::Response> {
-        let call = Mutex::new(Call { extensions: mem::take(extensions), failure: None });
-        let known = lock(&call).extensions.clone();
+        let known = extensions.clone();
+        let call = Mutex::new(Call { extensions, failure: None });
         let result = send(self.layer(Rest { next, call: &call }), request, known).await;
-        let call = call.into_inner().unwrap_or_else(PoisonError::into_inner);
-        *extensions = call.extensions;
-        result.map_err(|error| match call.failure {
+        let failure = call.into_inner().unwrap_or_else(PoisonError::into_inner).failure;
+        result.map_err(|error| match failure {
             Some(failure) if error.kind() == ErrorKind::Service => failure,
             _ => reqwest_middleware::Error::middleware(error),
         })
@@ -59,24 +58,25 @@ impl Middleware for ReauthLayer {
 }
 
 /// What the attempts of one call, of which never two are under way, leave for its caller.
-struct Call {
-    extensions: Extensions,
+struct Call<'e> {
+    /// The caller's own: whoever drops this call and tries again still has them.
+    extensions: &'e mut Extensions,
     /// As it came: who stands before this middleware may know what to do about it.
     failure: Option<reqwest_middleware::Error>,
 }
 
 /// The rest of the chain.
 #[derive(Clone)]
-struct Rest<'a> {
+struct Rest<'a, 'e> {
     next: Next<'a>,
-    call: &'a Mutex<Call>,
+    call: &'a Mutex<Call<'e>>,
 }
 
 /// Stands for the failure that the call keeps.
 #[derive(Debug)]
 struct Failed;
 
-impl<'a> Service<Request<Body>> for Rest<'a> {
+impl<'a, 'e> Service<Request<Body>> for Rest<'a, 'e> {
     type Response = Response<Body>;
     type Error = Failed;
     type Future = BoxFuture<'a, Result<Response<Body>, Failed>>;
@@ -93,7 +93,7 @@ impl<'a> Service<Request<Body>> for Rest<'a> {
                 Ok(request) => next.run(request, &mut extensions).await,
                 Err(error) => Err(error.into()),
             };
-            lock(call).extensions = extensions;
+            *lock(call).extensions = extensions;
             result.map(to_http).map_err(|failure| {
                 lock(call).failure = Some(failure);
                 Failed
@@ -110,6 +110,6 @@ impl fmt::Display for Failed {
 
 impl std::error::Error for Failed {}
 
-fn lock(call: &Mutex<Call>) -> MutexGuard<'_, Call> {
+fn lock<'a, 'e>(call: &'a Mutex<Call<'e>>) -> MutexGuard<'a, Call<'e>> {
     call.lock().unwrap_or_else(PoisonError::into_inner)
 }

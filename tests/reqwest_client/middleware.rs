@@ -122,3 +122,41 @@ async fn time_out_of_the_builder_ends_a_wait_for_a_token() {
     assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::Service));
     assert_eq!(started.elapsed().as_secs(), 10);
 }
+
+/// Gives up after a second, and tries once more.
+struct Impatient;
+
+#[async_trait::async_trait]
+impl Middleware for Impatient {
+    async fn handle(&self, request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
+        let again = request.try_clone().unwrap();
+        match tokio::time::timeout(Duration::from_secs(1), next.clone().run(request, extensions)).await {
+            Ok(result) => result,
+            Err(_) => next.run(again, extensions).await,
+        }
+    }
+}
+
+/// Hangs once, then answers with the user whom the extensions name.
+#[derive(Default)]
+struct HangsOnce(AtomicUsize);
+
+#[async_trait::async_trait]
+impl Middleware for HangsOnce {
+    async fn handle(&self, _: Request, extensions: &mut Extensions, _: Next<'_>) -> Result<Response> {
+        if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
+            std::future::pending::<()>().await;
+        }
+        let user = extensions.get::<u64>().map_or("nobody".to_owned(), u64::to_string);
+        Ok(http::Response::new(user).into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn extensions_are_there_for_another_try_after_a_call_that_was_dropped() {
+    let session = Session::new(grant_fn(async |_| TokenSet::new("token")));
+    let layer = ReauthLayer::new(session, Origins::only("https://orders.example").unwrap());
+    let client = ClientBuilder::new(client()).with(Impatient).with(layer).with(HangsOnce::default()).build();
+    let response = client.get("https://orders.example/").with_extension(7_u64).send().await.unwrap();
+    assert_eq!(response.text().await.unwrap(), "7");
+}
