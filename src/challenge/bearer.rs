@@ -184,7 +184,11 @@ impl BearerClassifier {
             in_body = match seen.map_or(ErrorIn::MoreToCome, error_in) {
                 ErrorIn::MoreToCome => return Verdict::look(MAX_BODY),
                 ErrorIn::Nothing => None,
-                ErrorIn::Body(error) => Some(ParsedChallenge::new("Bearer").with("error", &error)),
+                // With what the first of the challenges asks for.
+                ErrorIn::Body(error) => {
+                    let first = ours.first().map_or_else(|| ParsedChallenge::new("Bearer"), |first| (*first).clone());
+                    Some(first.with("error", &error))
+                }
             };
             ours.extend(&in_body);
         }

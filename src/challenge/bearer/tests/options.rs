@@ -157,3 +157,14 @@ fn bodies_are_looked_at_only_where_the_head_leaves_a_doubt() {
     assert!(matches!(says(br#"{"error":"invalid_token"}"#), Verdict::Reject(_)));
     assert!(matches!(says(br#"{"error":"forbidden"}"#), Verdict::Pass));
 }
+
+#[test]
+fn error_in_the_body_is_that_of_the_challenge_in_the_head_which_says_what_is_asked_for() {
+    let classifier = BearerClassifier::new().with_bodies();
+    let response = response(403, &[br#"Bearer scope="files:write""#]);
+    let body = Seen::new(br#"{"error":"insufficient_scope"}"#, None, true);
+    match classifier.body(&Head::of(&response), &body) {
+        Verdict::InsufficientScope(challenge) => assert_eq!(challenge.scope(), Some("files:write")),
+        other => panic!("{other:?}"),
+    }
+}
