@@ -115,14 +115,19 @@ impl<'a> Members<'a> {
         self.value(name, "an object").map(Option::unwrap_or_default)
     }
 
-    /// The address of an endpoint. It is not encrypted only where the metadata itself came from this machine, or from there, that way.
+    /// The address of an endpoint. It is not encrypted only where the metadata itself came that way: from there, or from this machine
+    /// where it is on this machine.
     fn address(&self, name: &str, at: &Address) -> Result<Option<Address>, String> {
         // Not longer than a line, whatever stands there.
         let refuse = |why: String| format!("the metadata's `{name}` {}", why.chars().take(200).collect::<String>());
         let Some(text) = self.text(name)? else { return Ok(None) };
         let address = at.check_beside(&text).map_err(refuse)?;
-        if address.uri().scheme() != at.uri().scheme() && address.uri().scheme_str() != Some("https") {
+        let is_plain = |address: &Address| address.uri().scheme_str() != Some("https");
+        if is_plain(&address) && !is_plain(at) {
             return Err(refuse("is not encrypted, and the issuer is".into()));
+        }
+        if is_plain(&address) && address.origin() != at.origin() && !at.origin().is_encrypted_or_local() {
+            return Err(refuse("is on this machine, and the issuer is not".into()));
         }
         Ok(Some(address))
     }

@@ -138,6 +138,11 @@ fn metadata_from_a_plain_issuer_may_name_plain_endpoints_at_its_origin_alone() {
         let why = told(elsewhere).err().expect("refused");
         assert!(why.contains("not encrypted: use https anywhere but at http://keycloak:8080"), "{why}");
     }
+    // Nor on this machine, where something else may listen.
+    for here in ["http://127.0.0.1/t", "http://localhost:8080/t"] {
+        let why = told(here).err().expect("refused");
+        assert!(why.contains("on this machine"), "{why}");
+    }
     // Not even at its own host, where the issuer is encrypted.
     let encrypted = with(r#""token_endpoint":"http://as.example:443/t""#);
     assert!(read(&encrypted).is_err());
