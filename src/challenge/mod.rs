@@ -25,7 +25,7 @@
 //! 2. Any other word opens a challenge, unless it runs on from an unquoted value (`error_description=Invalid request`). Each line
 //!    opens challenges of its own.
 //! 3. A single word after a scheme, before a comma or the end, is the scheme's token68. If it is the name of a scheme, such as
-//!    `Bearer`, it opens a challenge: `Negotiate Bearer` are two.
+//!    `Bearer`, it opens a challenge: `Negotiate Bearer` are two. In `Bearer realm=, error=..` it is a parameter without a value.
 //! 4. What can't be a scheme or a parameter's name is skipped. A quote that stays open ends the line. Bytes that are not UTF-8
 //!    become U+FFFD.
 //! 5. 8 KiB of all lines together and 16 challenges are read.

@@ -152,13 +152,23 @@ fn read(line: &str, challenges: &mut Vec<ParsedChallenge>) {
 /// The token68 after a scheme, and what follows it; it is all that the challenge has (RFC 9110 §11.2).
 fn read_token68(after_scheme: &str) -> Option<(&str, &str)> {
     let text = after_scheme.strip_prefix([' ', '\t'])?.trim_ascii_start();
-    let end = text.find(|character: char| !is_token68(character)).unwrap_or(text.len());
-    let end = end + text[end..].bytes().take_while(|byte| *byte == b'=').count();
+    let name = text.find(|character: char| !is_token68(character)).unwrap_or(text.len());
+    let end = name + text[name..].bytes().take_while(|byte| *byte == b'=').count();
     let (token68, after) = text.split_at(end);
-    let is_whole = matches!(after.trim_ascii_start().bytes().next(), None | Some(b','));
+    let is_whole = match after.trim_ascii_start().strip_prefix(',') {
+        // `realm=, error=..`: the first one has no value, and both are parameters.
+        Some(next) => end != name + 1 || !begins_with_parameter(next),
+        None => after.trim_ascii_start().is_empty(),
+    };
     let is_scheme = KNOWN.iter().any(|scheme| token68.eq_ignore_ascii_case(scheme));
     // One that begins with `=` has no letter at all.
     (is_whole && !is_scheme && text.starts_with(is_token68)).then_some((token68, after))
+}
+
+fn begins_with_parameter(text: &str) -> bool {
+    let text = text.trim_start_matches([' ', '\t', ',']);
+    let (word, after) = text.split_at(text.find(is_delimiter).unwrap_or(text.len()));
+    !word.is_empty() && after.trim_ascii_start().starts_with('=')
 }
 
 /// The value at the start of the text and what follows it; `None` where a quote stays open.

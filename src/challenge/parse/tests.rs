@@ -40,7 +40,8 @@ fn token68_stands_alone_after_its_scheme() {
         ("Negotiate a.b-c_d~e , Basic realm=\"x\"", vec!["Negotiate(a.b-c_d~e)", "Basic realm:x"]),
         ("Negotiate abc=, Bearer", vec!["Negotiate(abc=)", "Bearer"]),
         // No parameter belongs to it.
-        ("Negotiate abc=, realm=x", vec!["Negotiate(abc=)"]),
+        ("Negotiate abc, realm=x", vec!["Negotiate(abc)"]),
+        ("Negotiate abc==, realm=x", vec!["Negotiate(abc==)"]),
         // Not one of these is alone, or a token68.
         ("Bearer abc=d", vec!["Bearer abc:d"]),
         ("Bearer a b c", vec!["Bearer", "a", "b(c)"]),
@@ -66,6 +67,9 @@ fn slips_of_gateways_cost_no_more_than_what_they_garble() {
         ("realm=x, Bearer", vec!["Bearer"]),
         ("Bearer <b>=x, a=b", vec!["Bearer a:b"]),
         ("Bearer realm=\"open, a=b", vec!["Bearer"]),
+        ("Bearer realm=, error=e", vec!["Bearer realm: error:e"]),
+        ("Bearer realm= ,, error = \"e\"", vec!["Bearer realm: error:e"]),
+        ("Bearer realm=, Basic", vec!["Bearer(realm=)", "Basic"]),
         (r#"Bearer realm="a \"b\" \\ c""#, vec![r#"Bearer realm:a "b" \ c"#]),
         ("Bearer realm=\"über\"", vec!["Bearer realm:über"]),
     ] {
