@@ -10,10 +10,9 @@ use tokio::{runtime::Handle, time::sleep};
 use super::{
     give_back::{Tokens, revoke_all},
     inner::Inner,
-    state::{Pending, Shelf},
+    state::{Order, Pending, Shelf},
 };
 use crate::{
-    grant::Revoker,
     identity::{Generation, SessionName},
     store::{Saved, Version},
     token::TokenSet,
@@ -84,9 +83,14 @@ async fn save(session: &Weak<Inner>, name: SessionName, (epoch, version): (Gener
     }
 }
 
-/// Tokens of a login that was ended before they came.
-pub(super) async fn revoke(name: SessionName, revoker: Option<&Revoker>, tokens: &TokenSet) {
-    if let Some(revoker) = revoker {
-        let _ = revoke_all(name, revoker, Tokens::of(tokens)).await;
-    }
+/// Tokens of a login that was ended before the flight of this order brought them. On a task of its own: neither the waiters nor
+/// the lease wait for the server, or for a grant's own logout.
+pub(super) fn revoke_later(session: &Weak<Inner>, order: &Order, tokens: &TokenSet) {
+    let Some(revoker) = order.revoker.clone() else { return };
+    let task = session.upgrade().map(|session| session.track());
+    let (name, tokens, errand) = (order.session, Tokens::of(tokens), order.parting().errand);
+    tokio::spawn(async move {
+        let _until_then = (task, errand);
+        let _ = revoke_all(name, &revoker, tokens).await;
+    });
 }

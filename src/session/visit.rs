@@ -232,7 +232,7 @@ impl Visit {
             }
             Ok(Saved::Overtaken(newer)) => {
                 self.lease.shelf().pending(|pending| pending.take());
-                self.overtaken(session, order, tokens, newer).await
+                overtaken(session, order, &tokens, &newer)
             }
             Err(_) => {
                 let (lease, revoker) = (self.lease.give(), order.revoker.clone());
@@ -243,28 +243,6 @@ impl Visit {
                 pending::save_later(session, order.session, order.epoch, self.lease.shelf(), pending);
                 Ok(Brought::Saved { tokens, record: Box::new(record), unsaved: true })
             }
-        }
-    }
-
-    async fn overtaken(
-        &self,
-        session: &Weak<Inner>,
-        order: &Order,
-        tokens: TokenSet,
-        newer: Box<Record>,
-    ) -> Result<Brought, Error> {
-        let judged = with_login(session, order, |login| {
-            login.known().map_or(Found::Same, |known| known.judge(Some(&newer), login.has_own_credential()))
-        });
-        if newer.is_logged_out() || order.parting().revoke {
-            // Logged out: nobody else has this pair, and it is nobody's; whether the session is still there or not.
-            pending::revoke(order.session, order.revoker.as_ref(), &tokens).await;
-        }
-        match judged? {
-            Found::News(record) => Ok(Brought::Found(record)),
-            Found::Ended => Err(end(session, order)),
-            Found::Foreign(error) => Err(error),
-            Found::Same | Found::Nobody => Err(logged_out()),
         }
     }
 
@@ -310,5 +288,21 @@ impl Visit {
 impl From<Visit> for Entered {
     fn from(visit: Visit) -> Self {
         Self::Visit(Box::new(visit))
+    }
+}
+
+fn overtaken(session: &Weak<Inner>, order: &Order, tokens: &TokenSet, newer: &Record) -> Result<Brought, Error> {
+    let judged = with_login(session, order, |login| {
+        login.known().map_or(Found::Same, |known| known.judge(Some(newer), login.has_own_credential()))
+    });
+    if newer.is_logged_out() || order.parting().revoke {
+        // Logged out: nobody else has this pair, and it is nobody's; whether the session is still there or not.
+        pending::revoke_later(session, order, tokens);
+    }
+    match judged? {
+        Found::News(record) => Ok(Brought::Found(record)),
+        Found::Ended => Err(end(session, order)),
+        Found::Foreign(error) => Err(error),
+        Found::Same | Found::Nobody => Err(logged_out()),
     }
 }

@@ -433,3 +433,58 @@ async fn different_grants_in_one_place_each_end_their_tokens_in_their_own_way() 
     assert_eq!(site.ended(), ["token-1"]);
     assert!(!issuer.is_alive(&issuer.last_access_token()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn caller_whose_login_another_process_ended_is_told_so_and_does_not_wait_for_the_hook() {
+    let (site, store) = (Site::slow(true, true), MemoryStore::new());
+    let process = || Session::builder(site.login()).store(store.clone(), "alice").build();
+    let (one, other) = (process(), process());
+    site.0.landing.admit(1);
+    let first = one.token().await.unwrap().generation();
+    let waiting = tokio::spawn({
+        let one = one.clone();
+        async move { one.renew(first).await.map(|_| ()) }
+    });
+    never_hangs(site.0.landing.arrived(2)).await;
+    site.0.leaving.admit(1);
+    other.logout().await.unwrap();
+    assert_eq!(site.ended(), ["token-1"]);
+    let began = Instant::now();
+    site.0.landing.open();
+    assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::LoggedOut);
+    assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
+    // What came too late is ended all the same.
+    assert!(!one.shutdown(SECOND).await);
+    site.0.leaving.open();
+    assert!(one.shutdown(SECOND).await);
+    assert_eq!(site.ended(), ["token-1", "token-2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hook_may_ask_its_session_which_has_no_login_then_and_may_log_in_anew() {
+    #[derive(Clone, Default)]
+    struct Asks(Arc<Mutex<Option<Session>>>);
+
+    impl Grant for Asks {
+        async fn fetch(&self, _: GrantContext) -> Result<TokenSet, Error> {
+            TokenSet::new("token")
+        }
+
+        fn revoke(&self) -> Option<Revoke> {
+            Some(Revoke::new(self.clone(), async |Asks(session), _| {
+                let session = session.lock().unwrap().take().unwrap();
+                assert_eq!(session.token().await.unwrap_err().kind(), ErrorKind::LoggedOut);
+                session.logout().await.unwrap();
+                session.login(grant_fn(async |_| TokenSet::new("next")));
+                session.token().await.map(|_| ())
+            }))
+        }
+    }
+
+    let asks = Asks::default();
+    let session = Session::new(asks.clone());
+    *asks.0.lock().unwrap() = Some(session.clone());
+    session.token().await.unwrap();
+    never_hangs(session.logout()).await.unwrap();
+    assert_eq!(session.status(), Status::Active);
+}
