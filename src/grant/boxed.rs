@@ -1,6 +1,13 @@
 //! A grant of any type, as a session holds it: shared with the renewal that is under way.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use secrecy::SecretString;
 
@@ -149,8 +156,9 @@ impl SharedGrant {
 
     /// Who revokes its tokens, if that is possible; in its own way within this time. Runs a user's code: not under a lock.
     pub(crate) fn revoker(&self, limit: Duration) -> Option<Revoker> {
-        let own = self.revoke().map(|revoke| Revoker::Own(revoke, limit));
-        own.or_else(|| self.endpoint().cloned().map(Revoker::Endpoint))
+        // Where that panics, the tokens are not revoked; the call, or the logout of many, for which it is asked goes on.
+        let own = catch_unwind(AssertUnwindSafe(|| self.revoke())).unwrap_or_else(|_| Some(Revoke::panicked()));
+        own.map(|revoke| Revoker::Own(revoke, limit)).or_else(|| self.endpoint().cloned().map(Revoker::Endpoint))
     }
 
     pub(crate) fn credential(&self) -> Credential {

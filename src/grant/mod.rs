@@ -118,7 +118,8 @@ pub trait Grant: Send + Sync + 'static {
     /// example. Default: `None`. With a [`Revoke`] nothing is sent to the endpoint's address.
     ///
     /// It is asked for when a renewal begins, and at a logout before [`forget`](Grant::forget). So what it returns must hold what it
-    /// needs, and no more: it is used when the login has ended.
+    /// needs, and no more: it is used when the login has ended. What only an answer tells, such as an address to delete, goes with the
+    /// tokens ([`TokenSet::with_extra`]): a grant that returns `None` until then ends no token that comes after its logout.
     fn revoke(&self) -> Option<Revoke> {
         None
     }

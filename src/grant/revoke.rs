@@ -1,12 +1,18 @@
 //! How the tokens of a login are ended at the server: in the grant's own way, else by RFC 7009.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::{Future, ready},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use secrecy::SecretString;
 
 use crate::{
     endpoint::TokenEndpoint,
-    error::Error,
+    error::{Error, ErrorKind},
     token::{Details, TokenSet},
 };
 
@@ -97,6 +103,13 @@ impl Revoke {
         R: Future<Output = Result<(), Error>> + Send + 'static,
     {
         Self { function: Arc::new(move |tokens| Box::pin(function(state.clone(), tokens))) }
+    }
+
+    /// For a grant that panicked when it was asked for one.
+    pub(super) fn panicked() -> Self {
+        Self::new((), |(), _| {
+            ready(Err(Error::new(ErrorKind::NotRevoked, "the grant panicked when it was asked for its logout")))
+        })
     }
 
     pub(crate) fn call(&self, tokens: Revocable) -> Revoking {

@@ -488,3 +488,30 @@ async fn hook_may_ask_its_session_which_has_no_login_then_and_may_log_in_anew() 
     never_hangs(session.logout()).await.unwrap();
     assert_eq!(session.status(), Status::Active);
 }
+
+#[tokio::test(start_paused = true)]
+async fn grant_that_panics_when_it_is_asked_for_its_hook_harms_no_call_and_no_other_logout() {
+    struct Panics(Login);
+
+    impl Grant for Panics {
+        async fn fetch(&self, context: GrantContext) -> Result<TokenSet, Error> {
+            self.0.fetch(context).await
+        }
+
+        fn revoke(&self) -> Option<Revoke> {
+            panic!("its lock is poisoned")
+        }
+    }
+
+    let site = Site::new();
+    let sessions = Sessions::new();
+    for user in 0..3 {
+        let session = if user == 1 { Session::new(Panics(site.login())) } else { site.session() };
+        session.token().await.unwrap();
+        sessions.insert(user, session);
+    }
+    assert_eq!(sessions.logout_all().await.unwrap_err().kind(), ErrorKind::NotRevoked);
+    let mut ended = site.ended();
+    ended.sort();
+    assert_eq!(ended, ["token-1", "token-3"]);
+}
