@@ -277,3 +277,16 @@ async fn description_is_had_of_every_error_that_holds_it() {
     let error = session.token().await.unwrap_err();
     assert_eq!(error.description_untrusted(), Some("the account is locked"));
 }
+
+#[test]
+fn error_is_found_however_deep_io_errors_hide_it() {
+    let ours = || Error::new(ErrorKind::Transport, "the vault did not answer");
+    let twice = io::Error::other(io::Error::other(ours()));
+    assert_eq!(Error::find(&twice).map(Error::kind), Some(ErrorKind::Transport));
+    #[cfg(feature = "reqwest-middleware")]
+    {
+        let held = io::Error::other(reqwest_middleware::Error::middleware(ours()));
+        assert_eq!(Error::find(&held).map(Error::kind), Some(ErrorKind::Transport));
+    }
+    assert!(Error::find(&io::Error::other(io::Error::other("another one"))).is_none());
+}

@@ -267,7 +267,8 @@ fn hidden<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
     if let Some(reqwest_middleware::Error::Middleware(held)) = error.downcast_ref() {
         return Error::find(held.as_ref());
     }
-    error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
+    let held: &(dyn StdError + 'static) = error.downcast_ref::<io::Error>()?.get_ref()?;
+    held.downcast_ref().or_else(|| hidden(held))
 }
 
 impl fmt::Display for Error {
