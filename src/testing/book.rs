@@ -128,7 +128,8 @@ impl Book {
             redeemed = Some(index);
         }
         let now = Instant::now();
-        let expires_at = tokens.lifetime.map(|seconds| now + Duration::from_secs(seconds));
+        // One past the end of the clock is for ever.
+        let expires_at = tokens.lifetime.and_then(|seconds| now.checked_add(Duration::from_secs(seconds)));
         let of_owner = |issued: &Issued| issued.owner == owner && issued.scope == scope;
         let is_good = |issued: &Issued| of_owner(issued) && issued.is_good(now);
         match self.regime {

@@ -108,6 +108,14 @@ async fn token_lives_as_long_as_its_answer_says_by_tokios_clock() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn lifetime_past_the_end_of_the_clock_is_for_ever() {
+    let issuer = Issuer::new();
+    issuer.next(Answer::tokens().expires_in(u64::MAX));
+    let pair = log_in(&issuer, "alice").await;
+    assert!(issuer.is_alive(&pair.access));
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_kind_of_grant_has_the_owner_that_it_names() {
     let issuer = Issuer::new();
     let subject = Issuer::subject_token("alice");
