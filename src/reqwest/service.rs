@@ -21,7 +21,9 @@ type Sending = <Client as Service<reqwest::Request>>::Future;
 ///
 /// 1. Time-outs and versions of requests that come from reqwest's builder are kept, in a replay, too.
 /// 2. The responses keep their URL: `reqwest::Response::from` finds it.
-/// 3. The client's own settings hold for each attempt: default headers, time-outs, proxies, cookies.
+/// 3. The client's own settings hold for each attempt: default headers, time-outs, proxies, cookies. A default header is added below
+///    the layer, so [`OwnAuthorization`](crate::OwnAuthorization) does not see it: a default `Authorization` goes with each request
+///    that gets no token.
 ///
 /// Let the client follow no redirects: [`manual::clients`](crate::manual::clients#reqwests-redirects) says why.
 ///
