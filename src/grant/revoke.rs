@@ -143,6 +143,9 @@ impl Revocable {
     }
 
     /// What the grant had put beside the access token, by [`TokenSet::with_extra`](crate::TokenSet::with_extra).
+    ///
+    /// A [`Record`](crate::Record) keeps that for the login's own token alone. For the token of a derived session that comes from a
+    /// store, and not from this process, there is none: return an error then, since nothing was ended.
     pub fn extra(&self, name: &str) -> Option<&SecretString> {
         self.details.extra(name)
     }
