@@ -134,8 +134,9 @@ impl BearerClassifier {
     /// and `invalid_token` is certain for [`strict`](BearerClassifier::strict) and tells the two meanings of a 403 apart that
     /// [`reject_status`](BearerClassifier::reject_status) added. Any other text in `error` is an unknown error.
     ///
-    /// The head of such a response waits for its body: for 4 KiB or 1 s at most, whatever the `Content-Type` is. A body that is
-    /// longer, compressed or no JSON says nothing. So put decompression between the layer and the client.
+    /// The head of such a response, and of every 403, waits for its body: for 4 KiB or 1 s at most, whatever the `Content-Type` is,
+    /// and with [`NoReplay`](crate::NoReplay) too. A body that is longer, compressed or no JSON says nothing. So put decompression
+    /// between the layer and the client.
     ///
     /// ```
     /// use http::{Response, StatusCode};

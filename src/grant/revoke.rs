@@ -30,7 +30,7 @@ use crate::{
 ///    [`Unavailable`](crate::ErrorKind::Unavailable) that says [when to ask again](Error::with_retry_after), it is called again: three
 ///    times in all, with a pause of 1 s, then 2 s, or as the error says, up to 30 s. Any other error is final.
 /// 3. What belongs to one token ends within the [renewal's limit](crate::SessionBuilder::renewal_limit), by default 120 s; then the
-///    future is dropped.
+///    future is dropped. Nothing can end a function that blocks its thread: use async clients.
 /// 4. A failure, a panic too, is [`ErrorKind::NotRevoked`](crate::ErrorKind::NotRevoked) for whoever awaits the logout, and the
 ///    event `revocation failed`.
 ///

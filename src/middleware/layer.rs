@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use http::{
     HeaderName,
-    header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
 };
 use tower_layer::Layer;
 
@@ -22,8 +22,10 @@ use crate::{
     sessions::SessionSource,
 };
 
-/// Headers that say where a message goes and where it ends (RFC 9110 §7, RFC 9112 §6): a token there breaks the message.
-const OF_THE_MESSAGE: [HeaderName; 7] = [CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+/// Headers that say where a message goes, where it ends (RFC 9110 §7, RFC 9112 §6), or what is in it: a token there breaks the
+/// message.
+const OF_THE_MESSAGE: [HeaderName; 9] =
+    [CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 /// The same, of older agents; `http` has no constants for them.
 const OF_OLD_MESSAGES: [&str; 2] = ["keep-alive", "proxy-connection"];
 
@@ -121,8 +123,8 @@ impl ReauthLayer {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] if this is no name of a header, or one that HTTP itself needs: `Connection`, `Content-Length`, `Host`,
-    /// `Keep-Alive`, `Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding` and `Upgrade`.
+    /// [`ErrorKind::Invalid`] if this is no name of a header, or one that HTTP itself needs: `Connection`, `Content-Length`, `Content-Type`,
+    /// `Cookie`, `Host`, `Keep-Alive`, `Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding` and `Upgrade`.
     pub fn header(mut self, name: impl AsRef<str>) -> Result<Self, Error> {
         let invalid = |why: String| Error::new(ErrorKind::Invalid, why);
         let name: HeaderName = name
@@ -142,7 +144,8 @@ impl ReauthLayer {
     /// alone. The `token_type` of a token endpoint's answer does not change it.
     ///
     /// Unless [`classify`](ReauthLayer::classify) sets another one, the classifier reads challenges of this scheme as it reads
-    /// those of `Bearer`: see [`BearerClassifier::scheme`].
+    /// those of `Bearer`: see [`BearerClassifier::scheme`]. [`GrpcClassifier`](crate::GrpcClassifier) and
+    /// [`Wso2Classifier`](crate::Wso2Classifier) know no other scheme than `Bearer`.
     ///
     /// Layers with different schemes can share a session. A layer whose scheme is not `Bearer` builds the header's value once for
     /// each token and each clone of the service, and with [`Sessions`](crate::Sessions) for each call.

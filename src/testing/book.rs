@@ -189,6 +189,9 @@ impl Book {
 
     /// RFC 7009 §2.1: either token takes the other one with it, where it is known that they belong together.
     pub(super) fn revoke(&mut self, token: &str) {
+        if token.is_empty() {
+            return;
+        }
         let alone = self.regime == Regime::Unpersisted;
         for issued in &mut self.issued {
             let is_access = issued.access_token == token;
@@ -207,7 +210,7 @@ impl Book {
     /// What the journal calls this token.
     pub(super) fn name(&self, token: &str) -> String {
         for issued in self.issued.iter().rev() {
-            if issued.access_token == token {
+            if issued.access_token == token && !token.is_empty() {
                 return format!("token {}", issued.number);
             }
             if issued.refresh_token.as_deref() == Some(token) {

@@ -76,7 +76,7 @@ impl Grant for RedfishLogin {
     fn revoke(&self) -> Option<Revoke> {
         Some(Revoke::new(self.http.clone(), async |http, session| {
             let (Some(token), Some(location)) = (session.access_token(), session.extra("location")) else {
-                return Ok(());
+                return Err(Error::new(ErrorKind::Misconfigured, "nobody knows where the session is"));
             };
             let request = Request::delete(format!("{ORIGIN}{}", location.expose_secret()))
                 .header("x-auth-token", token.expose_secret())

@@ -50,6 +50,14 @@ async fn what_is_left_of_older_tokens_is_what_the_regime_says() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn revocation_that_names_no_token_ends_none() {
+    let issuer = Issuer::new();
+    let refresh_token = issuer.mint_refresh_token("alice");
+    issuer.clone().oneshot(form_to(REVOCATION_URI, "token=")).await.unwrap();
+    assert!(issuer.is_redeemable(&refresh_token));
+}
+
+#[tokio::test(start_paused = true)]
 async fn refresh_token_that_comes_again_ends_its_login_and_no_other_where_they_rotate() {
     for regime in [Regime::Rotating, Regime::Beside] {
         let issuer = Issuer::new();
