@@ -4,6 +4,7 @@ use std::{
     fmt,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{Request, Response};
@@ -96,25 +97,38 @@ impl<S: Clone> Reauth<S> {
 
     #[cold]
     fn look_up(&mut self) -> Result<bool, Error> {
+        let config = &self.shared.config;
+        if matches!(self.use_of, Use::Private) || config.scheme.is_own() {
+            return self.look_up_own();
+        }
+        self.cached = None;
+        let Some(session) = config.source.the_one() else { return Ok(false) };
+        let now = Instant::now();
+        self.cached = session.authorization(now)?;
+        let Some(authorization) = &mut self.cached else { return Ok(false) };
+        if let Some(until) = &mut authorization.fresh_until {
+            *until = now;
+        }
+        Ok(authorization.care)
+    }
+
+    /// As `look_up`, and with a header value of this service's own.
+    #[inline(never)]
+    fn look_up_own(&mut self) -> Result<bool, Error> {
         let before = self.cached.take();
         let config = &self.shared.config;
         let Some(session) = config.source.the_one() else { return Ok(false) };
         let now = Instant::now();
         self.cached = session.authorization(now)?;
         let Some(authorization) = &mut self.cached else { return Ok(false) };
-        if matches!(self.use_of, Use::Private) || config.scheme.is_own() {
-            // The same token has the same generation: what was made for it is as good as ever.
-            authorization.header = match before.filter(|before| before.generation == authorization.generation) {
-                Some(before) => before.header,
-                None => config.scheme.copy(&authorization.header),
-            };
-        }
-        if let Use::Private = self.use_of {
-            // No longer than a look at the clocks holds: the machine may sleep meanwhile.
-            authorization.fresh_until = authorization.fresh_until.map(|until| until.min(now + clock::LOOK));
-        } else if let Some(until) = &mut authorization.fresh_until {
-            *until = now;
-        }
+        // The same token has the same generation: what was made for it is as good as ever.
+        authorization.header = match before.filter(|before| before.generation == authorization.generation) {
+            Some(before) => before.header,
+            None => config.scheme.copy(&authorization.header),
+        };
+        // No longer than a look at the clocks holds: the machine may sleep meanwhile.
+        let holds = if matches!(self.use_of, Use::Private) { clock::LOOK } else { Duration::ZERO };
+        authorization.fresh_until = authorization.fresh_until.map(|until| until.min(now + holds));
         Ok(authorization.care)
     }
 }
