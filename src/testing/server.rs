@@ -2,11 +2,12 @@
 
 use std::{
     fmt,
-    future::{Future, pending},
-    io,
+    future::{Future, poll_fn},
+    io, mem,
     net::{Ipv4Addr, SocketAddr},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::Poll,
 };
 
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
+    runtime::Handle,
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
@@ -40,9 +42,30 @@ pub struct Server {
     task: JoinHandle<()>,
 }
 
-/// Whether a server is up. Clones are the same switch.
+/// Whether a server is up, and the ports it is served on. Clones are the same switch.
 #[derive(Clone)]
-pub(super) struct Power(Arc<watch::Sender<bool>>);
+pub(super) struct Power(Arc<Switch>);
+
+struct Switch {
+    /// How many times it was turned: even is up.
+    turns: watch::Sender<usize>,
+    ports: Mutex<Vec<Weak<Port>>>,
+}
+
+/// A port, which is opened and closed where the test says so, and not when a task comes to it.
+struct Port {
+    address: SocketAddr,
+    runtime: Handle,
+    socket: Mutex<Socket>,
+}
+
+enum Socket {
+    Listening(TcpListener),
+    /// It refuses connections and keeps its port.
+    Bound(TcpSocket),
+    /// Another program has taken the port when the server went down: it stays down.
+    Lost,
+}
 
 impl Server {
     pub(super) async fn start<S>(service: S, power: Power) -> io::Result<Self>
@@ -52,12 +75,10 @@ impl Server {
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let task = tokio::spawn(async move {
-            // Another program has taken the port while the server was down: it stays down.
-            if run(listener, address, service, power).await.is_err() {
-                pending().await
-            }
-        });
+        let socket = Mutex::new(Socket::Listening(listener));
+        let port = Arc::new(Port { address, runtime: Handle::current(), socket });
+        let turns = power.add(&port);
+        let task = tokio::spawn(run(port, turns, service));
         Ok(Self { address, task })
     }
 
@@ -88,28 +109,79 @@ impl fmt::Debug for Server {
 
 impl Power {
     pub(super) fn on() -> Self {
-        Self(Arc::new(watch::Sender::new(true)))
+        Self(Arc::new(Switch { turns: watch::Sender::new(0), ports: Mutex::default() }))
     }
 
     pub(super) fn set(&self, on: bool) {
-        self.0.send_replace(on);
+        let mut ports = lock(&self.0.ports);
+        if is_up(*self.0.turns.borrow()) == on {
+            return;
+        }
+        ports.retain(|port| port.strong_count() > 0);
+        ports.iter().filter_map(Weak::upgrade).for_each(|port| port.set(on));
+        self.0.turns.send_modify(|turns| *turns += 1);
     }
 
     /// Serves a request, unless the server is down or goes down meanwhile.
     pub(super) async fn serve<T>(&self, answer: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-        if !*self.0.borrow() {
+        let mut turns = self.0.turns.subscribe();
+        if !is_up(*turns.borrow()) {
             return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "the connection was refused"));
         }
-        match select(pin!(answer), pin!(self.is(false))).await {
+        match select(pin!(answer), pin!(turns.changed())).await {
             Either::Left((answer, _)) => answer,
             Either::Right(_) => Err(broken()),
         }
     }
 
-    async fn is(&self, on: bool) {
-        // The sender is held while we borrow it, so the wait ends only as it should.
-        let _ = self.0.subscribe().wait_for(|now| *now == on).await;
+    fn add(&self, port: &Arc<Port>) -> watch::Receiver<usize> {
+        let mut ports = lock(&self.0.ports);
+        let turns = self.0.turns.subscribe();
+        port.set(is_up(*turns.borrow()));
+        ports.push(Arc::downgrade(port));
+        turns
     }
+}
+
+impl Port {
+    fn set(&self, on: bool) {
+        let _entered = self.runtime.enter();
+        let mut socket = lock(&self.socket);
+        let next = match (mem::replace(&mut *socket, Socket::Lost), on) {
+            (Socket::Listening(listener), false) => {
+                drop(listener);
+                bound(self.address).map(Socket::Bound)
+            }
+            (Socket::Bound(bound), true) => bound.listen(BACKLOG).map(Socket::Listening),
+            (same, _) => Ok(same),
+        };
+        *socket = next.unwrap_or(Socket::Lost);
+    }
+
+    /// Accepts a connection. If the port is closed, this ends never: whoever waits is told by a turn of the switch.
+    async fn accept(&self) -> io::Result<TcpStream> {
+        poll_fn(|cx| match &*lock(&self.socket) {
+            Socket::Listening(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| stream),
+            Socket::Bound(_) | Socket::Lost => Poll::Pending,
+        })
+        .await
+    }
+}
+
+fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+fn is_up(turns: usize) -> bool {
+    turns.is_multiple_of(2)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The error of a connection that broke, without a word about whether the server had the request.
@@ -117,27 +189,28 @@ pub(super) fn broken() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionReset, "the connection broke")
 }
 
-async fn run<S>(mut listener: TcpListener, address: SocketAddr, service: S, power: Power) -> io::Result<()>
+async fn run<S>(port: Arc<Port>, mut turns: watch::Receiver<usize>, service: S)
 where
     S: Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = io::Error, Future: Send>,
     S: Clone + Send + 'static,
 {
+    let mut connections = JoinSet::new();
+    let mut last = *turns.borrow();
     loop {
-        let mut connections = JoinSet::new();
-        while let Either::Left((accepted, _)) = select(pin!(listener.accept()), pin!(power.is(false))).await {
-            if let Ok((stream, _)) = accepted {
-                connections.spawn(connection(stream, service.clone()));
-            }
-            while connections.try_join_next().is_some() {}
+        match select(pin!(turns.changed()), pin!(port.accept())).await {
+            Either::Left((Ok(()), _)) => {}
+            // Nobody holds the switch.
+            Either::Left((Err(_), _)) => return,
+            Either::Right((Ok(stream), _)) => _ = connections.spawn(connection(stream, service.clone())),
+            Either::Right((Err(_), _)) => {}
         }
-        drop((listener, connections));
-        // A socket that is bound and does not listen refuses connections and keeps its port.
-        let socket = TcpSocket::new_v4()?;
-        #[cfg(unix)]
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        power.is(true).await;
-        listener = socket.listen(BACKLOG)?;
+        while connections.try_join_next().is_some() {}
+        let now = *turns.borrow_and_update();
+        // It went down, even if it is up again.
+        if now > last + 1 || now > last && !is_up(now) {
+            connections = JoinSet::new();
+        }
+        last = now;
     }
 }
 

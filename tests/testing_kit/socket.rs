@@ -78,12 +78,31 @@ async fn server_that_goes_down_ends_its_connections_refuses_others_and_comes_up_
     for _ in 0..3 {
         assert_eq!(call().await.unwrap().status(), 200);
         resource.go_down();
-        // The kept connection is of no use any more, and soon no other one comes about.
-        soon(async || call().await.unwrap_err().is_connect()).await;
+        // The kept connection is of no use any more, and no other one comes about.
+        assert!(call().await.is_err());
+        assert!(client(false).request(with_token(&url, "good")).await.unwrap_err().is_connect());
         resource.come_up();
-        soon(async || call().await.is_ok_and(|answer| answer.status() == 200)).await;
+        assert_eq!(client(false).request(with_token(&url, "good")).await.unwrap().status(), 200);
     }
     assert_eq!(resource.count(), 6);
+}
+
+#[tokio::test]
+async fn port_is_closed_and_open_when_the_lever_returns() {
+    let issuer = Issuer::new();
+    let server = issuer.serve().await.unwrap();
+    // Nothing here waits, so no task of the server's can run.
+    let connects = |server: &tower_reauth::testing::Server| std::net::TcpStream::connect(server.addr()).is_ok();
+    assert!(connects(&server));
+    issuer.go_down();
+    assert!(!connects(&server));
+    issuer.come_up();
+    assert!(connects(&server));
+    issuer.go_down();
+    let late = issuer.serve().await.unwrap();
+    assert!(!connects(&late));
+    issuer.come_up();
+    assert!(connects(&server) && connects(&late));
 }
 
 #[tokio::test]
