@@ -14,12 +14,12 @@ use tower::ServiceBuilder;
 use tower_http::follow_redirect::FollowRedirectLayer;
 use tower_reauth::{Error, Origins, ReauthLayer, Session};
 
-/// `api` is `https://api.github.com`, or the address of an Enterprise server.
+/// `api` is `https://api.github.com`, or that of an Enterprise server: `https://github.example/api/v3`.
 pub fn client<C>(api: Uri, session: Session, connector: C) -> Result<Octocrab, Error>
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    let github = Origins::only(api.to_string())?;
+    let github = Origins::only(origin(&api))?;
     // GitHub turns away who does not say who it is.
     let agent = (USER_AGENT, HeaderValue::from_static("my-program"));
     let service = ServiceBuilder::new()
@@ -31,4 +31,10 @@ where
         .service(Https::builder(TokioExecutor::new()).build(connector));
     let Ok(client) = OctocrabBuilder::new_empty().with_service(service).with_auth(AuthState::None).build();
     Ok(client)
+}
+
+/// The address without its path.
+fn origin(address: &Uri) -> String {
+    let host = address.authority().map(ToString::to_string);
+    format!("{}://{}", address.scheme_str().unwrap_or_default(), host.unwrap_or_default())
 }

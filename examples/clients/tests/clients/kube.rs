@@ -137,3 +137,16 @@ async fn a_rejection_that_stays_is_kubes_own_401() -> anyhow::Result<()> {
     assert!(Error::find(&error).is_none());
     Ok(())
 }
+
+#[tokio::test]
+async fn a_path_in_the_address_of_a_cluster_is_kept() -> anyhow::Result<()> {
+    let (issuer, cluster) = (Issuer::new(), Cluster::default());
+    let router = axum::Router::new().nest("/k8s/clusters/c-1", cluster.router());
+    let url = guarded(router, &issuer, unauthorized).await?;
+    let config = Config::new(format!("{url}/k8s/clusters/c-1").parse()?);
+    let client = clients::kube::client(config, session(&issuer), HttpConnector::new())?;
+    let maps: Api<ConfigMap> = Api::default_namespaced(client);
+    assert!(maps.list(&ListParams::default()).await?.items.is_empty());
+    assert_eq!((issuer.token_requests(), rejected(&issuer)), (1, 0));
+    Ok(())
+}

@@ -91,3 +91,14 @@ async fn a_rejection_that_stays_is_githubs_own_answer() -> anyhow::Result<()> {
     assert!(Error::find(&error).is_none());
     Ok(())
 }
+
+#[tokio::test]
+async fn a_path_in_the_address_of_an_enterprise_server_is_kept() -> anyhow::Result<()> {
+    let issuer = Issuer::new();
+    let router = axum::Router::new().nest("/api/v3", forge::router("http://127.0.0.1:1"));
+    let url = guarded(router, &issuer, forge::bad_credentials).await?;
+    let github = clients::octocrab::client(format!("{url}/api/v3").parse()?, session(&issuer), HttpConnector::new())?;
+    github.repos("acme", "shop").list_tags().send().await?;
+    assert_eq!((issuer.token_requests(), rejected(&issuer)), (1, 0));
+    Ok(())
+}
