@@ -75,8 +75,8 @@
 //! [`TokenEndpoint`], at an address that you give or that the issuer's metadata names ([`discover`](TokenEndpoint::discover)).
 //! [`grant_fn`] and [`grant_with`] turn a closure into a grant, and you can implement [`Grant`] yourself.
 //! A server without OAuth, with a login of its own and a logout that is a `DELETE`, gets a grant with a [`Revoke`]: the example
-//! `keystone` is one. [`BoxGrant`] holds any of them, so that different ones stand in one place. For a user who is not known yet, start with [`Session::logged_out`] and call [`Session::login`]
-//! later.
+//! `keystone` is one. [`BoxGrant`] holds any of them, so that different ones stand in one place. For a user who is not known yet,
+//! start with [`Session::logged_out`] and call [`Session::login`] later.
 //!
 //! The client authenticates by a secret, a certificate, or a JWT ([`ClientAuth`]). Secrets, keys and assertions may come from a file
 //! or a closure ([`SecretSource`]): they are read for each token request. [`manual::grants`] says what to choose, how a workload's
@@ -218,12 +218,13 @@
 //! | [`manual::threats`] | security |
 //!
 //! Among the examples, `quickstart` plays a story of two devices against a gateway of its own, or against yours. `axum_bff` is a
-//! backend-for-frontend, `cli` a command line whose tokens outlive it, `sidecar` a proxy for programs in other languages, `keystone` a session login without OAuth, `tonic_client` and `reqwest_client` are short programs, and `dashboard` plots the metrics of a storm.
+//! backend-for-frontend, `cli` a command line whose tokens outlive it, and `sidecar` a proxy for programs in other languages.
+//! `keystone` is a session login without OAuth. `tonic_client` and `reqwest_client` are short programs, `clients` has one each for
+//! kube, octocrab, object_store and rmcp. `dashboard` plots the metrics of a storm.
 //!
 //! # What it does not do
 //! It stores nothing on disk unless you give it a [store](SessionBuilder::store), opens no browser, verifies no token, and does
-//! not authenticate inbound requests. It renews tokens;
-//! which token a user should have is your application's decision.
+//! not authenticate inbound requests. It renews tokens; which token a user should have is your application's decision.
 
 // docs.rs shows which feature an item needs. It builds with a nightly compiler, and sets `docsrs`.
 #![cfg_attr(docsrs, feature(doc_cfg))]

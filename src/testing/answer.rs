@@ -136,7 +136,8 @@ impl Answer {
         self.set(|tokens| tokens.refresh_token = Some(false))
     }
 
-    /// With this access token, which is alive from then on: the same one again, for example.
+    /// With this access token, which is alive from then on: the same one again, for example. Where the
+    /// [`Regime`](super::Regime) brings an older one again, that one comes.
     pub fn access_token(self, token: impl Into<String>) -> Self {
         self.set(|tokens| tokens.access_token = Some(token.into()))
     }

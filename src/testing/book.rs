@@ -41,7 +41,8 @@ pub enum Regime {
     /// They live on, and each refresh token is good for one use: one that comes again ends the whole login
     /// ([RFC 9700 §4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)).
     Rotating,
-    /// There are never new ones: the same pair comes each time, and is alive from then on.
+    /// There are never new ones: the same pair comes each time, and is alive from then on. A call that was rejected is not sent
+    /// again with the same token: its caller gets the rejection, with [`SameToken`](crate::ErrorKind::SameToken).
     Fixed,
 }
 
@@ -158,7 +159,10 @@ impl Book {
         }
         let number = self.number + 1;
         let access_token = tokens.access_token.clone().unwrap_or_else(|| format!("access-{owner}-{number}"));
-        let refresh_token = with_refresh_token.then(|| format!("refresh-{owner}-{number}"));
+        let refresh_token = with_refresh_token.then(|| match redeemed.map(|index| &self.issued[index].refresh_token) {
+            Some(Some(redeemed)) if self.regime == Regime::Fixed => redeemed.clone(),
+            _ => format!("refresh-{owner}-{number}"),
+        });
         let response = tokens.write(&access_token, refresh_token.as_deref(), tokens.lifetime);
         self.add(Issued {
             login: redeemed.and_then(|index| self.issued[index].login),

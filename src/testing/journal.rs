@@ -16,7 +16,7 @@ pub struct Entry {
     /// What came, or what the test did.
     pub what: String,
     /// What was answered: numbers of tokens, a status, or how it ended without one. `None` for what the test did, and for a
-    /// request that still waits.
+    /// request that still waits, or waited until its client left or the server went down.
     pub answer: Option<String>,
 }
 

@@ -83,6 +83,13 @@ async fn token_that_is_fixed_is_alive_again_when_it_is_asked_for() {
     assert!(!issuer.is_alive(&pair.access));
     assert_eq!(refresh(&issuer, &pair).await.unwrap(), pair);
     assert!(issuer.is_alive(&pair.access));
+
+    // One that the owner got elsewhere stays the same as well.
+    let minted = issuer.mint_refresh_token("bob");
+    for _ in 0..2 {
+        let form = format!("grant_type=refresh_token&refresh_token={minted}");
+        assert_eq!(ask(&issuer, &form).await.unwrap().refresh, minted);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -143,7 +143,7 @@ impl Issuer {
         self.shared.power.set(false);
     }
 
-    /// Answers again after [`go_down`](Issuer::go_down), at the same address.
+    /// Answers again after [`go_down`](Issuer::go_down), at the same address; over a socket, from the next connection on.
     pub fn come_up(&self) {
         self.book().journal.write("the issuer comes up");
         self.shared.power.set(true);

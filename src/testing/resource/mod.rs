@@ -221,7 +221,7 @@ impl Resource {
         self.shared.power.set(false);
     }
 
-    /// Answers again after [`go_down`](Resource::go_down), at the same address.
+    /// Answers again after [`go_down`](Resource::go_down), at the same address; over a socket, from the next connection on.
     pub fn come_up(&self) {
         self.shared.issuer.note("the resource comes up");
         self.shared.power.set(true);
