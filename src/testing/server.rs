@@ -112,6 +112,7 @@ impl Power {
         Self(Arc::new(Switch { turns: watch::Sender::new(0), ports: Mutex::default() }))
     }
 
+    #[expect(clippy::significant_drop_tightening, reason = "of two who turn it at once one comes after the other")]
     pub(super) fn set(&self, on: bool) {
         let mut ports = lock(&self.0.ports);
         if is_up(*self.0.turns.borrow()) == on {
