@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response, StatusCode, header::AUTHORIZATION};
+use http::{HeaderName, Request, Response, StatusCode, header::AUTHORIZATION};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -18,7 +18,8 @@ use crate::scheme::Scheme;
 /// Lets requests through to a server of your own if their token is alive: an axum `Router`, a service that tonic generated, or
 /// any other tower service whose response has a body with a `Default`.
 ///
-/// A request without a living token in `Authorization: Bearer` gets a 401 with `error="invalid_token"`. A gRPC request gets the
+/// A request without a living token in `Authorization: Bearer`, or where [`header`](Guard::header) and [`scheme`](Guard::scheme) say,
+/// gets a 401 with `error="invalid_token"`. A gRPC request gets the
 /// status `UNAUTHENTICATED`. Neither reaches the server. All requests are in the issuer's [`journal`](Issuer::journal).
 ///
 /// ```
@@ -40,20 +41,36 @@ use crate::scheme::Scheme;
 #[derive(Clone, Debug)]
 pub struct Guard {
     issuer: Issuer,
+    header: HeaderName,
+    scheme: Scheme,
 }
 
 /// The service of a [`Guard`].
 #[derive(Clone, Debug)]
 pub struct Guarded<S> {
     inner: S,
-    issuer: Issuer,
+    guard: Guard,
 }
 
 impl Issuer {
     /// A layer for a server of your own that takes only this issuer's tokens.
     #[must_use]
     pub fn guard(&self) -> Guard {
-        Guard { issuer: self.clone() }
+        Guard { issuer: self.clone(), header: AUTHORIZATION, scheme: Scheme::default() }
+    }
+}
+
+impl Guard {
+    /// Reads the token from another header than `Authorization`.
+    #[must_use]
+    pub fn header(self, header: HeaderName) -> Self {
+        Self { header, ..self }
+    }
+
+    /// Reads the token under another scheme than `Bearer`. The challenge stays one for `Bearer`.
+    #[must_use]
+    pub fn scheme(self, scheme: Scheme) -> Self {
+        Self { scheme, ..self }
     }
 }
 
@@ -61,7 +78,7 @@ impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { inner, issuer: self.issuer.clone() }
+        Guarded { inner, guard: self.clone() }
     }
 }
 
@@ -79,10 +96,11 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let token = token_in(request.headers(), &AUTHORIZATION, &Scheme::default());
-        let index = self.issuer.note_call(request.method(), request.uri(), token);
-        if token.is_some_and(|token| self.issuer.is_alive(token)) {
-            let (call, issuer) = (self.inner.call(request), self.issuer.clone());
+        let Guard { issuer, header, scheme } = &self.guard;
+        let token = token_in(request.headers(), header, scheme);
+        let index = issuer.note_call(request.method(), request.uri(), token);
+        if token.is_some_and(|token| issuer.is_alive(token)) {
+            let (call, issuer) = (self.inner.call(request), issuer.clone());
             return Box::pin(async move {
                 let answer = call.await;
                 let status = answer.as_ref().ok().map(Response::status);
@@ -91,7 +109,7 @@ where
             });
         }
         let is_grpc = is_grpc(request.headers());
-        self.issuer.note_answer(index, if is_grpc { "UNAUTHENTICATED" } else { "401" });
+        issuer.note_answer(index, if is_grpc { "UNAUTHENTICATED" } else { "401" });
         Box::pin(
             async move { Ok(if is_grpc { grpc_rejection(ResBody::default()) } else { rejection(ResBody::default()) }) },
         )

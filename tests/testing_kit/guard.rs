@@ -8,8 +8,9 @@ use std::{
     },
 };
 
+use http::HeaderName;
 use tower::{Layer, service_fn};
-use tower_reauth::GrpcClassifier;
+use tower_reauth::{GrpcClassifier, Scheme};
 
 use super::*;
 
@@ -66,4 +67,20 @@ async fn grpc_request_with_a_dead_token_gets_the_status_that_the_layer_heals() {
             "POST /orders.v1.Orders/Place, token 2: 200",
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_is_read_where_the_program_sends_it() {
+    let world = World::new(Kind::Password);
+    let name = HeaderName::from_static("x-auth-token");
+    let guard = world.issuer.guard().header(name.clone()).scheme(Scheme::bare());
+    let server = guard.layer(service_fn(async |_: Request<Full<Bytes>>| {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    }));
+    let api = world.layer().header(&name).unwrap().scheme(Scheme::bare()).layer(server.clone());
+    assert_eq!(api.clone().oneshot(get("/")).await.unwrap().status(), 200);
+    world.issuer.revoke_all();
+    assert_eq!(api.oneshot(get("/")).await.unwrap().status(), 200);
+    world.issuer.accept("good");
+    assert_eq!(server.oneshot(with_token("/", "good")).await.unwrap().status(), 401, "the token is in another header");
 }
