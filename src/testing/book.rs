@@ -1,7 +1,7 @@
 //! The issuer's book: which tokens were issued, which are alive, and what new ones do to the older ones.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     fmt,
     time::Duration,
 };
@@ -57,6 +57,9 @@ pub(super) struct Book {
     pub(super) always_to: BTreeMap<String, Answer>,
     pub(super) regime: Regime,
     pub(super) issued: Vec<Issued>,
+    /// Where each token stands among them, and those of each owner: a test may have ten thousand users.
+    by_token: HashMap<String, Vec<usize>>,
+    by_owner: HashMap<String, Vec<usize>>,
     pub(super) spent_again: usize,
     pub(super) running: usize,
     pub(super) peak: usize,
@@ -97,6 +100,8 @@ impl Book {
             always_to: BTreeMap::new(),
             regime: Regime::default(),
             issued: Vec::new(),
+            by_token: HashMap::new(),
+            by_owner: HashMap::new(),
             spent_again: 0,
             running: 0,
             peak: 0,
@@ -131,24 +136,28 @@ impl Book {
         let now = Instant::now();
         // One past the end of the clock is for ever.
         let expires_at = tokens.lifetime.and_then(|seconds| now.checked_add(Duration::from_secs(seconds)));
-        let of_owner = |issued: &Issued| issued.owner == owner && issued.scope == scope;
-        let is_good = |issued: &Issued| of_owner(issued) && issued.is_good(now);
+        let mut of_owner = self.by_owner.get(&owner).cloned().unwrap_or_default();
+        of_owner.retain(|index| self.issued[*index].scope == scope);
         match self.regime {
             Regime::SameAgain if redeemed.is_none() => {
-                if let Some(issued) = self.issued.iter().find(|issued| is_good(issued)) {
+                if let Some(index) = of_owner.iter().find(|index| self.issued[**index].is_good(now)) {
+                    let issued = &self.issued[*index];
                     return issued.again(tokens, issued.expires_at.map(|end| (end - now).as_secs()));
                 }
             }
             Regime::Fixed => {
-                let mut issued = self.issued.iter_mut();
-                if let Some(issued) = issued.find(|issued| of_owner(issued) && !issued.access_token.is_empty()) {
+                if let Some(index) = of_owner.iter().find(|index| !self.issued[**index].access_token.is_empty()) {
+                    let issued = &mut self.issued[*index];
                     (issued.access_lives, issued.expires_at) = (true, expires_at);
                     issued.refresh_lives = issued.refresh_token.is_some();
                     return issued.again(tokens, tokens.lifetime);
                 }
             }
             Regime::NewKillsOld => {
-                self.issued.iter_mut().filter(|issued| is_good(issued)).for_each(|issued| issued.access_lives = false);
+                for index in of_owner {
+                    let issued = &mut self.issued[index];
+                    issued.access_lives &= !issued.is_good(now);
+                }
             }
             _ => {}
         }
@@ -184,6 +193,11 @@ impl Book {
     pub(super) fn add(&mut self, issued: Issued) {
         self.number += 1;
         let login = issued.login.or(Some(self.number));
+        let index = self.issued.len();
+        self.by_owner.entry(issued.owner.clone()).or_default().push(index);
+        for token in [Some(&issued.access_token), issued.refresh_token.as_ref()].into_iter().flatten() {
+            self.by_token.entry(token.clone()).or_default().push(index);
+        }
         self.issued.push(Issued { number: self.number, login, ..issued });
     }
 
@@ -193,45 +207,48 @@ impl Book {
 
     /// RFC 7009 §2.1: either token takes the other one with it, where it is known that they belong together.
     pub(super) fn revoke(&mut self, token: &str) {
-        if token.is_empty() {
-            return;
-        }
         let alone = self.regime == Regime::Unpersisted;
-        for issued in &mut self.issued {
+        for index in self.places_of(token) {
+            let issued = &mut self.issued[index];
             let is_access = issued.access_token == token;
-            if is_access || issued.refresh_token.as_deref() == Some(token) {
-                issued.access_lives &= alone && !is_access;
-                issued.refresh_lives &= alone && is_access;
-            }
+            issued.access_lives &= alone && !is_access;
+            issued.refresh_lives &= alone && is_access;
         }
     }
 
     pub(super) fn is_alive(&self, access_token: &str) -> bool {
         let now = Instant::now();
-        self.issued.iter().any(|issued| issued.access_token == access_token && issued.is_good(now))
+        self.of(access_token).any(|issued| issued.access_token == access_token && issued.is_good(now))
+    }
+
+    /// What was issued with this token, oldest first: as an access token or as a refresh token.
+    pub(super) fn of(&self, token: &str) -> impl DoubleEndedIterator<Item = &Issued> {
+        self.by_token.get(token).filter(|_| !token.is_empty()).into_iter().flatten().map(|index| &self.issued[*index])
+    }
+
+    /// As [`of`](Book::of), their places.
+    pub(super) fn places_of(&self, token: &str) -> Vec<usize> {
+        self.by_token.get(token).filter(|_| !token.is_empty()).cloned().unwrap_or_default()
     }
 
     /// What the journal calls this token.
     pub(super) fn name(&self, token: &str) -> String {
-        for issued in self.issued.iter().rev() {
-            if issued.access_token == token && !token.is_empty() {
-                return format!("token {}", issued.number);
-            }
-            if issued.refresh_token.as_deref() == Some(token) {
-                return format!("refresh token {}", issued.number);
-            }
+        match self.of(token).next_back() {
+            Some(issued) if issued.access_token == token => format!("token {}", issued.number),
+            Some(issued) => format!("refresh token {}", issued.number),
+            None => "an unknown token".to_owned(),
         }
-        "an unknown token".to_owned()
     }
 
     /// Where this refresh token stands, if it can be redeemed.
     fn redeemable(&mut self, refresh_token: Option<&str>) -> Option<usize> {
-        let is_sent = |issued: &Issued| refresh_token.is_some() && issued.refresh_token.as_deref() == refresh_token;
-        let redeemable = self.issued.iter().position(|issued| issued.refresh_lives && is_sent(issued));
+        let mut sent = self.places_of(refresh_token.unwrap_or_default());
+        sent.retain(|index| self.issued[*index].refresh_token.as_deref() == refresh_token);
+        let redeemable = sent.iter().copied().find(|index| self.issued[*index].refresh_lives);
         if redeemable.is_none() {
             self.spent_again += 1;
-            if let (Regime::Rotating, Some(spent)) = (self.regime, self.issued.iter().find(|one| is_sent(one))) {
-                let login = spent.login;
+            if let (Regime::Rotating, Some(spent)) = (self.regime, sent.first()) {
+                let login = self.issued[*spent].login;
                 for issued in self.issued.iter_mut().filter(|issued| issued.login == login) {
                     (issued.access_lives, issued.refresh_lives) = (false, false);
                 }

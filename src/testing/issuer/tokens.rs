@@ -41,8 +41,9 @@ impl Issuer {
         let mut book = self.book();
         let name = book.name(token);
         book.journal.write(format!("revoked: {name}"));
-        for issued in book.issued.iter_mut().filter(|issued| issued.access_token == token) {
-            issued.access_lives = false;
+        for index in book.places_of(token) {
+            let issued = &mut book.issued[index];
+            issued.access_lives &= issued.access_token != token;
         }
     }
 
@@ -79,7 +80,7 @@ impl Issuer {
     /// Whether this refresh token could be redeemed now.
     #[must_use]
     pub fn is_redeemable(&self, token: &str) -> bool {
-        self.book().issued.iter().any(|issued| issued.refresh_token.as_deref() == Some(token) && issued.refresh_lives)
+        self.book().of(token).any(|issued| issued.refresh_token.as_deref() == Some(token) && issued.refresh_lives)
     }
 
     /// Whose access token this is, or was.
@@ -127,6 +128,6 @@ impl Issuer {
     }
 
     fn of<T>(&self, token: &str, what: impl FnOnce(&Issued) -> Option<T>) -> Option<T> {
-        self.book().issued.iter().find(|issued| issued.access_token == token).and_then(what)
+        self.book().of(token).find(|issued| issued.access_token == token).and_then(what)
     }
 }
