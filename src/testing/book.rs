@@ -216,6 +216,16 @@ impl Book {
         }
     }
 
+    /// This access token alone.
+    pub(super) fn end_access(&mut self, token: &str) {
+        let name = self.name(token);
+        self.journal.write(format!("revoked: {name}"));
+        for index in self.places_of(token) {
+            let issued = &mut self.issued[index];
+            issued.access_lives &= issued.access_token != token;
+        }
+    }
+
     pub(super) fn is_alive(&self, access_token: &str) -> bool {
         let now = Instant::now();
         self.of(access_token).any(|issued| issued.access_token == access_token && issued.is_good(now))
@@ -227,7 +237,7 @@ impl Book {
     }
 
     /// As [`of`](Book::of), their places.
-    pub(super) fn places_of(&self, token: &str) -> Vec<usize> {
+    fn places_of(&self, token: &str) -> Vec<usize> {
         self.by_token.get(token).filter(|_| !token.is_empty()).cloned().unwrap_or_default()
     }
 

@@ -38,13 +38,7 @@ impl Issuer {
 
     /// Kills this access token; its refresh token lives on.
     pub fn revoke(&self, token: &str) {
-        let mut book = self.book();
-        let name = book.name(token);
-        book.journal.write(format!("revoked: {name}"));
-        for index in book.places_of(token) {
-            let issued = &mut book.issued[index];
-            issued.access_lives &= issued.access_token != token;
-        }
+        self.book().end_access(token);
     }
 
     /// Kills all access tokens; the refresh tokens live on.
