@@ -320,9 +320,9 @@ SEEDS = {
     "what_could_not_be_saved_is_not_tried_again": [
         (
             "session/pending.rs",
-            "    let task = session.upgrade().map(|session| session.track());\n",
-            "    if SEEDED {\n        return;\n    }\n"
-            "    let task = session.upgrade().map(|session| session.track());\n",
+            "    let _older = shelf.pending(|present| present.replace(pending));\n",
+            "    let _older = shelf.pending(|present| present.replace(pending));\n"
+            "    if SEEDED {\n        return;\n    }\n",
         )
     ],
     "lease_is_given_back_before_the_save": [
@@ -351,8 +351,8 @@ SEEDS = {
     "pair_that_a_mark_overtook_is_not_revoked": [
         (
             "session/visit.rs",
-            "        if newer.is_logged_out() || order.parting().revoke {\n",
-            "        if (newer.is_logged_out() || order.parting().revoke) && !SEEDED {\n",
+            "    if newer.is_logged_out() || order.parting().revoke {\n",
+            "    if (newer.is_logged_out() || order.parting().revoke) && !SEEDED {\n",
         )
     ],
     "claim_of_who_has_gone_is_left_standing": [
