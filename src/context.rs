@@ -113,7 +113,7 @@ impl GrantContext {
     /// use tower_reauth::{Session, TokenSet, grant_fn};
     ///
     /// let session = Session::new(grant_fn(|context| async move {
-    ///     // An API of several said which scope it wants.
+    ///     // The API that rejected the token may have said which scope it wants.
     ///     let scope = context.challenge().scope().unwrap_or("orders");
     ///     TokenSet::new(format!("a-token-for-{scope}"))
     /// }));

@@ -85,7 +85,8 @@ pub enum ErrorKind {
     SelfLogin,
     /// An address or a setting cannot be used.
     Invalid,
-    /// The server did not confirm that the tokens were revoked (RFC 7009), or the [grant's own logout](crate::Revoke) failed. They are forgotten locally all the same.
+    /// The server did not confirm that the tokens were revoked (RFC 7009), or the [grant's own logout](crate::Revoke) failed. They are
+    /// forgotten locally all the same.
     NotRevoked,
     /// The [token store](crate::TokenStore) could not be used, or what stands there is not for this session: it is another
     /// owner's, of a newer version of this crate, encrypted with another key, or damaged. Nothing was sent, and nothing was

@@ -112,7 +112,7 @@ impl Power {
         Self(Arc::new(Switch { turns: watch::Sender::new(0), ports: Mutex::default() }))
     }
 
-    #[expect(clippy::significant_drop_tightening, reason = "of two who turn it at once one comes after the other")]
+    #[expect(clippy::significant_drop_tightening, reason = "two who turn it at once must come one after the other")]
     pub(super) fn set(&self, on: bool) {
         let mut ports = lock(&self.0.ports);
         if is_up(*self.0.turns.borrow()) == on {
@@ -159,7 +159,7 @@ impl Port {
         *socket = next.unwrap_or(Socket::Lost);
     }
 
-    /// Accepts a connection. If the port is closed, this ends never: whoever waits is told by a turn of the switch.
+    /// Accepts a connection. If the port is closed, this never ends: a turn of the switch tells whoever waits.
     async fn accept(&self) -> io::Result<TcpStream> {
         poll_fn(|cx| match &*lock(&self.socket) {
             Socket::Listening(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| stream),

@@ -11,7 +11,10 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 use tower_reauth::{
     BoxGrant, Credential, Error, ErrorKind, Grant, GrantContext, Record, Revocable, Revoke, Session, Sessions, Status,
     TokenEndpoint, TokenSet, grant_fn,
@@ -226,16 +229,20 @@ async fn hook_goes_on_if_the_future_of_the_logout_is_dropped_and_shutdown_waits_
     assert_eq!(site.ended(), ["token-1"]);
 }
 
+/// A caller without a token, whose answer is at the gate.
+async fn asking(site: &Site, session: &Session) -> JoinHandle<Result<(), Error>> {
+    let session = session.clone();
+    let waiting = tokio::spawn(async move { session.token().await.map(|_| ()) });
+    never_hangs(site.0.landing.arrived(1)).await;
+    waiting
+}
+
 #[tokio::test(start_paused = true)]
 async fn token_that_a_login_brings_in_after_the_logout_is_ended_whether_a_handle_is_left_or_not() {
     for is_left in [true, false] {
         let site = Site::slow(true, false);
         let session = site.session();
-        let waiting = tokio::spawn({
-            let session = session.clone();
-            async move { session.token().await.map(|_| ()) }
-        });
-        never_hangs(site.0.landing.arrived(1)).await;
+        let waiting = asking(&site, &session).await;
         // There is nothing to end yet.
         session.logout().await.unwrap();
         assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::LoggedOut);
@@ -264,11 +271,7 @@ async fn nothing_but_a_logout_calls_the_hook() {
         for is_late in [false, true] {
             let site = Site::slow(is_late, false);
             let session = site.session();
-            let waiting = tokio::spawn({
-                let session = session.clone();
-                async move { session.token().await.map(|_| ()) }
-            });
-            never_hangs(site.0.landing.arrived(1)).await;
+            let waiting = asking(&site, &session).await;
             if is_late {
                 waiting.abort();
             } else {
