@@ -14,12 +14,12 @@ macro_rules! prove {
 }
 
 prove! {
-    claims, sample of 6_000;
+    claims, sample of 20_000;
     cold_calls_share_one_request: 1 callers 4 preemptions, 2 callers 1 preemptions, 3 callers 0 preemptions;
     rejected_calls_share_one_renewal: 1 callers 3 preemptions, 2 callers 1 preemptions;
     calls_after_a_renewal_carry_its_token: 1 callers 2 preemptions, 2 callers 0 preemptions;
     rejected_calls_join_a_renewal_ahead: 1 callers 2 preemptions, 2 callers 1 preemptions;
-    a_dropped_caller_costs_the_others_nothing: 1 callers 1 preemptions;
+    a_dropped_caller_costs_the_others_nothing: 1 callers 1 preemptions, 2 callers 0 preemptions;
     a_failure_is_everybodys: 1 callers 4 preemptions, 2 callers 2 preemptions, 3 callers 0 preemptions;
     a_flight_that_dies_leaves_nobody_waiting: 1 callers 3 preemptions, 2 callers 0 preemptions;
     a_renewal_outlives_those_who_waited_too_long: 1 callers 3 preemptions, 2 callers 1 preemptions;
@@ -36,7 +36,7 @@ prove! {
 
 prove! {
     // Where two sessions have too many schedules, a sample alone.
-    stored, sample of 800;
+    stored, sample of 2_000;
     processes_share_one_renewal: 2 callers 0 preemptions;
     processes_without_leases_share_one_renewal: 2 callers 0 preemptions;
     old_answers_cost_nothing:;
