@@ -269,7 +269,9 @@ pub use self::assertion::{JwtAlgorithm, JwtKey, JwtKeySource};
 #[cfg(all(feature = "reqwest", not(all(target_arch = "wasm32", any(target_os = "unknown", target_os = "none")))))]
 pub use self::reqwest::{ReqwestFuture, ReqwestService, SendThrough};
 #[cfg(feature = "file")]
-pub use self::store::{FileStore, FileStoreBuilder, StoreSecret};
+pub use self::store::{FileStore, FileStoreBuilder};
+#[cfg(feature = "seal")]
+pub use self::store::{Seal, StoreSecret};
 pub use self::{
     asked::Challenge,
     assertion::{Assertion, Signer},
@@ -298,7 +300,9 @@ pub use self::{
     secret::SecretSource,
     session::{Logout, RenewAhead, Session, SessionBuilder, Status, Token},
     sessions::{Eviction, LogoutAll, SessionSource, Sessions, SessionsBuilder, WithoutKey},
-    store::{Lease, Leased, Record, Saved, StoreFn, StoreKey, TokenStore, Version, store_fn},
+    store::{
+        Claim, Ear, Lease, Leased, Listening, News, Record, Saved, StoreFn, StoreKey, TokenStore, Version, store_fn,
+    },
     token::TokenSet,
 };
 

@@ -1,8 +1,8 @@
 //! A store of any type, as a session holds it.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use super::{Leased, Record, Saved, StoreKey, TokenStore, Version};
+use super::{Ear, Leased, Listening, Record, Saved, StoreKey, TokenStore, Version};
 use crate::error::Error;
 
 /// A store that sessions share.
@@ -16,6 +16,9 @@ pub(crate) trait DynStore: Send + Sync {
     fn save<'a>(&'a self, key: &'a StoreKey, record: &'a Record, seen: Option<Version>) -> Answer<'a, Saved>;
     fn lease<'a>(&'a self, key: &'a StoreKey) -> Answer<'a, Leased>;
     fn changed<'a>(&'a self, key: &'a StoreKey, seen: Option<Version>) -> Answer<'a, bool>;
+    fn news_every(&self) -> Duration;
+    fn listen(&self, key: &StoreKey, ear: Ear) -> Option<Listening>;
+    fn ask<'a>(&'a self, key: &'a StoreKey, dead: Version) -> Answer<'a, bool>;
 }
 
 impl<T: TokenStore> DynStore for T {
@@ -33,6 +36,18 @@ impl<T: TokenStore> DynStore for T {
 
     fn changed<'a>(&'a self, key: &'a StoreKey, seen: Option<Version>) -> Answer<'a, bool> {
         Box::pin(TokenStore::changed(self, key, seen))
+    }
+
+    fn news_every(&self) -> Duration {
+        TokenStore::news_every(self)
+    }
+
+    fn listen(&self, key: &StoreKey, ear: Ear) -> Option<Listening> {
+        TokenStore::listen(self, key, ear)
+    }
+
+    fn ask<'a>(&'a self, key: &'a StoreKey, dead: Version) -> Answer<'a, bool> {
+        Box::pin(TokenStore::ask(self, key, dead))
     }
 }
 
@@ -57,5 +72,17 @@ impl<T: TokenStore> TokenStore for Arc<T> {
 
     fn changed(&self, key: &StoreKey, seen: Option<Version>) -> impl Future<Output = Result<bool, Error>> + Send {
         T::changed(self, key, seen)
+    }
+
+    fn news_every(&self) -> Duration {
+        T::news_every(self)
+    }
+
+    fn listen(&self, key: &StoreKey, ear: Ear) -> Option<Listening> {
+        T::listen(self, key, ear)
+    }
+
+    fn ask(&self, key: &StoreKey, dead: Version) -> impl Future<Output = Result<bool, Error>> + Send {
+        T::ask(self, key, dead)
     }
 }

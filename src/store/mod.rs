@@ -11,17 +11,22 @@ mod closure;
 mod file;
 mod json;
 mod lease;
+mod news;
 #[cfg(feature = "oauth2")]
 mod oauth2;
 mod owner;
 mod record;
+#[cfg(feature = "seal")]
+mod seal;
+#[cfg(feature = "seal")]
+mod secret;
 mod trials;
 mod version;
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, time::Duration};
 
 #[cfg(feature = "file")]
-pub use self::file::{FileStore, FileStoreBuilder, StoreSecret};
+pub use self::file::{FileStore, FileStoreBuilder};
 #[cfg(feature = "testing")]
 pub(crate) use self::record::Access;
 pub(crate) use self::{
@@ -33,9 +38,12 @@ pub(crate) use self::{
 pub use self::{
     closure::{StoreFn, store_fn},
     lease::{Lease, Leased},
-    record::Record,
+    news::{Ear, Listening, News},
+    record::{Claim, Record},
     version::Version,
 };
+#[cfg(feature = "seal")]
+pub use self::{seal::Seal, secret::StoreSecret};
 use crate::error::{Error, ErrorKind};
 
 /// Names the record of one login in a [`TokenStore`]: a user's name, an account, a session's key.
@@ -131,6 +139,31 @@ pub trait TokenStore: Send + Sync + 'static {
     fn changed(&self, key: &StoreKey, seen: Option<Version>) -> impl Future<Output = Result<bool, Error>> + Send {
         let _ = (key, seen);
         async { Ok(true) }
+    }
+
+    /// How often a session with traffic asks [`changed`](TokenStore::changed). With up to two seconds for the answers this bounds how
+    /// late a logout by another process is seen. Default: 30 s.
+    fn news_every(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
+    /// Tells this ear what others do with the key, as soon as they do it, until the [`Listening`] is dropped. News may be lost or come
+    /// twice: they make things fast, and nothing depends on them. A session's own saves may be told, too. It must not block.
+    ///
+    /// `None`, the default: the place carries no news, and sessions look by themselves.
+    fn listen(&self, key: &StoreKey, ear: Ear) -> Option<Listening> {
+        let _ = (key, ear);
+        None
+    }
+
+    /// Asks whoever holds a credential for this key, such as a password, to renew the tokens of this version, which are dead: they
+    /// hear [`News::Wanted`]. Says whether somebody may have heard it. Default: `false`.
+    ///
+    /// # Errors
+    /// The place cannot be reached.
+    fn ask(&self, key: &StoreKey, dead: Version) -> impl Future<Output = Result<bool, Error>> + Send {
+        let _ = (key, dead);
+        async { Ok(false) }
     }
 }
 

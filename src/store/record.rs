@@ -206,6 +206,29 @@ impl Record {
         self.logged_out
     }
 
+    /// The word in the record that a token request may be under way. A store whose clock is not this machine's keeps it beside the
+    /// record, on its own clock, and puts it back with [`with_claim`](Record::with_claim) when it loads the record. `now` is this
+    /// machine's time of day.
+    pub fn claim(&self, now: SystemTime) -> Option<Claim> {
+        let from_now = |time: SystemTime| match time.duration_since(now) {
+            Ok(ahead) => i64::try_from(ahead.as_millis()).unwrap_or(i64::MAX),
+            Err(error) => i64::try_from(error.duration().as_millis()).map_or(i64::MIN, |past| -past),
+        };
+        self.spending.map(|Spending { by, since, until }| Claim { by, since: from_now(since), until: from_now(until) })
+    }
+
+    /// With this claim in place of the one that is there. See [`claim`](Record::claim).
+    #[must_use]
+    pub fn with_claim(self, claim: Option<Claim>, now: SystemTime) -> Self {
+        let at = |from_now: i64| {
+            let distance = Duration::from_millis(from_now.unsigned_abs());
+            let time = if from_now < 0 { now.checked_sub(distance) } else { now.checked_add(distance) };
+            milliseconds(time.unwrap_or(now))
+        };
+        let spending = claim.map(|Claim { by, since, until }| Spending { by, since: at(since), until: at(until) });
+        Self { spending, ..self }
+    }
+
     /// The rule of every store: whether this record may be written over `current`. `seen` is the version that whoever saves has
     /// seen last, `now` the store's own clock.
     ///
@@ -274,6 +297,26 @@ impl Access {
             Some(end) => tokens.between(self.issued_at, end, wall),
             None => tokens,
         })
+    }
+}
+
+/// A token request that may be under way for a [`Record`], on the store's own clock: in milliseconds from now, negative where that is
+/// past. See [`Record::claim`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Claim {
+    /// Tells the session that made it from others.
+    pub by: u64,
+    /// When it was made.
+    pub since: i64,
+    /// Until when the token request may still arrive.
+    pub until: i64,
+}
+
+impl Claim {
+    /// A claim of this session, with these times.
+    pub const fn new(by: u64, since: i64, until: i64) -> Self {
+        Self { by, since, until }
     }
 }
 

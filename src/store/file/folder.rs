@@ -7,17 +7,21 @@ use std::{
 
 use base64ct::{Base64, Encoding};
 use chacha20poly1305::aead::Generate;
-use hmac_sha256::HMAC;
 use zeroize::Zeroizing;
 
 use super::{
     content, lock,
     private::{self, failed},
-    seal::Keys,
-    secret::{LENGTH, StoreSecret},
     sweep,
 };
-use crate::{error::Error, store::StoreKey};
+use crate::{
+    error::Error,
+    store::{
+        StoreKey,
+        seal::Seal,
+        secret::{LENGTH, StoreSecret},
+    },
+};
 
 /// Kept for as long as the folder is in use.
 const NAMING_KEY: &str = "names.key";
@@ -37,11 +41,9 @@ pub(super) struct Files {
     pub(super) lease: PathBuf,
 }
 
-type NamingKey = Zeroizing<[u8; LENGTH]>;
-
 impl Folder {
     /// Makes the folder if it is missing, looks whether it can be used, and tidies it up.
-    pub(super) fn open(path: &Path, naming: Option<StoreSecret>, keys: &Keys) -> Result<Self, Error> {
+    pub(super) fn open(path: &Path, naming: Option<StoreSecret>, keys: &Seal) -> Result<Self, Error> {
         let path = absolute(path).map_err(|error| failed("find the folder", path, error))?;
         if path.symlink_metadata().is_err() {
             private::create_folder(&path)?;
@@ -54,7 +56,9 @@ impl Folder {
         }
         drop(opening);
         let folder = Self { path, naming };
-        folder.naming_key()?;
+        if folder.naming.is_none() {
+            folder.naming_key()?;
+        }
         Ok(folder)
     }
 
@@ -66,18 +70,17 @@ impl Folder {
     /// made anew since.
     pub(super) fn files(&self, key: &StoreKey) -> Result<Files, Error> {
         private::folder(&self.path)?;
-        let hash = HMAC::mac(key.as_bytes(), *self.naming_key()?);
-        let name: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = match &self.naming {
+            Some(given) => given.name(key),
+            None => self.naming_key()?.name(key),
+        };
         let file = |extension: &str| self.path.join(format!("{name}.{extension}"));
         let (record, lock, lease) = (file("json"), file("lock"), file("lease"));
         Ok(Files { name, record, lock, lease })
     }
 
-    /// The key that was given, or the one that the folder has. Whoever is first makes it.
-    fn naming_key(&self) -> Result<NamingKey, Error> {
-        if let Some(given) = &self.naming {
-            return Ok(Zeroizing::new(*given.expose()));
-        }
+    /// The key that the folder has. Whoever is first makes it.
+    fn naming_key(&self) -> Result<StoreSecret, Error> {
         let path = self.path.join(NAMING_KEY);
         if let Some(key) = read_key(&path)? {
             return Ok(key);
@@ -90,18 +93,17 @@ impl Folder {
             .map_err(|error| failed("find random numbers for", &path, io::Error::other(error)))?;
         let key = Zeroizing::new(key);
         content::write(&path, Base64::encode_string(&*key).as_bytes())?;
-        Ok(key)
+        Ok(StoreSecret::from(*key))
     }
 }
 
-fn read_key(path: &Path) -> Result<Option<NamingKey>, Error> {
+fn read_key(path: &Path) -> Result<Option<StoreSecret>, Error> {
     let Some((text, _)) = content::read(path)? else { return Ok(None) };
     let key = str::from_utf8(&text).ok().and_then(|text| StoreSecret::from_base64(text).ok());
-    let key = key.ok_or_else(|| {
+    key.map(Some).ok_or_else(|| {
         let at = path.display();
         Error::store(format!(
             "{at} is damaged, and without it no record is found: restore it, or remove the whole folder"
         ))
-    })?;
-    Ok(Some(Zeroizing::new(*key.expose())))
+    })
 }

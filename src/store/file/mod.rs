@@ -8,8 +8,6 @@ mod content;
 mod folder;
 mod lock;
 mod private;
-mod seal;
-mod secret;
 mod seen;
 mod sweep;
 
@@ -21,14 +19,12 @@ use std::{
 
 use tokio::runtime::Handle;
 
-pub use self::secret::StoreSecret;
 use self::{
     folder::{Files, Folder},
     lock::FileLease,
-    seal::Keys,
     seen::Looks,
 };
-use super::{Lease, Leased, Record, Saved, StoreKey, TokenStore, Version};
+use super::{Lease, Leased, Record, Saved, StoreKey, StoreSecret, TokenStore, Version, seal::Seal};
 use crate::{
     clock,
     error::{Error, ErrorKind},
@@ -116,13 +112,13 @@ pub struct FileStore {
 /// Sets up a [`FileStore`] with keys.
 pub struct FileStoreBuilder {
     path: PathBuf,
-    keys: Keys,
+    keys: Seal,
     naming: Option<StoreSecret>,
 }
 
 struct Inner {
     folder: Folder,
-    keys: Keys,
+    keys: Seal,
     looks: Looks,
 }
 
@@ -139,7 +135,7 @@ impl FileStore {
     pub fn builder(folder: impl AsRef<Path>) -> FileStoreBuilder {
         // Without a slash at its end, which would lead through a symbolic link.
         let path = folder.as_ref().components().collect();
-        FileStoreBuilder { path, keys: Keys::default(), naming: None }
+        FileStoreBuilder { path, keys: Seal::default(), naming: None }
     }
 
     async fn work<T: Send + 'static>(

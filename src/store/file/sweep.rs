@@ -9,14 +9,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{content, lock, seal::Keys};
+use super::{content, lock};
+use crate::store::seal::Seal;
 
 /// No save takes as long as this.
 const TEMPORARY: Duration = Duration::from_secs(60 * 60);
 /// No refresh token that was in force at the logout is good any more.
 const MARK: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-pub(super) fn sweep(folder: &Path, keys: &Keys) {
+pub(super) fn sweep(folder: &Path, keys: &Seal) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let now = SystemTime::now();
     for entry in entries.flatten() {
@@ -36,7 +37,7 @@ fn age_of(metadata: &Metadata, now: SystemTime) -> Duration {
     metadata.modified().ok().and_then(|modified| now.duration_since(modified).ok()).unwrap_or_default()
 }
 
-fn remove_mark(path: &Path, keys: &Keys) -> io::Result<()> {
+fn remove_mark(path: &Path, keys: &Seal) -> io::Result<()> {
     let Ok(Some(_lock)) = lock::try_lock(&path.with_extension("lock")) else { return Ok(()) };
     let name = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
     match content::read(path).ok().flatten().and_then(|(content, _)| keys.open(name, &content).ok()) {

@@ -1,4 +1,4 @@
-//! What stands in a record's file: the record's JSON, or that JSON encrypted with a header before it.
+//! What stands in a record's place: the record's JSON, or that JSON encrypted with a header before it.
 
 use std::fmt;
 
@@ -11,26 +11,57 @@ use secrecy::ExposeSecret;
 use serde::{Serializer, ser::SerializeMap};
 use zeroize::Zeroizing;
 
-use super::secret::StoreSecret;
-use crate::{
-    error::Error,
-    store::{
-        json::members::{self, FORMAT, Members, damaged},
-        record::Record,
-        version::Version,
-    },
+use super::{
+    json::members::{self, FORMAT, Members, damaged},
+    record::Record,
+    secret::StoreSecret,
+    version::Version,
 };
+use crate::error::Error;
 
-/// The keys that contents are encrypted with, by their ids.
+/// Encrypts records for a place where others can read (XChaCha20-Poly1305). For a [`TokenStore`](crate::TokenStore) of your own;
+/// `FileStore` and `RedisStore` bring theirs.
+///
+/// What is sealed is bound to the name under which it stands and to its version: moved or renamed it does not open.
+///
+/// ```
+/// use tower_reauth::{Record, Seal, StoreKey, StoreSecret, TokenSet};
+///
+/// let naming_key = StoreSecret::from([1; 32]);
+/// let seal = Seal::with("2026-11", StoreSecret::from([2; 32]));
+///
+/// let name = naming_key.name(&StoreKey::from("alice"));
+/// let record = Record::new(TokenSet::new("mF_9.B5f-4.1JqM")?);
+/// let sealed = seal.seal(&name, &record)?;
+/// assert!(seal.open(&name, &sealed)?.access_token().is_some());
+/// assert!(seal.open("another name", &sealed).is_err());
+/// # Ok::<(), tower_reauth::Error>(())
+/// ```
 #[derive(Default)]
-pub(super) struct Keys {
+pub struct Seal {
+    /// Without one nothing is encrypted.
     pub(super) newest: Option<(Box<str>, StoreSecret)>,
     pub(super) older: Vec<(Box<str>, StoreSecret)>,
 }
 
-impl Keys {
-    /// The content of the file of this name.
-    pub(super) fn seal(&self, name: &str, record: &Record) -> Result<Zeroizing<Vec<u8>>, Error> {
+impl Seal {
+    /// Encrypts with this key. The id tells keys from each other; it is written beside what is sealed, and is no secret.
+    pub fn with(id: impl Into<Box<str>>, key: StoreSecret) -> Self {
+        Self { newest: Some((id.into(), key)), older: Vec::new() }
+    }
+
+    /// Opens what was sealed with an older key, too.
+    #[must_use]
+    pub fn older_key(mut self, id: impl Into<Box<str>>, key: StoreSecret) -> Self {
+        self.older.push((id.into(), key));
+        self
+    }
+
+    /// The record, encrypted, for this name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store): the operating system gives no random numbers.
+    pub fn seal(&self, name: &str, record: &Record) -> Result<Zeroizing<Vec<u8>>, Error> {
         let text = record.to_json();
         let text = text.expose_secret().as_bytes();
         let Some((id, secret)) = &self.newest else { return Ok(Zeroizing::new(text.to_vec())) };
@@ -44,8 +75,12 @@ impl Keys {
         Ok(Zeroizing::new(content))
     }
 
-    /// The record of the file of this name. One that was written before there was a key is read as well.
-    pub(super) fn open(&self, name: &str, content: &[u8]) -> Result<Record, Error> {
+    /// The record that stands under this name. One that is not encrypted is read as well.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store): the key of its id is not here or is another one, it is damaged or of a newer
+    /// format, or it stood under another name.
+    pub fn open(&self, name: &str, content: &[u8]) -> Result<Record, Error> {
         let text = str::from_utf8(content).map_err(|_| damaged("it is no text"))?;
         let members = members::members(text)?;
         if !members.contains_key("sealed") {
@@ -117,7 +152,7 @@ fn content(version: Version, key: &str, nonce: &[u8], sealed: &[u8]) -> serde_js
     Ok(content)
 }
 
-impl fmt::Debug for Keys {
+impl fmt::Debug for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.newest.iter().chain(&self.older).map(|(id, _)| id)).finish()
     }

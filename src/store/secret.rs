@@ -1,14 +1,16 @@
 //! Keys of 32 bytes.
 
 use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
+use hmac_sha256::HMAC;
 use secrecy::{ExposeSecret, SecretBox};
 use zeroize::Zeroizing;
 
+use super::StoreKey;
 use crate::error::{Error, ErrorKind};
 
 pub(super) const LENGTH: usize = 32;
 
-/// A key of 32 random bytes for a [`FileStore`](crate::FileStore). It is wiped when it is dropped, and `Debug` does not show it.
+/// A key of 32 random bytes for a token store. It is wiped when it is dropped, and `Debug` does not show it.
 ///
 /// ```
 /// use tower_reauth::StoreSecret;
@@ -44,6 +46,12 @@ impl StoreSecret {
                 "the key of a token store has {length} bytes, not {LENGTH}: `openssl rand -base64 32` makes one"
             ))
         })
+    }
+
+    /// The name under which the record of a key stands: 32 hexadecimal digits of a keyed hash. It shows nothing of the key to those
+    /// who do not have this secret, which must never change: other names would be looked for.
+    pub fn name(&self, key: &StoreKey) -> String {
+        HMAC::mac(key.as_bytes(), self.expose())[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     pub(super) fn expose(&self) -> &[u8; LENGTH] {
