@@ -206,6 +206,12 @@ impl Record {
         self.logged_out
     }
 
+    /// Whether it holds an access token, the session's own or that of a derived session. For stores that write down the rule of
+    /// [`may_replace`](Record::may_replace) once more.
+    pub fn brings_tokens(&self) -> bool {
+        self.access_tokens().next().is_some()
+    }
+
     /// The word in the record that a token request may be under way. A store whose clock is not this machine's keeps it beside the
     /// record, on its own clock, and puts it back with [`with_claim`](Record::with_claim) when it loads the record. `now` is this
     /// machine's time of day.
@@ -245,9 +251,7 @@ impl Record {
         }
         let own = self.spending.map(|own| own.by);
         let foreign = current.spending.filter(|spending| Some(spending.by) != own && !spending.left(now).is_zero());
-        foreign.is_none()
-            || self.logged_out
-            || (self.version > current.version && self.access_tokens().next().is_some())
+        foreign.is_none() || self.logged_out || (self.version > current.version && self.brings_tokens())
     }
 
     /// Whether the access token has come to its end, if the clocks agree.

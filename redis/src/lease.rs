@@ -1,0 +1,91 @@
+//! The lease of a record: a key that runs out, extended while somebody holds it.
+//!
+//! 1. A task owns the lease from before it is asked for until it is given back: whoever asked may leave at any time.
+//! 2. What ends a lease for certain is Redis: if the process dies, the key runs out.
+//! 3. A lease is a courtesy. What protects the record is its version.
+
+use std::time::Duration;
+
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep_until},
+};
+use tower_reauth::{Error, Lease, Leased};
+
+use crate::{
+    connection::Connection,
+    names::Names,
+    script::{HOLD, RELEASE},
+};
+
+/// How long a lease lives that nobody extends.
+pub(crate) const LIFE: Duration = Duration::from_secs(15);
+
+pub(crate) struct Held {
+    pub(crate) connection: Connection,
+    pub(crate) names: Names,
+    pub(crate) publish: &'static str,
+    pub(crate) life: Duration,
+}
+
+impl Held {
+    pub(crate) async fn ask(self) -> Result<Leased, Error> {
+        let (answer, answered) = oneshot::channel();
+        tokio::spawn(self.keep(answer));
+        answered
+            .await
+            .unwrap_or_else(|_| Err(Error::store("could not ask for the lease: the runtime is shutting down")))
+    }
+
+    async fn keep(self, answer: oneshot::Sender<Result<Leased, Error>>) {
+        let token = format!("{:032x}", fastrand::u128(..));
+        let mut next = Instant::now() + self.life / 3;
+        match self.hold(&token).await {
+            Ok(false) => {
+                let _ = answer.send(Ok(Leased::Taken));
+                return;
+            }
+            Ok(true) => {
+                let (guard, mut dropped) = oneshot::channel::<()>();
+                // If nobody waits any more, the guard is dropped here.
+                let _ = answer.send(Ok(Leased::Held(Lease::new(guard))));
+                loop {
+                    tokio::select! {
+                        biased;
+                        _ = &mut dropped => break,
+                        () = sleep_until(next) => {}
+                    }
+                    next = Instant::now() + self.life / 3;
+                    match self.hold(&token).await {
+                        Ok(true) => {}
+                        Ok(false) => {
+                            tracing::warn!("the lease ran out while it was held, and another process has taken it");
+                            return;
+                        }
+                        // It may have been extended, and there is time for another attempt.
+                        Err(error) => tracing::debug!(%error, "could not extend the lease"),
+                    }
+                }
+            }
+            // It is not known whether it was taken.
+            Err(error) => {
+                let _ = answer.send(Err(error));
+            }
+        }
+        if let Err(error) = self.release(&token).await {
+            tracing::debug!(%error, "could not release the lease: it runs out");
+        }
+    }
+
+    async fn hold(&self, token: &str) -> Result<bool, Error> {
+        let life = self.life.as_millis().to_string();
+        let arguments: [&[u8]; 2] = [token.as_bytes(), life.as_bytes()];
+        self.connection.run("hold the lease", &HOLD, &[&self.names.lease], &arguments).await
+    }
+
+    async fn release(&self, token: &str) -> Result<(), Error> {
+        let arguments: [&[u8]; 2] = [token.as_bytes(), self.publish.as_bytes()];
+        let keys = [&*self.names.lease, &self.names.channel];
+        self.connection.run("release the lease", &RELEASE, &keys, &arguments).await
+    }
+}

@@ -1,0 +1,229 @@
+//! Word between processes, by publish and subscribe.
+//!
+//! 1. News only make things fast. Some are lost whenever a connection is; sessions look by themselves, too.
+//! 2. One connection and one task serve all ears. It subscribes to a channel while some ear listens.
+//! 3. Ears are called without a lock.
+//! 4. Whenever Redis begins to tell, the ears hear [`News::Free`]: something may have happened before.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::StreamExt;
+use redis::{Client, RedisError, RedisResult, aio::PubSubSink};
+use tokio::{
+    sync::Notify,
+    task::AbortHandle,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+use tower_reauth::{Ear, Listening, News, Version};
+
+use crate::names;
+
+/// How long connecting or subscribing may take.
+const BOUND: Duration = Duration::from_secs(2);
+/// A connection that carries nothing for so long is asked whether it lives.
+const QUIET: Duration = Duration::from_secs(10);
+/// After a connection that broke, at most.
+const PAUSE: Duration = Duration::from_secs(1);
+/// So many channels are subscribed to by one command.
+const CHUNK: usize = 500;
+
+/// What a process hears of its records.
+pub(crate) struct Switchboard {
+    ears: Arc<Ears>,
+    task: AbortHandle,
+}
+
+#[derive(Default)]
+struct Ears {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    channels: HashMap<Arc<str>, Channel>,
+    /// Those that got their first ear, or lost their last.
+    dirty: HashSet<Arc<str>>,
+    next: u64,
+}
+
+#[derive(Default)]
+struct Channel {
+    ears: Vec<(u64, Ear)>,
+    /// Redis has confirmed it.
+    live: bool,
+}
+
+struct Heard {
+    board: Arc<Switchboard>,
+    channel: Arc<str>,
+    id: u64,
+}
+
+impl Switchboard {
+    pub(crate) fn new(client: Client) -> Arc<Self> {
+        let ears = Arc::<Ears>::default();
+        let task = tokio::spawn(serve(Arc::clone(&ears), client)).abort_handle();
+        Arc::new(Self { ears, task })
+    }
+
+    pub(crate) fn listen(self: &Arc<Self>, channel: &Arc<str>, ear: Ear) -> Listening {
+        let mut state = self.ears.state();
+        let id = state.next;
+        state.next += 1;
+        let ears = &mut state.channels.entry(Arc::clone(channel)).or_default().ears;
+        ears.push((id, ear));
+        if ears.len() == 1 {
+            state.dirty.insert(Arc::clone(channel));
+            self.ears.changed.notify_one();
+        }
+        drop(state);
+        Listening::new(Heard { board: Arc::clone(self), channel: Arc::clone(channel), id })
+    }
+
+    /// How many of those that Redis says to have told are we ourselves, and how many ears listen here.
+    pub(crate) fn ourselves(&self, channel: &str) -> (u64, usize) {
+        let state = self.ears.state();
+        state.channels.get(channel).map_or((0, 0), |channel| (u64::from(channel.live), channel.ears.len()))
+    }
+}
+
+impl Drop for Switchboard {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Drop for Heard {
+    fn drop(&mut self) {
+        let mut state = self.board.ears.state();
+        let state = &mut *state;
+        if let Some(channel) = state.channels.get_mut(&self.channel) {
+            channel.ears.retain(|(id, _)| *id != self.id);
+            if channel.ears.is_empty() {
+                state.channels.remove(&self.channel);
+                state.dirty.insert(Arc::clone(&self.channel));
+                self.board.ears.changed.notify_one();
+            }
+        }
+    }
+}
+
+impl Ears {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, channel: &str, news: News) {
+        let ears = self.state().channels.get(channel).map(|channel| channel.ears.clone());
+        for (_, ear) in ears.unwrap_or_default() {
+            ear.hear(news);
+        }
+    }
+
+    /// Redis tells of these from now on.
+    fn live(&self, channels: &[Arc<str>]) {
+        for channel in channels {
+            if let Some(channel) = self.state().channels.get_mut(channel) {
+                channel.live = true;
+            }
+            self.tell(channel, News::Free);
+        }
+    }
+
+    /// Nothing is subscribed to any more.
+    fn cut(&self) {
+        let mut state = self.state();
+        let state = &mut *state;
+        state.dirty.clear();
+        for (name, channel) in &mut state.channels {
+            channel.live = false;
+            state.dirty.insert(Arc::clone(name));
+        }
+    }
+
+    /// What to subscribe to, and what to unsubscribe from.
+    fn take(&self) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
+        let mut state = self.state();
+        let dirty = std::mem::take(&mut state.dirty);
+        dirty.into_iter().partition(|channel| state.channels.contains_key(channel))
+    }
+
+    async fn wanted(&self) {
+        while self.state().channels.is_empty() {
+            self.changed.notified().await;
+        }
+    }
+}
+
+async fn serve(ears: Arc<Ears>, client: Client) {
+    loop {
+        ears.cut();
+        ears.wanted().await;
+        if let Err(error) = hear(&ears, &client).await {
+            tracing::debug!(%error, "no news come from Redis: the sessions look by themselves, and listening is tried again");
+        }
+        sleep(PAUSE.mul_f64(0.2 + 0.8 * fastrand::f64())).await;
+    }
+}
+
+/// One connection, until it breaks.
+async fn hear(ears: &Ears, client: &Client) -> RedisResult<()> {
+    let (mut sink, mut messages) = soon(client.get_async_pubsub()).await?.split();
+    follow(ears, &mut sink).await?;
+    let mut quiet = Instant::now() + QUIET;
+    loop {
+        tokio::select! {
+            message = messages.next() => {
+                let Some(message) = message else { return Err(lost()) };
+                if let Some(news) = read(message.get_payload_bytes()) {
+                    ears.tell(message.get_channel_name(), news);
+                }
+            }
+            () = ears.changed.notified() => follow(ears, &mut sink).await?,
+            () = sleep_until(quiet) => { soon(sink.ping::<redis::Value>()).await?; }
+        }
+        quiet = Instant::now() + QUIET;
+    }
+}
+
+/// Subscribes and unsubscribes as the ears came and went.
+async fn follow(ears: &Ears, sink: &mut PubSubSink) -> RedisResult<()> {
+    let (on, off) = ears.take();
+    for chunk in on.chunks(CHUNK) {
+        soon(sink.subscribe(chunk.iter().map(|name| &**name).collect::<Vec<_>>())).await?;
+        ears.live(chunk);
+    }
+    for chunk in off.chunks(CHUNK) {
+        soon(sink.unsubscribe(chunk.iter().map(|name| &**name).collect::<Vec<_>>())).await?;
+    }
+    Ok(())
+}
+
+async fn soon<T>(work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    timeout(BOUND, work).await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+}
+
+fn lost() -> RedisError {
+    io::Error::from(io::ErrorKind::UnexpectedEof).into()
+}
+
+/// What is published when somebody asks for tokens in place of these.
+pub(crate) fn wanted(dead: Version) -> String {
+    format!("w{}", names::digits(dead))
+}
+
+fn read(message: &[u8]) -> Option<News> {
+    let version = |digits| names::version(str::from_utf8(digits).ok()?);
+    match message.split_first()? {
+        (b's', digits) => version(digits).map(News::Saved),
+        (b'w', digits) => version(digits).map(News::Wanted),
+        (b'f', []) => Some(News::Free),
+        _ => None,
+    }
+}
