@@ -69,6 +69,23 @@ pub(crate) fn lease_passed_over(name: SessionName) {
     warn!(target: TARGET, session, key, reason, "lease passed over");
 }
 
+/// Another process asked for it.
+pub(crate) fn renewal_wanted(name: SessionName) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    info!(target: TARGET, session, key, "renewal wanted elsewhere");
+}
+
+/// `first`: nobody was asked in vain before for the same tokens.
+pub(crate) fn nobody_renewed(name: SessionName, first: bool) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    let reason = "the refresh token is dead, and no process that holds another credential answered";
+    if first {
+        warn!(target: TARGET, session, key, reason, "nobody renewed");
+    } else {
+        debug!(target: TARGET, session, key, reason, "nobody renewed");
+    }
+}
+
 pub(crate) fn logged_out_elsewhere(name: SessionName) {
     let (session, key) = (name.id.0, name.key.map(display));
     info!(target: TARGET, session, key, "logged out elsewhere");

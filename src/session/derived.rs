@@ -18,7 +18,7 @@ use super::{
     Session,
     inner::Inner,
     need::{Answer, Need},
-    state::{Login, NEWS, Parent, Relative, State, Status, logged_out},
+    state::{Login, Parent, Relative, State, Status, logged_out},
 };
 use crate::{
     context::{GrantContext, Wish},
@@ -168,9 +168,9 @@ impl Relative for Inner {
                 let (parent, endpoint) = (Arc::downgrade(&parent), login.grant.endpoint().cloned());
                 let grant = Derived { parent, login: login.epoch, wish: wish.clone(), endpoint };
                 let mut own = login.derived(grant.boxed().into_parts().0, &self.settings);
-                if login.known().is_some() {
+                if let Some(known) = login.known() {
                     // The parent may have no traffic of its own.
-                    own.rare_mut().look_at = Some(Instant::now() + NEWS);
+                    own.rare_mut().look_at = Some(Instant::now() + known.news_every);
                 }
                 Some(own)
             });

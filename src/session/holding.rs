@@ -17,6 +17,10 @@ impl Holding {
         Self { shelf: shelf.clone(), lease }
     }
 
+    pub(super) fn nothing(shelf: &Arc<Shelf>) -> Self {
+        Self { shelf: shelf.clone(), lease: None }
+    }
+
     pub(super) fn shelf(&self) -> &Arc<Shelf> {
         &self.shelf
     }

@@ -94,6 +94,7 @@ impl Inner {
             Some(login)
         });
         if ended.is_some() {
+            self.listen_no_more();
             events::logged_out_elsewhere(self.name());
         }
     }

@@ -13,8 +13,9 @@ use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
+    asks::Asked,
     inner::{Inner, with_login},
-    state::{Brought, Fate, Known, Login, Order, Rung, logged_out},
+    state::{Brought, Fate, Login, Order, Rung, logged_out},
     visit::{self, Entered, Visit},
 };
 use crate::{
@@ -34,7 +35,7 @@ pub(super) async fn climb(session: &Weak<Inner>, order: &mut Order, mut limit: I
         Entered::Found(record) => return Ok(Brought::Found(record)),
         Entered::Visit(visit) => visit,
     };
-    match rungs(session, order, limit, Some(&visit)).await {
+    match rungs(session, order, limit, Some(&mut visit)).await {
         Ok(Brought::Tokens(tokens)) => visit.keep(session, order, tokens).await,
         Ok(found) => Ok(found),
         Err(error) => {
@@ -48,11 +49,11 @@ async fn rungs(
     session: &Weak<Inner>,
     order: &mut Order,
     limit: Instant,
-    visit: Option<&Visit>,
+    visit: Option<&mut Visit>,
 ) -> Result<Brought, Error> {
     let (rung, passed_over);
     (rung, passed_over, order.found, order.spent) = with_login(session, order, |login| {
-        let rung = visit.and_then(Visit::only).map_or_else(|| login.rung(Instant::now()), Ok);
+        let rung = visit.as_deref().and_then(Visit::only).map_or_else(|| login.rung(Instant::now()), Ok);
         let passed_over = login.rare().doubts.last().filter(|_| matches!(rung, Ok(Rung::Grant))).cloned();
         (rung, passed_over, login.generation(), login.refresh_token_mark())
     })?;
@@ -60,8 +61,9 @@ async fn rungs(
     match (rung?, &order.endpoint) {
         (Rung::Refresh, Some(endpoint)) => {
             // When it is its turn.
+            let in_store = visit.is_some();
             let token = || {
-                is_in_time(visit, limit)?;
+                is_in_time(in_store, limit)?;
                 with_login(session, order, |login| login.refresh_token.clone())?.ok_or_else(logged_out)
             };
             let context = context(session, order, None);
@@ -73,10 +75,14 @@ async fn rungs(
                 }
                 Err(error) if order.is_wish_refused(&error) => return Err(error),
                 Err(error) => {
-                    if let Some(record) = second_look(session, order, visit, &error).await {
+                    if let Some(record) = second_look(session, order, visit.as_deref(), &error).await {
                         return Ok(Brought::Found(record));
                     }
-                    refused = Some(descend(session, order, error)?);
+                    let (fate, error) = descend(session, order, error)?;
+                    if fate == Fate::Final {
+                        return give_up(session, order, limit, error, visit).await;
+                    }
+                    refused = Some(error);
                 }
             }
         }
@@ -105,8 +111,8 @@ async fn second_look(
     }
 }
 
-/// Notes a refresh that failed; gives the error back where the next rung is to be tried.
-fn descend(session: &Weak<Inner>, order: &Order, error: Error) -> Result<Error, Error> {
+/// Notes a refresh that failed; gives the error back where the refresh token is not to be tried again.
+fn descend(session: &Weak<Inner>, order: &Order, error: Error) -> Result<(Fate, Error), Error> {
     let name = order.session;
     let error = error.of_session(name.id);
     let verdict = error.verdict(name.id);
@@ -115,23 +121,49 @@ fn descend(session: &Weak<Inner>, order: &Order, error: Error) -> Result<Error, 
         let in_force = order.spent == login.refresh_token_mark();
         if in_force { login.refresh_failed(Instant::now(), &error, verdict) } else { Fate::Kept }
     });
-    match fate? {
+    let fate = fate?;
+    match fate {
         Fate::Kept => return Err(error),
         Fate::PassedOver => events::refresh_token_passed_over(name, &error),
-        Fate::Forgotten => {
+        Fate::Forgotten | Fate::Final => {
             events::refresh_token_refused(name, &error);
             metrics::refresh_token_refused();
-        }
-        Fate::Final => {
-            events::refresh_token_refused(name, &error);
-            metrics::refresh_token_refused();
-            let error = error.into_final();
-            events::credentials_refused(name, &error);
-            metrics::credentials_refused();
-            return Err(error);
         }
     }
-    Ok(error)
+    Ok((fate, error))
+}
+
+/// Nothing is left here. Another process may have something left.
+async fn give_up(
+    session: &Weak<Inner>,
+    order: &Order,
+    limit: Instant,
+    error: Error,
+    visit: Option<&mut Visit>,
+) -> Result<Brought, Error> {
+    match ask(session, order, limit, &error, visit).await? {
+        Asked::Found(record) => return Ok(Brought::Found(record)),
+        Asked::Changed => return Err(error),
+        Asked::Nobody => {}
+    }
+    let error = error.into_final();
+    with_login(session, order, |login| login.rare_mut().refusals.end(error.clone()))?;
+    events::credentials_refused(order.session, &error);
+    metrics::credentials_refused();
+    Err(error)
+}
+
+async fn ask(
+    session: &Weak<Inner>,
+    order: &Order,
+    limit: Instant,
+    error: &Error,
+    visit: Option<&mut Visit>,
+) -> Result<Asked, Error> {
+    let (Some(visit), TokenVerdict::Refused(_)) = (visit, error.verdict(order.session.id)) else {
+        return Ok(Asked::Nobody);
+    };
+    visit.ask(session, order, error, limit).await
 }
 
 /// The session's own grant. `refused` is what became of the refresh token in this flight.
@@ -140,16 +172,15 @@ async fn fetch(
     order: &Order,
     limit: Instant,
     refused: Option<Error>,
-    visit: Option<&Visit>,
+    visit: Option<&mut Visit>,
 ) -> Result<Brought, Error> {
-    is_in_time(visit, limit)?;
+    is_in_time(visit.is_some(), limit)?;
     let id = order.session.id;
     let (grant, own) = with_login(session, order, |login| {
         let now = Instant::now();
         login.rare().refusals.check(now).inspect(|()| login.rare_mut().refusals.sent(now))?;
         // One that stands in a store that cannot be reached is never spent.
-        let without_store = visit.and_then(Visit::only).is_some();
-        let is_spendable = !without_store || login.known().is_none_or(Known::is_free);
+        let is_spendable = visit.as_deref().is_none_or(Visit::is_free);
         let own = login.refresh_token.clone().filter(|_| order.endpoint.is_none() && is_spendable);
         Ok((login.grant.clone(), own))
     })??;
@@ -163,9 +194,16 @@ async fn fetch(
     }
     let mut answer = answer.map_err(|error| error.of_session(id));
     if let Err(error) = &answer
-        && let Some(record) = second_look(session, order, visit, error).await
+        && let Some(record) = second_look(session, order, visit.as_deref(), error).await
     {
         return Ok(Brought::Found(record));
+    }
+    if let Err(error) = &answer {
+        match ask(session, order, limit, error, visit).await? {
+            Asked::Found(record) => return Ok(Brought::Found(record)),
+            Asked::Changed => return answer.map(Brought::Tokens),
+            Asked::Nobody => {}
+        }
     }
     // A grant that had nothing left to send: what the server said of the refresh token is the cause.
     if let (Err(error), Some(cause)) = (&answer, refused)
@@ -221,8 +259,8 @@ async fn in_time(
 
 /// Nothing is sent after the end of a claim: another process may have renewed by then. It comes to that where this one was
 /// stopped for a while.
-fn is_in_time(visit: Option<&Visit>, limit: Instant) -> Result<(), Error> {
-    if visit.is_none() || Instant::now() < limit { Ok(()) } else { Err(over().not_sent()) }
+fn is_in_time(in_store: bool, limit: Instant) -> Result<(), Error> {
+    if !in_store || Instant::now() < limit { Ok(()) } else { Err(over().not_sent()) }
 }
 
 fn over() -> Error {

@@ -11,10 +11,12 @@
 //! 3. Everything that a login brought or learned hangs on one `Login`, which goes as a whole when the login ends.
 
 mod ask;
+mod asks;
 mod builder;
 mod derived;
 mod feed;
 mod give_back;
+mod hearing;
 mod holding;
 mod inner;
 mod ladder;

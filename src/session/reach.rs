@@ -14,6 +14,9 @@ use crate::{
 
 /// Nothing waits longer for a store.
 const LIMIT: Duration = Duration::from_secs(2);
+/// Between two looks at what others do; and where the store tells of it.
+const POLL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
+const POLL_WITH_NEWS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 impl Shelf {
     pub(super) async fn load(&self, session: SessionName) -> Result<Option<Record>, Error> {
@@ -26,6 +29,7 @@ impl Shelf {
         record: &Record,
         seen: Option<Version>,
     ) -> Result<Saved, Error> {
+        self.saves(record.version());
         self.within_limit(session, "saving the record", self.store.save(&self.key, record, seen)).await
     }
 
@@ -35,6 +39,20 @@ impl Shelf {
 
     pub(super) async fn changed(&self, session: SessionName, seen: Option<Version>) -> Result<bool, Error> {
         self.within_limit(session, "looking for news", self.store.changed(&self.key, seen)).await
+    }
+
+    pub(super) async fn ask(&self, session: SessionName, dead: Version) -> Result<bool, Error> {
+        self.within_limit(session, "asking other processes", self.store.ask(&self.key, dead)).await
+    }
+
+    /// The shortest and the longest pause between two looks at what others do.
+    pub(super) fn polls(&self) -> (Duration, Duration) {
+        if self.carries_news() { POLL_WITH_NEWS } else { POLL }
+    }
+
+    /// Until others tell something, and no longer than this.
+    pub(super) async fn pause(&self, time: Duration) {
+        let _ = timeout(time, self.woken.notified()).await;
     }
 
     async fn within_limit<T>(

@@ -80,6 +80,7 @@ impl Session {
             let shelf = self.inner.read(|state| state.shelf().cloned());
             let shelf = shelf.ok_or_else(|| Error::new(ErrorKind::Store, "the session has no store"))?;
             let epoch = self.epoch()?;
+            self.inner.listen(&shelf);
             let found = shelf.load(name).await?;
             let now = Instant::now();
             let to_save = self.inner.change(|state| {

@@ -50,7 +50,10 @@ impl Session {
             });
             match outcome {
                 Ok(None) => {}
-                Ok(Some(true)) => return Ok(found),
+                Ok(Some(true)) => {
+                    self.inner.listen(&shelf);
+                    return Ok(found);
+                }
                 Ok(Some(false)) => {
                     drop(self.inner.change(|state| state.login.take_if(|login| login.epoch == epoch)));
                     return Ok(None);
@@ -71,7 +74,7 @@ impl Session {
             }
             shelf.owner = state.aside().owner.take();
             if let Some(login) = &mut state.login {
-                let mut known = Known::new(login.grant.owner(shelf.owner.clone()), true);
+                let mut known = Known::new(login.grant.owner(shelf.owner.clone()), true, shelf.news_every);
                 known.unsaved = true;
                 known.looks(now);
                 login.rare_mut().known = Some(Box::new(known));
@@ -102,7 +105,7 @@ impl Session {
             self.inner.change(|state| {
                 let login = state.login.as_mut().filter(|login| login.epoch == epoch);
                 if let Some(known) = login.and_then(|login| login.known_mut()) {
-                    known.is_now(&pending.record);
+                    known.brings(&pending.record, true);
                 }
             });
             pending::save_later(&Arc::downgrade(&self.inner), self.inner.name(), epoch, &shelf, pending);

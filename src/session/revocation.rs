@@ -130,6 +130,7 @@ impl Session {
             login.part(parting);
             Some(login)
         })?;
+        self.inner.listen_no_more();
         events::logged_out(self.inner.name());
         Some(login)
     }

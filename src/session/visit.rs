@@ -15,9 +15,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
+use futures_util::future::FutureExt;
+use tokio::time::Instant;
 
 use super::{
+    asks::{Asked, ask},
     holding::Holding,
     inner::{Inner, with_login},
     look::{Look, end, look},
@@ -34,8 +36,6 @@ use crate::{
 
 /// A holder of the lease that claims nothing is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Between two looks at what others do.
-const POLL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 /// Whoever is overtaken so often gives up for now.
 const ROUNDS: u32 = 16;
 
@@ -49,6 +49,8 @@ pub(super) struct Visit {
     fresh: bool,
     /// Without the store, this rung and no other.
     only: Option<Rung>,
+    /// The refresh token stands in no store.
+    free: bool,
 }
 
 pub(super) enum Entered {
@@ -67,18 +69,30 @@ pub(super) async fn enter(
     let name = order.session;
     let (end, whole) = (*limit, limit.saturating_duration_since(Instant::now()));
     let mut lease = Holding::of_pending(shelf);
-    let (mut asked, mut pause, mut patience) = (lease.is_held(), POLL.0, Instant::now() + PATIENCE);
-    let mut rounds = 0;
+    let (mut asked, mut patience) = (lease.is_held(), Instant::now() + PATIENCE);
+    let ((mut pause, _), mut rounds) = (shelf.polls(), 0);
+    // What others told until now is seen at the first look.
+    let _ = shelf.woken.notified().now_or_never();
     loop {
-        let claim_there = match look(session, order, shelf).await? {
+        let looked = look(session, order, shelf).await?;
+        // There is a login.
+        if let Some(inner) = session.upgrade() {
+            inner.listen(shelf);
+        }
+        let claim_there = match looked {
             Look::Found(record) => return Ok(Entered::Found(record)),
             Look::Same(claim) => claim,
-            Look::Failed(error) => return without(session, order, lease, error),
+            Look::Failed(error) => return without(session, order, lease, (error, false)),
         };
         match with_login(session, order, |login| login.held_back(Instant::now()))? {
             // It was held back by the store alone, and that works again.
             Some(error) if error.kind() == ErrorKind::Store => order.looks = false,
-            Some(error) => return Err(error),
+            Some(error) => {
+                return match ask(session, order, shelf, end).await? {
+                    Asked::Found(record) => Ok(Entered::Found(record)),
+                    Asked::Changed | Asked::Nobody => Err(error),
+                };
+            }
             None if order.looks => return Err(Error::store("there is nothing new in the store")),
             None => {}
         }
@@ -102,7 +116,7 @@ pub(super) async fn enter(
                     asked = true;
                 }
                 Ok(Leased::Taken) => taken = true,
-                Err(error) => return without(session, order, lease, error),
+                Err(error) => return without(session, order, lease, (error, true)),
             }
         }
         if !taken && left.is_zero() {
@@ -118,7 +132,7 @@ pub(super) async fn enter(
             // trace.
             let is_empty = record.refresh_token().is_none() && !has_own;
             if (fresh && seen.is_some()) || is_empty {
-                return Ok(Visit { lease, record, seen, fresh, only: None }.into());
+                return Ok(Visit { lease, record, seen, fresh, only: None, free: true }.into());
             }
             let spending = Some(claim(shelf.claimant, whole));
             let record = Record { spending, ..record };
@@ -129,11 +143,11 @@ pub(super) async fn enter(
                     let noted = with_login(session, order, |login| {
                         if let Some(known) = login.known_mut() {
                             known.is_now(&record);
-                            known.unsaved = false;
+                            known.is_saved();
                         }
                     });
                     let seen = Some(record.version);
-                    let mut visit = Visit { lease, record, seen, fresh: false, only: None };
+                    let mut visit = Visit { lease, record, seen, fresh: false, only: None, free: true };
                     if let Err(error) = noted {
                         visit.release(session, order, &error.clone().not_sent()).await;
                         return Err(error);
@@ -142,38 +156,67 @@ pub(super) async fn enter(
                 }
                 // Another one was first: what it wrote is looked at.
                 Ok(Saved::Overtaken(_)) => {}
-                Err(error) => return without(session, order, lease, error),
+                Err(error) => return without(session, order, lease, (error, true)),
             }
             rounds += 1;
         }
         if Instant::now() + pause >= end || rounds >= ROUNDS {
             return Err(Error::store("another process renews this token, and does not come to an end"));
         }
-        sleep(if left.is_zero() { pause } else { pause.min(left) }).await;
-        pause = (pause * 2).min(POLL.1);
+        shelf.pause(if left.is_zero() { pause } else { pause.min(left) }).await;
+        pause = (pause * 2).min(shelf.polls().1);
     }
 }
 
-/// The store cannot be reached: what it may hold is not spent (DESIGN 10.9).
-fn without(session: &Weak<Inner>, order: &Order, lease: Holding, error: Error) -> Result<Entered, Error> {
+/// The store cannot be reached: what it may hold is not spent (DESIGN 10.9). `looked`: it could be read a moment ago.
+fn without(
+    session: &Weak<Inner>,
+    order: &Order,
+    lease: Holding,
+    (error, looked): (Error, bool),
+) -> Result<Entered, Error> {
     if order.looks {
         return Err(error);
     }
-    let (record, seen, fresh, rung) = with_login(session, order, |login| {
+    let (record, seen, fresh, (free, rung)) = with_login(session, order, |login| {
         let known = login.known();
         let fresh = known.is_none_or(|known| known.is_fresh());
-        let free = known.is_none_or(Known::is_free);
+        let free = known.is_none_or(|known| known.is_free(looked));
         let rung = login.rung_without_store(Instant::now(), free);
-        (login.record(Instant::now()), known.and_then(|known| known.seen()), fresh, rung)
+        (login.record(Instant::now()), known.and_then(|known| known.seen()), fresh, (free, rung))
     })?;
     let Some(rung) = rung? else { return Err(error) };
-    Ok(Visit { lease, record, seen, fresh, only: Some(rung) }.into())
+    Ok(Visit { lease, record, seen, fresh, only: Some(rung), free }.into())
 }
 
 impl Visit {
     /// The rung to take where the store cannot be reached.
     pub(super) fn only(&self) -> Option<Rung> {
         self.only
+    }
+
+    /// Whether the refresh token may be spent: it stands in no store, or that can be reached.
+    pub(super) fn is_free(&self) -> bool {
+        self.free
+    }
+
+    /// Gives claim and lease back, and asks others for what this process can't do. `error`: what the server said.
+    pub(super) async fn ask(
+        &mut self,
+        session: &Weak<Inner>,
+        order: &Order,
+        error: &Error,
+        limit: Instant,
+    ) -> Result<Asked, Error> {
+        let is_wanted = with_login(session, order, |login| login.wants(Instant::now()).is_some())?;
+        // Whoever is asked must not find the refresh token that was refused.
+        if self.only.is_some() || !is_wanted || !self.release(session, order, error).await {
+            return Ok(Asked::Nobody);
+        }
+        self.record.spending = None;
+        let shelf = self.lease.shelf().clone();
+        self.lease = Holding::nothing(&shelf);
+        ask(session, order, &shelf, limit).await
     }
 
     /// A look before a refusal is believed.
@@ -256,12 +299,13 @@ impl Visit {
         }
     }
 
-    /// Takes the claim back, and leaves word of what the server said.
-    pub(super) async fn release(&mut self, session: &Weak<Inner>, order: &Order, error: &Error) {
+    /// Takes the claim back, and leaves word of what the server said. Says whether it stands in the store.
+    pub(super) async fn release(&mut self, session: &Weak<Inner>, order: &Order, error: &Error) -> bool {
         let wall = clock::date();
         if let Some(spending) = self.record.spending {
             if order.parting().revoke {
-                return self.mark(session, order, self.record.version).await;
+                self.mark(session, order, self.record.version).await;
+                return false;
             }
             let left = with_login(session, order, |login| {
                 let doubtful = login.known().map(Known::is_doubtful);
@@ -280,8 +324,9 @@ impl Visit {
                 _ => spending.void(),
             });
             // Where it fails the claim ends by itself.
-            let _ = self.lease.shelf().save(order.session, &self.record, self.seen).await;
+            return matches!(self.lease.shelf().save(order.session, &self.record, self.seen).await, Ok(Saved::Saved));
         }
+        true
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::shelf::Limits;
+use super::{asks::Asks, shelf::Limits};
 use crate::{
     clock,
     error::Error,
@@ -12,15 +12,15 @@ use crate::{
     store::{Owner, OwnerFacts, Record, Spending, Version},
 };
 
-/// How long a look at the store holds while there is traffic.
-pub(crate) const NEWS: Duration = Duration::from_secs(30);
-/// And while the session has nothing good.
+/// How long a look at the store holds while the session has nothing good.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What a login knows of its record.
 #[derive(Clone)]
 pub(crate) struct Known {
     pub(super) facts: OwnerFacts,
+    /// How long a look at the store holds while there is traffic.
+    pub(crate) news_every: Duration,
     /// It was looked up by its key: without a record, or with one that is too old, there is no such login.
     pub(super) resumed: Option<Limits>,
     /// The login begins here: nothing that stands in the store is for it.
@@ -30,6 +30,8 @@ pub(crate) struct Known {
     pub(super) mine: Option<Mine>,
     /// What memory holds is not in the store.
     pub(crate) unsaved: bool,
+    /// Nor was it ever seen there: nobody else has it.
+    pub(super) unseen: bool,
     pub(super) looked: Option<Instant>,
     /// When others were told last that it is used.
     pub(super) used: Option<SystemTime>,
@@ -37,6 +39,7 @@ pub(crate) struct Known {
     pub(super) doubtful: bool,
     /// The token that was found in the store, not fetched.
     pub(super) adopted: Generation,
+    pub(super) asks: Asks,
 }
 
 /// The record of this login, but for its tokens.
@@ -61,18 +64,21 @@ pub(crate) enum Found {
 }
 
 impl Known {
-    pub(crate) fn new(facts: OwnerFacts, fresh: bool) -> Self {
+    pub(crate) fn new(facts: OwnerFacts, fresh: bool, news_every: Duration) -> Self {
         Self {
             facts,
+            news_every,
             resumed: None,
             fresh,
             seen: None,
             mine: None,
             unsaved: false,
+            unseen: false,
             looked: None,
             used: None,
             doubtful: false,
             adopted: Generation::NONE,
+            asks: Asks::NONE,
         }
     }
 
@@ -83,7 +89,7 @@ impl Known {
 
     /// When the store is to be looked at again for the sake of news alone.
     pub(crate) fn look_at(&self) -> Option<Instant> {
-        self.looked.map(|looked| looked + NEWS)
+        self.looked.map(|looked| looked + self.news_every)
     }
 
     /// Whether a session that has nothing good may look.
@@ -139,6 +145,9 @@ impl Known {
 
     /// Notes what the login's record is from now on.
     pub(crate) fn is_now(&mut self, record: &Record) {
+        if self.version() != Some(record.version) {
+            self.asks = Asks::NONE;
+        }
         self.fresh = false;
         self.used = Some(record.used);
         self.mine = Some(Mine { version: record.version, owner: record.owner.clone(), created: record.created });
@@ -150,12 +159,23 @@ impl Known {
         if !unsaved || self.fresh || self.mine.is_some() {
             self.is_now(record);
         }
-        (self.unsaved, self.doubtful) = (unsaved, false);
+        (self.unsaved, self.unseen, self.doubtful) = (unsaved, unsaved, false);
     }
 
-    /// Whether the refresh token stands in no store.
-    pub(crate) fn is_free(&self) -> bool {
-        self.fresh || self.unsaved
+    /// It stands in the store as it is here.
+    pub(crate) fn is_saved(&mut self) {
+        (self.unsaved, self.unseen) = (false, false);
+    }
+
+    /// Whether the refresh token stands in no store. One that could not be saved may stand there all the same, by an answer that
+    /// was lost: there must have been a look since. `looked`: just now, and it was not there.
+    pub(crate) fn is_free(&self, looked: bool) -> bool {
+        self.fresh || (looked && self.unseen)
+    }
+
+    /// Whether a version that others saved is to be looked at.
+    pub(crate) fn is_news(&self, version: Version) -> bool {
+        !self.fresh && self.seen() != Some(version)
     }
 
     /// What a record is to this login, which has a credential of its own or has not.

@@ -1,6 +1,7 @@
 //! What a session knows, behind its lock: the lower storey. Nothing here asks, sends or spawns a renewal.
 
 mod aside;
+mod asks;
 mod claims;
 mod consequence;
 mod cool_down;
@@ -11,6 +12,7 @@ mod errand;
 mod family;
 mod flight;
 mod granted;
+mod heard;
 mod known;
 mod landing;
 mod login;
@@ -43,7 +45,7 @@ pub(super) use self::{
     doubt::Fate,
     family::{Family, Parent, Relative},
     flight::{Brought, FOREVER, Flight, Order, Parting},
-    known::{Found, Known, NEWS, claim, foreign},
+    known::{Found, Known, claim, foreign},
     landing::lost,
     login::{Held, Login},
     refresher::Refresher,

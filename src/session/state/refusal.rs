@@ -148,6 +148,8 @@ impl Refusals {
         let sends =
             self.sends.iter().filter(|sent| **sent + REMEMBERED > now).map(|sent| milliseconds(at(*sent))).collect();
         let refused = match &self.state {
+            // What others find is that the refresh token is gone. Whatever else they have is none of its business.
+            _ if self.credential == Credential::RefreshToken => None,
             State::Final { error } | State::NotBefore { error, refused: true, .. } => Some(Refused {
                 at: milliseconds(self.refused_at.map_or(wall, at)),
                 code: error.oauth_code().map(Into::into),

@@ -69,11 +69,7 @@ impl Login {
         let fate = self.rare_mut().doubts.failed(now, error, after);
         match fate {
             Fate::Kept | Fate::PassedOver => {}
-            Fate::Forgotten => self.forget_refresh_token(),
-            Fate::Final => {
-                self.forget_refresh_token();
-                self.rare_mut().refusals.end(error.clone());
-            }
+            Fate::Forgotten | Fate::Final => self.forget_refresh_token(),
         }
         fate
     }

@@ -8,7 +8,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::sync::Mutex;
+use tokio::sync::Notify;
+
+use super::{flight::FOREVER, heard::Heard, sync::Mutex};
 use crate::{
     grant::Revoker,
     store::{Lease, Record, SharedStore, StoreKey, Version},
@@ -26,6 +28,11 @@ pub(crate) struct Shelf {
     pub(crate) limits: Option<Limits>,
     /// Tells this session's claims from those of others.
     pub(crate) claimant: u64,
+    /// How long a look at the store holds while there is traffic.
+    pub(crate) news_every: Duration,
+    /// Wakes the flight that waits for others. It keeps a word that comes while nobody waits.
+    pub(crate) woken: Notify,
+    pub(super) heard: Mutex<Heard>,
     pending: Mutex<Option<Pending>>,
     failing: AtomicBool,
 }
@@ -61,7 +68,7 @@ pub(crate) struct Pending {
 
 impl Shelf {
     pub(crate) fn new(store: SharedStore, key: StoreKey, owner: Option<Box<str>>) -> Self {
-        let claimant = fastrand::u64(..);
+        let (claimant, news_every) = (fastrand::u64(..), store.news_every().min(FOREVER));
         Self {
             store,
             key,
@@ -69,6 +76,9 @@ impl Shelf {
             resumed: false,
             limits: None,
             claimant,
+            news_every,
+            woken: Notify::new(),
+            heard: Mutex::default(),
             pending: Mutex::default(),
             failing: AtomicBool::new(false),
         }

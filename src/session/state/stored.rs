@@ -21,7 +21,7 @@ impl Login {
     pub(crate) fn begin(&mut self, shelf: Option<&Shelf>, fresh: bool, record: Option<&Record>, now: Instant) {
         let is_new = record.is_some_and(|record| record.version.epoch() == 0);
         if let Some(shelf) = shelf {
-            let known = Known::new(self.grant.owner(shelf.owner.clone()), fresh || is_new);
+            let known = Known::new(self.grant.owner(shelf.owner.clone()), fresh || is_new, shelf.news_every);
             let known = if shelf.resumed && !fresh { known.resumed(shelf.limits) } else { known };
             self.rare_mut().known = Some(Box::new(known));
         }
@@ -54,6 +54,7 @@ impl Login {
             None => known.seen = Some(found.version),
             Some(mine) if found.version == mine.version => {
                 same = true;
+                known.unseen = false;
                 // Dropped by whoever was refused with it.
                 drops = has_refresh_token && found.refresh_token.is_none() && !known.unsaved;
                 // Whoever looks into it claims the record himself, which tells nothing of the refresh token.
@@ -78,7 +79,8 @@ impl Login {
         if let Some(known) = self.known_mut() {
             known.is_now(record);
             known.looks(now);
-            (known.unsaved, known.doubtful) = (false, is_doubtful(record, by, wall));
+            known.is_saved();
+            known.doubtful = is_doubtful(record, by, wall);
         }
         let (credential, worked) = (self.credential, self.worked || record.trials.worked);
         self.worked = worked;

@@ -1,0 +1,85 @@
+//! A session's ear at the store, and what it makes of what it hears.
+
+use std::sync::PoisonError;
+
+use super::shelf::Shelf;
+use crate::store::{Ear, Listening, Version};
+
+#[derive(Default)]
+pub(super) struct Heard {
+    /// The store was asked to tell.
+    asked: bool,
+    listening: Option<Listening>,
+    /// The version that the session itself saved last: it is told of that, too.
+    own: Option<Version>,
+    looks: Looks,
+}
+
+/// Looks that news ask for: one at a time, and one more for what came meanwhile.
+#[derive(Default, PartialEq, Eq)]
+enum Looks {
+    #[default]
+    No,
+    Once,
+    Again,
+}
+
+impl Shelf {
+    /// Listens from now on, unless it does so.
+    pub(crate) fn listen(&self, ear: impl FnOnce() -> Ear) {
+        if self.heard(|heard| std::mem::replace(&mut heard.asked, true)) {
+            return;
+        }
+        // The store's code runs without the lock: it may tell something at once.
+        let listening = self.store.listen(&self.key, ear());
+        let _older = self.heard(|heard| std::mem::replace(&mut heard.listening, listening));
+    }
+
+    pub(crate) fn listen_no_more(&self) {
+        let _older = self.heard(|heard| {
+            heard.asked = false;
+            heard.listening.take()
+        });
+    }
+
+    /// Whether the store tells what others do.
+    pub(crate) fn carries_news(&self) -> bool {
+        self.heard(|heard| heard.listening.is_some())
+    }
+
+    /// The session is about to save this version.
+    pub(crate) fn saves(&self, version: Version) {
+        self.heard(|heard| heard.own = Some(version));
+    }
+
+    pub(crate) fn is_own(&self, version: Version) -> bool {
+        self.heard(|heard| heard.own == Some(version))
+    }
+
+    /// Whether whoever was told of something looks now; if not, somebody else does, and will again.
+    pub(crate) fn begins_look(&self) -> bool {
+        self.heard(|heard| {
+            let is_first = heard.looks == Looks::No;
+            heard.looks = if is_first { Looks::Once } else { Looks::Again };
+            is_first
+        })
+    }
+
+    /// Ends a look; says whether another one is to follow.
+    pub(crate) fn looks_again(&self) -> bool {
+        self.heard(|heard| {
+            let again = heard.looks == Looks::Again;
+            heard.looks = if again { Looks::Once } else { Looks::No };
+            again
+        })
+    }
+
+    /// Nobody looks any more.
+    pub(crate) fn looks_no_more(&self) {
+        self.heard(|heard| heard.looks = Looks::No);
+    }
+
+    fn heard<T>(&self, act: impl FnOnce(&mut Heard) -> T) -> T {
+        act(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
