@@ -7,8 +7,10 @@ use tower_reauth::FileStore;
 use super::{
     Folder, Holds,
     child::Child,
-    front::{Front, Server},
-    http, session,
+    front::Front,
+    http,
+    remote::Server,
+    session,
 };
 
 pub const PROCESSES: usize = 8;

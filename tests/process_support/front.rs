@@ -29,14 +29,7 @@ use tokio::{
 };
 use tower_reauth::{TokenEndpoint, TokenSet};
 
-use super::{Http, PASSWORD, USERNAME};
-
-/// An authorization server with its API.
-#[async_trait::async_trait]
-pub trait Server: Send + Sync + 'static {
-    async fn token(&self, form: &HashMap<String, String>) -> (StatusCode, Value);
-    async fn accepts(&self, access_token: &str) -> bool;
-}
+use super::{Http, PASSWORD, USERNAME, remote::Server};
 
 /// A token request that the server has answered.
 #[derive(Clone, Debug)]

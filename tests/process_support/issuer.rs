@@ -8,7 +8,7 @@ use std::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{PASSWORD, front::Server};
+use super::{PASSWORD, remote::Server};
 
 #[derive(Default)]
 pub struct Issuer(Mutex<State>);

@@ -12,8 +12,10 @@ use super::{
     Folder, Holds,
     child::Child,
     fault::{Step, WatchedStore},
-    front::{Front, Hold, Server},
-    http, session, soon,
+    front::{Front, Hold},
+    http,
+    remote::Server,
+    session, soon,
 };
 
 /// Many at once, since most of the time goes by in waiting for a dead process's claim to be over.

@@ -11,6 +11,7 @@ pub mod fault;
 pub mod front;
 pub mod issuer;
 pub mod kills;
+pub mod remote;
 
 use std::{
     env, fs,

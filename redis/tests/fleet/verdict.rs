@@ -1,0 +1,128 @@
+//! What has to come of a run, worked out from what was done in it.
+//!
+//! A login ends when one of its refresh tokens comes twice. Nobody can help that if all processes that knew the pair which the
+//! first use brought were killed, and the store has none of it: it was never saved, or a server without it was promoted. And
+//! whoever sends it for the second time has to have waited until the first request could not be under way any more.
+//! Everything else is a fault.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::{
+    Kind, PROCESSES, SESSIONS,
+    ledger::{Asked, Book, Held, Millis, Replica, Token},
+};
+
+/// A refresh token that came twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Twice {
+    /// Its answer was never saved, and who had it was killed.
+    Unsaved,
+    /// Its answer was saved, and taken back; all who had it were killed.
+    TakenBack,
+    /// The first request brought nothing.
+    Unanswered,
+    /// Fault: its answer was in the store.
+    Careless,
+    /// Fault: the process that knew its answer lived, and had not saved it yet.
+    HolderLives,
+    /// Fault: its answer was saved, and taken back; a process that knew it lived.
+    HolderLivesTakenBack,
+    /// Fault: who sent it first was dead, but its claim was not over.
+    Early,
+}
+
+impl Twice {
+    fn is_fault(self) -> bool {
+        !matches!(self, Self::Unsaved | Self::TakenBack | Self::Unanswered)
+    }
+}
+
+pub(crate) struct Verdict {
+    pub(crate) twice: Vec<(Twice, Asked)>,
+    /// Sessions without a password anywhere that do not work any more, and whether that had to be.
+    pub(crate) lost: BTreeMap<usize, bool>,
+    /// Last calls that failed where none had to.
+    pub(crate) failed: Vec<(usize, usize, String)>,
+}
+
+impl Verdict {
+    pub(crate) fn of(book: &Book) -> Self {
+        let twice: Vec<_> = book.asked.iter().enumerate().filter_map(|(number, asked)| judge(book, number, asked)).collect();
+        let (mut lost, mut failed) = (BTreeMap::new(), Vec::new());
+        for session in 0..SESSIONS {
+            let ends = (0..PROCESSES).map(|process| (process, book.last.get(&(session, process))));
+            let bad: Vec<_> = ends.filter(|(_, end)| end.is_none_or(|end| end != "200")).collect();
+            if Kind::of(session) == Kind::Nobody && !bad.is_empty() {
+                let of_it: Vec<_> = twice.iter().filter(|(_, asked)| asked.session == session).collect();
+                let had_to = !of_it.is_empty() && of_it.iter().all(|(twice, _)| !twice.is_fault());
+                lost.insert(session, had_to);
+            } else {
+                failed.extend(bad.into_iter().map(|(process, end)| (session, process, format!("{end:?}"))));
+            }
+        }
+        Self { twice, lost, failed }
+    }
+
+    pub(crate) fn is_good(&self) -> bool {
+        self.failed.is_empty() && self.lost.values().all(|had_to| *had_to) && !self.twice.iter().any(|(twice, _)| twice.is_fault())
+    }
+
+    /// Sessions that something is wrong with.
+    pub(crate) fn faulty(&self) -> Vec<usize> {
+        let twice = self.twice.iter().filter(|(twice, _)| twice.is_fault()).map(|(_, asked)| asked.session);
+        let lost = self.lost.iter().filter(|(_, had_to)| !**had_to).map(|(session, _)| *session);
+        let mut all: Vec<_> = twice.chain(lost).chain(self.failed.iter().map(|(session, ..)| *session)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+fn judge(book: &Book, number: usize, asked: &Asked) -> Option<(Twice, Asked)> {
+    let token = asked.spent?;
+    let first = book.asked[..number].iter().find(|earlier| earlier.spent == Some(token))?;
+    let twice = match first.brought {
+        None if book.is_dead(first.by, asked.at) || first.by == asked.by => Twice::Unanswered,
+        None => Twice::HolderLives,
+        Some((brought, _)) => {
+            let held = book.held.get(&brought).map_or(&[][..], Vec::as_slice);
+            let kept: Vec<_> = held.iter().filter(|held| held.to <= asked.at).collect();
+            let is_taken_back = taken_back(book, &kept, asked.at);
+            let lives = |by: Replica| !book.is_dead(by, asked.at);
+            let holder_lives = lives(first.by) || kept.iter().any(|held| lives(held.by));
+            match (!kept.is_empty(), is_taken_back, holder_lives) {
+                (true, false, _) => Twice::Careless,
+                (true, true, true) => Twice::HolderLivesTakenBack,
+                (true, true, false) => Twice::TakenBack,
+                (false, _, true) => Twice::HolderLives,
+                (false, ..) if claim_ends(book, first.by, token).is_some_and(|end| asked.at + 5 < end) => Twice::Early,
+                (false, ..) => Twice::Unsaved,
+            }
+        }
+    };
+    Some((twice, asked.clone()))
+}
+
+/// Whether the store may have none of it, since whatever it was told came shortly before a promotion.
+fn taken_back(book: &Book, kept: &[&Held], now: Millis) -> bool {
+    let Some(last) = book.taken_back.iter().filter(|(_, to)| *to <= now).max() else { return false };
+    kept.iter().all(|held| held.to >= last.0 && held.from <= last.1)
+}
+
+fn claim_ends(book: &Book, by: Replica, token: Token) -> Option<Millis> {
+    book.claimed.iter().filter(|claimed| claimed.by == by && claimed.token == token).map(|claimed| claimed.until).max()
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut counts = BTreeMap::<_, usize>::new();
+        self.twice.iter().for_each(|(twice, _)| *counts.entry(twice).or_default() += 1);
+        let had_to = self.lost.values().filter(|had_to| **had_to).count();
+        writeln!(f, "  refresh tokens that came twice: {counts:?}")?;
+        writeln!(f, "  sessions lost that had to: {had_to}, that had not to: {}", self.lost.len() - had_to)?;
+        for (session, process, end) in &self.failed {
+            writeln!(f, "  session {session} fails at process {process}: {end}")?;
+        }
+        Ok(())
+    }
+}
