@@ -269,10 +269,11 @@ async fn sessions_obtained_in_one_second_do_not_renew_in_one_second() {
             let start = world.issuer.token_requests();
             join_all(sessions.iter().map(|session| async { session.token().await.unwrap() })).await;
             assert_eq!(world.issuer.token_requests() - start, 100);
-            // Each of them is busy until all are renewed.
-            let end = Instant::now() + seconds(lifetime * 8 / 10 + 1);
-            while Instant::now() < end {
-                advance(Duration::from_millis(250)).await;
+            // Each of them is busy until all are renewed, and busier when it may come to that.
+            let (eager, end) = (seconds(lifetime * 6 / 10), seconds(lifetime * 8 / 10 + 1));
+            let begin = Instant::now();
+            while begin.elapsed() < end {
+                advance(if begin.elapsed() < eager { seconds(5) } else { Duration::from_millis(250) }).await;
                 for session in &sessions {
                     session.token().await.unwrap();
                 }
