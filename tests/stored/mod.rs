@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they share")]
 #![allow(unreachable_pub, reason = "one binary of several files")]
 
+mod asks;
 mod ends;
 mod faults;
+mod forgetful;
 mod logout;
 mod many;
+mod news;
 mod others;
 mod renewal;
 mod start;

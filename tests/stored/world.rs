@@ -35,6 +35,11 @@ impl Household {
         Self { resource: Resource::new(&issuer), store: MemoryStore::new(), issuer }
     }
 
+    /// The same, with a store that tells each process what the others do.
+    pub fn with_news() -> Self {
+        Self { store: MemoryStore::with_news(), ..Self::new() }
+    }
+
     pub fn process(&self, grant: impl Grant) -> Process {
         self.process_with(Session::builder(grant).store(self.store.clone(), KEY).build())
     }
@@ -77,6 +82,13 @@ impl Process {
 
     pub fn is(&self, status: Status) -> bool {
         self.session.status() == status
+    }
+}
+
+/// Whatever can go on without time does so.
+pub async fn settled() {
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
     }
 }
 

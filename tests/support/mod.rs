@@ -42,7 +42,7 @@ use tower::{Service, ServiceExt};
 pub use tower_reauth::testing::{Answer, Gate, Issuer, Regime, Resource, Seen, TokenRequest};
 
 pub use self::{
-    memory_store::{Fails, MemoryStore, Step},
+    memory_store::{Fails, MemoryStore, Messages, Step},
     trace::Trace,
     world::{Kind, World, for_every_credential, never_hangs},
 };
