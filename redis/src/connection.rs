@@ -1,40 +1,55 @@
-//! The way to Redis.
+//! The way to Redis, for commands.
+//!
+//! 1. Nothing waits longer than [`BOUND`].
+//! 2. A command may be sent twice: all that are sent do twice what they do once.
+//! 3. Where Redis is down, a command learns of it at once, and has it tried again for those that follow.
 
-use std::time::{Duration, Instant};
-
-use redis::{
-    Client, Cmd, FromRedisValue, RedisResult, ServerErrorKind,
-    aio::{ConnectionManager, ConnectionManagerConfig},
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
 };
-use tokio::time::timeout;
+
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, aio::ConnectionManager};
+use tokio::{sync::Mutex, time::timeout};
 use tower_reauth::Error;
 
-use crate::{failure, script::Atomic};
+use crate::{failure, place::Place, script::Atomic};
 
-/// Nothing waits longer for Redis. A session waits for two seconds.
+/// A session waits for two seconds.
 pub(crate) const BOUND: Duration = Duration::from_millis(1500);
-const CONNECT: Duration = Duration::from_secs(1);
-const ANSWER: Duration = Duration::from_secs(1);
-/// An error that came sooner may tell of an attempt to connect that failed long ago.
+/// An error that comes sooner may tell of an attempt to connect that failed long ago.
 const SOON: Duration = Duration::from_millis(500);
 
-/// Carries commands; clones share it. It connects again by itself.
+/// Carries commands; clones share it.
 #[derive(Clone)]
-pub(crate) struct Connection(ConnectionManager);
+pub(crate) struct Connection(Arc<Shared>);
+
+struct Shared {
+    place: Place,
+    /// With a number for each.
+    link: Mutex<(u64, Option<Link>)>,
+}
+
+/// It connects again by itself.
+#[derive(Clone)]
+pub(crate) enum Link {
+    One(ConnectionManager),
+    #[cfg(feature = "cluster")]
+    Cluster(redis::cluster_async::ClusterConnection),
+}
 
 impl Connection {
-    pub(crate) fn to(client: Client) -> RedisResult<Self> {
-        // One attempt at a time: where Redis is down, commands learn of it at once.
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(ANSWER));
-        ConnectionManager::new_lazy_with_config(client, config).map(Self)
+    pub(crate) fn to(place: Place) -> Self {
+        Self(Arc::new(Shared { place, link: Mutex::new((0, None)) }))
     }
 
-    /// What Redis answers to the command, which may be sent twice. `step` says what it is for.
+    pub(crate) fn publish(&self) -> &'static str {
+        self.0.place.publish()
+    }
+
+    /// What Redis answers to the command. `step` says what it is for.
     pub(crate) async fn send<T: FromRedisValue>(&self, step: &str, command: &Cmd) -> Result<T, Error> {
-        self.within(step, self.twice(command)).await
+        within(step, self.twice(command)).await
     }
 
     pub(crate) async fn run<T: FromRedisValue>(
@@ -47,27 +62,75 @@ impl Connection {
         let [by_hash, whole] = script.commands(keys, arguments);
         let answer = async {
             match self.twice(&by_hash).await {
-                Err(error) if error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    self.twice(&whole).await
-                }
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => self.twice(&whole).await,
                 answer => answer,
             }
         };
-        self.within(step, answer).await
+        within(step, answer).await
     }
 
     async fn twice<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
         let began = Instant::now();
-        match command.query_async(&mut self.0.clone()).await {
-            Err(error) if error.is_io_error() && began.elapsed() < SOON => {
-                command.query_async(&mut self.0.clone()).await
-            }
+        match self.once(command).await {
+            Err(error) if is_of_the_way(&error) && began.elapsed() < SOON => self.once(command).await,
             answer => answer,
         }
     }
 
-    async fn within<T>(&self, step: &str, answer: impl Future<Output = RedisResult<T>>) -> Result<T, Error> {
-        let answer = timeout(BOUND, answer).await.map_err(|_| failure::slow(step, BOUND))?;
-        answer.map_err(|error| failure::told(step, error))
+    async fn once<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
+        let (number, link) = self.link().await?;
+        let answer = match link {
+            Link::One(mut connection) => command.query_async(&mut connection).await,
+            #[cfg(feature = "cluster")]
+            Link::Cluster(mut connection) => command.query_async(&mut connection).await,
+        };
+        if let Err(error) = &answer
+            && self.is_gone(error)
+        {
+            self.forget(number).await;
+        }
+        answer
     }
+
+    async fn link(&self) -> RedisResult<(u64, Link)> {
+        let mut current = self.0.link.lock().await;
+        if let (number, Some(link)) = &*current {
+            return Ok((*number, link.clone()));
+        }
+        // Boxed: it is large, and seldom.
+        let link = Box::pin(self.0.place.connect()).await?;
+        *current = (current.0 + 1, Some(link.clone()));
+        Ok((current.0, link))
+    }
+
+    async fn forget(&self, number: u64) {
+        let mut current = self.0.link.lock().await;
+        if current.0 == number {
+            current.1 = None;
+        }
+    }
+
+    /// Whether the master may be elsewhere now.
+    fn is_gone(&self, error: &RedisError) -> bool {
+        match &self.0.place {
+            Place::One(_) => is_read_only(error),
+            #[cfg(feature = "sentinel")]
+            Place::Sentinels(_) => is_of_the_way(error),
+            #[cfg(feature = "cluster")]
+            Place::Cluster(..) => error.kind() == ErrorKind::ClusterConnectionNotFound,
+        }
+    }
+}
+
+fn is_of_the_way(error: &RedisError) -> bool {
+    error.is_io_error() || is_read_only(error)
+}
+
+fn is_read_only(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+}
+
+async fn within<T>(step: &str, answer: impl Future<Output = RedisResult<T>>) -> Result<T, Error> {
+    let answer = timeout(BOUND, answer).await.map_err(|_| failure::slow(step, BOUND))?;
+    answer.map_err(|error| failure::told(step, error))
 }

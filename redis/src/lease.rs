@@ -24,7 +24,6 @@ pub(crate) const LIFE: Duration = Duration::from_secs(15);
 pub(crate) struct Held {
     pub(crate) connection: Connection,
     pub(crate) names: Names,
-    pub(crate) publish: &'static str,
     pub(crate) life: Duration,
 }
 
@@ -37,8 +36,15 @@ impl Held {
             .unwrap_or_else(|_| Err(Error::store("could not ask for the lease: the runtime is shutting down")))
     }
 
+    /// Takes the lease and gives it back: Redis can be written and published in.
+    pub(crate) async fn probe(self) -> Result<(), Error> {
+        let token = token();
+        self.hold(&token).await?;
+        self.release(&token).await
+    }
+
     async fn keep(self, answer: oneshot::Sender<Result<Leased, Error>>) {
-        let token = format!("{:032x}", fastrand::u128(..));
+        let token = token();
         let mut next = Instant::now() + self.life / 3;
         match self.hold(&token).await {
             Ok(false) => {
@@ -84,8 +90,12 @@ impl Held {
     }
 
     async fn release(&self, token: &str) -> Result<(), Error> {
-        let arguments: [&[u8]; 2] = [token.as_bytes(), self.publish.as_bytes()];
+        let arguments: [&[u8]; 2] = [token.as_bytes(), self.connection.publish().as_bytes()];
         let keys = [&*self.names.lease, &self.names.channel];
         self.connection.run("release the lease", &RELEASE, &keys, &arguments).await
     }
+}
+
+fn token() -> String {
+    format!("{:032x}", fastrand::u128(..))
 }

@@ -7,24 +7,25 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    io,
+    convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use futures_util::StreamExt;
-use redis::{Client, RedisError, RedisResult, aio::PubSubSink};
+use redis::RedisResult;
 use tokio::{
     sync::Notify,
     task::AbortHandle,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until},
 };
 use tower_reauth::{Ear, Listening, News, Version};
 
-use crate::names;
+use crate::{
+    failure, names,
+    place::Place,
+    wire::{Event, Wire},
+};
 
-/// How long connecting or subscribing may take.
-const BOUND: Duration = Duration::from_secs(2);
 /// A connection that carries nothing for so long is asked whether it lives.
 const QUIET: Duration = Duration::from_secs(10);
 /// After a connection that broke, at most.
@@ -66,9 +67,9 @@ struct Heard {
 }
 
 impl Switchboard {
-    pub(crate) fn new(client: Client) -> Arc<Self> {
+    pub(crate) fn new(place: Place) -> Arc<Self> {
         let ears = Arc::<Ears>::default();
-        let task = tokio::spawn(serve(Arc::clone(&ears), client)).abort_handle();
+        let task = tokio::spawn(serve(Arc::clone(&ears), place)).abort_handle();
         Arc::new(Self { ears, task })
     }
 
@@ -147,6 +148,20 @@ impl Ears {
         }
     }
 
+    /// A cluster moved the channel to another node, if somebody still listens.
+    #[cfg(feature = "cluster")]
+    fn gone(&self, name: &str) {
+        let mut state = self.state();
+        let state = &mut *state;
+        if let Some((name, channel)) =
+            state.channels.get_key_value(name).map(|(name, _)| Arc::clone(name)).zip(state.channels.get_mut(name))
+        {
+            channel.live = false;
+            state.dirty.insert(name);
+            self.changed.notify_one();
+        }
+    }
+
     /// What to subscribe to, and what to unsubscribe from.
     fn take(&self) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
         let mut state = self.state();
@@ -161,56 +176,61 @@ impl Ears {
     }
 }
 
-async fn serve(ears: Arc<Ears>, client: Client) {
+async fn serve(ears: Arc<Ears>, place: Place) {
+    let mut silent = false;
     loop {
         ears.cut();
         ears.wanted().await;
-        if let Err(error) = hear(&ears, &client).await {
-            tracing::debug!(%error, "no news come from Redis: the sessions look by themselves, and listening is tried again");
+        let Err(error) = hear(&ears, &place, &mut silent).await;
+        let error = failure::told("listen for news", error);
+        if std::mem::replace(&mut silent, true) {
+            tracing::debug!(%error, "still no news come from Redis");
+        } else {
+            tracing::warn!(%error, "no news come from Redis: sessions look by themselves, and listening is tried again");
         }
         sleep(PAUSE.mul_f64(0.2 + 0.8 * fastrand::f64())).await;
     }
 }
 
 /// One connection, until it breaks.
-async fn hear(ears: &Ears, client: &Client) -> RedisResult<()> {
-    let (mut sink, mut messages) = soon(client.get_async_pubsub()).await?.split();
-    follow(ears, &mut sink).await?;
+async fn hear(ears: &Ears, place: &Place, silent: &mut bool) -> RedisResult<Infallible> {
+    let mut wire = Wire::to(place).await?;
+    follow(ears, &mut wire).await?;
+    *silent = false;
     let mut quiet = Instant::now() + QUIET;
     loop {
         tokio::select! {
-            message = messages.next() => {
-                let Some(message) = message else { return Err(lost()) };
-                if let Some(news) = read(message.get_payload_bytes()) {
-                    ears.tell(message.get_channel_name(), news);
+            event = wire.next() => match event? {
+                Event::Message(channel, text) => {
+                    if let Some(news) = read(&text) {
+                        ears.tell(&channel, news);
+                    }
                 }
-            }
-            () = ears.changed.notified() => follow(ears, &mut sink).await?,
-            () = sleep_until(quiet) => { soon(sink.ping::<redis::Value>()).await?; }
+                #[cfg(feature = "cluster")]
+                Event::Gone(channel) => ears.gone(&channel),
+            },
+            () = ears.changed.notified() => follow(ears, &mut wire).await?,
+            () = sleep_until(quiet) => wire.ping().await?,
         }
         quiet = Instant::now() + QUIET;
     }
 }
 
 /// Subscribes and unsubscribes as the ears came and went.
-async fn follow(ears: &Ears, sink: &mut PubSubSink) -> RedisResult<()> {
+async fn follow(ears: &Ears, wire: &mut Wire) -> RedisResult<()> {
     let (on, off) = ears.take();
     for chunk in on.chunks(CHUNK) {
-        soon(sink.subscribe(chunk.iter().map(|name| &**name).collect::<Vec<_>>())).await?;
+        wire.subscribe(&names_of(chunk)).await?;
         ears.live(chunk);
     }
     for chunk in off.chunks(CHUNK) {
-        soon(sink.unsubscribe(chunk.iter().map(|name| &**name).collect::<Vec<_>>())).await?;
+        wire.unsubscribe(&names_of(chunk)).await?;
     }
     Ok(())
 }
 
-async fn soon<T>(work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    timeout(BOUND, work).await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
-}
-
-fn lost() -> RedisError {
-    io::Error::from(io::ErrorKind::UnexpectedEof).into()
+fn names_of(channels: &[Arc<str>]) -> Vec<&str> {
+    channels.iter().map(|name| &**name).collect()
 }
 
 /// What is published when somebody asks for tokens in place of these.

@@ -1,6 +1,13 @@
 //! The store.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use redis::{Value, cmd};
 use tower_reauth::{Ear, Error, Leased, Listening, Record, Saved, Seal, StoreKey, StoreSecret, TokenStore, Version};
@@ -12,6 +19,7 @@ use crate::{
     lease::Held,
     names::{self, Names},
     news::{self, Switchboard},
+    policy,
     script::{LOAD, SAVE},
 };
 
@@ -28,10 +36,9 @@ pub(crate) struct Inner {
     pub(crate) connection: Connection,
     pub(crate) board: Arc<Switchboard>,
     pub(crate) lease_life: Duration,
+    /// Whether it was looked whether Redis evicts keys.
+    pub(crate) looked: AtomicBool,
 }
-
-/// The command that publishes.
-const PUBLISH: &str = "PUBLISH";
 
 impl RedisStore {
     pub(crate) fn names(&self, key: &StoreKey) -> Names {
@@ -39,10 +46,34 @@ impl RedisStore {
     }
 }
 
+impl Inner {
+    /// Makes sure that Redis can be used, by a lease that nobody else asks for.
+    pub(crate) async fn probe(&self) -> Result<(), Error> {
+        let names = Names::of(&self.prefix, &self.naming, &StoreKey::new(format!("probe {:032x}", fastrand::u128(..))));
+        self.lease(names).probe().await?;
+        self.looked.store(true, Ordering::Relaxed);
+        policy::look(&self.connection).await;
+        Ok(())
+    }
+
+    fn lease(&self, names: Names) -> Held {
+        Held { connection: self.connection.clone(), names, life: self.lease_life }
+    }
+
+    /// A store that was not connected at first looks as soon as Redis answers.
+    fn look(&self) {
+        if !self.looked.load(Ordering::Relaxed) && !self.looked.swap(true, Ordering::Relaxed) {
+            let connection = self.connection.clone();
+            tokio::spawn(async move { policy::look(&connection).await });
+        }
+    }
+}
+
 impl TokenStore for RedisStore {
     async fn load(&self, key: &StoreKey) -> Result<Option<Record>, Error> {
         let names = self.names(key);
         let answer: Value = self.inner.connection.run("load a record", &LOAD, &[&names.record], &[]).await?;
+        self.inner.look();
         let content = Content::read(&answer).map_err(|error| failure::told("load a record", error.into()))?;
         content.map(|content| content.open(&names, &self.inner.seal)).transpose()
     }
@@ -50,7 +81,7 @@ impl TokenStore for RedisStore {
     async fn save(&self, key: &StoreKey, record: &Record, seen: Option<Version>) -> Result<Saved, Error> {
         let names = self.names(key);
         let sealed = self.inner.seal.seal(&names.name, record)?;
-        let arguments = Arguments::new(record, seen, &sealed, PUBLISH);
+        let arguments = Arguments::new(record, seen, &sealed, self.inner.connection.publish());
         let keys = [&*names.record, &*names.channel];
         let answer: Value = self.inner.connection.run("save a record", &SAVE, &keys, &arguments.as_slices()).await?;
         if matches!(&answer, Value::Array(fields) if fields.len() == 1) {
@@ -63,12 +94,7 @@ impl TokenStore for RedisStore {
     }
 
     async fn lease(&self, key: &StoreKey) -> Result<Leased, Error> {
-        let held = Held {
-            connection: self.inner.connection.clone(),
-            names: self.names(key),
-            publish: PUBLISH,
-            life: self.inner.lease_life,
-        };
+        let held = self.inner.lease(self.names(key));
         held.ask().await
     }
 
@@ -90,7 +116,9 @@ impl TokenStore for RedisStore {
     async fn ask(&self, key: &StoreKey, dead: Version) -> Result<bool, Error> {
         let names = self.names(key);
         let (ourselves, ears) = self.inner.board.ourselves(&names.channel);
-        let command = cmd(PUBLISH).arg(&*names.channel).arg(news::wanted(dead)).to_owned();
+        let publish = self.inner.connection.publish();
+        let mut command = cmd(publish);
+        command.arg(&*names.channel).arg(news::wanted(dead));
         let told: u64 = self.inner.connection.send("ask for new tokens", &command).await?;
         Ok(told > ourselves || ears > 1)
     }

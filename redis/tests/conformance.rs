@@ -1,8 +1,6 @@
 //! The rules of every token store, against a real Redis.
 
-mod support;
-
-use support::{Server, store};
+use crate::support::{Server, store};
 use tower_reauth::testing::check_store;
 
 #[tokio::test]

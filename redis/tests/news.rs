@@ -1,8 +1,6 @@
 //! What replicas tell each other.
 
-mod support;
-
-use support::{Heard, Server, alice, record, store, until};
+use crate::support::{Heard, Server, alice, record, store, until};
 use tower_reauth::{Leased, News, StoreKey, TokenStore};
 
 #[tokio::test]

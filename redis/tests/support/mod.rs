@@ -1,8 +1,6 @@
 //! What the tests share.
 
-#![allow(dead_code, unused_imports)]
-
-pub mod server;
+pub(crate) mod server;
 
 use std::{
     future::Future,
@@ -15,39 +13,39 @@ use tokio::time::{sleep, timeout};
 use tower_reauth::{Ear, Listening, News, Record, StoreKey, StoreSecret, TokenSet, TokenStore, Version};
 use tower_reauth_redis::{RedisStore, RedisStoreBuilder};
 
-pub use self::server::{Server, wait};
+pub(crate) use self::server::{Server, wait};
 
 /// Longer than anything here takes.
-pub const BOUND: Duration = Duration::from_secs(20);
+pub(crate) const BOUND: Duration = Duration::from_secs(20);
 
-pub fn builder(url: impl AsRef<str>) -> RedisStoreBuilder {
+pub(crate) fn builder(url: impl AsRef<str>) -> RedisStoreBuilder {
     RedisStore::builder(url).naming_key(StoreSecret::from([1; 32])).encrypt_with("one", StoreSecret::from([2; 32]))
 }
 
-pub async fn store(server: &Server) -> RedisStore {
+pub(crate) async fn store(server: &Server) -> RedisStore {
     builder(server.url()).connect().await.unwrap()
 }
 
-pub fn alice() -> StoreKey {
+pub(crate) fn alice() -> StoreKey {
     StoreKey::from("alice")
 }
 
 /// Where the builder above puts the record of a key.
-pub fn place(key: &StoreKey) -> String {
+pub(crate) fn place(key: &StoreKey) -> String {
     format!("tower-reauth:{{{}}}", StoreSecret::from([1; 32]).name(key))
 }
 
 /// A record of this number in the first login.
-pub fn record(number: u64) -> Record {
+pub(crate) fn record(number: u64) -> Record {
     at(Version::from_parts(1, number, 7), &Record::new(tokens()))
 }
 
-pub fn tokens() -> TokenSet {
+pub(crate) fn tokens() -> TokenSet {
     TokenSet::new("access-canary").unwrap().with_refresh_token("refresh-canary")
 }
 
 /// The record with this version.
-pub fn at(version: Version, record: &Record) -> Record {
+pub(crate) fn at(version: Version, record: &Record) -> Record {
     let (epoch, number, random) = (version.epoch(), version.number(), version.random());
     let json = record.to_json();
     let json = json.expose_secret();
@@ -56,39 +54,50 @@ pub fn at(version: Version, record: &Record) -> Record {
     Record::from_json(&format!("{head}\"created\"{rest}")).unwrap()
 }
 
+/// What an error says, with its causes.
+pub(crate) fn chain(error: &tower_reauth::Error) -> String {
+    let mut said = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        said += &format!(": {cause}");
+        source = cause.source();
+    }
+    said
+}
+
 /// What was heard of a key.
 #[derive(Clone, Default)]
-pub struct Heard(Arc<Mutex<Vec<News>>>);
+pub(crate) struct Heard(Arc<Mutex<Vec<News>>>);
 
 impl Heard {
     /// Listens, and waits until Redis has begun to tell.
-    pub async fn listen(&self, store: &RedisStore, key: &StoreKey) -> Listening {
+    pub(crate) async fn listen(&self, store: &RedisStore, key: &StoreKey) -> Listening {
         let listening = self.begin(store, key);
         self.until("the ear hears that it listens", |news| news.contains(&News::Free)).await;
         self.forget();
         listening
     }
 
-    pub fn begin(&self, store: &RedisStore, key: &StoreKey) -> Listening {
+    pub(crate) fn begin(&self, store: &RedisStore, key: &StoreKey) -> Listening {
         let heard = self.clone();
         store.listen(key, Ear::new(move |news| heard.0.lock().unwrap().push(news))).unwrap()
     }
 
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.0.lock().unwrap().clear();
     }
 
-    pub fn all(&self) -> Vec<News> {
+    pub(crate) fn all(&self) -> Vec<News> {
         self.0.lock().unwrap().clone()
     }
 
-    pub async fn until(&self, what: &str, is_so: impl Fn(&[News]) -> bool) {
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&[News]) -> bool) {
         until(what, async || is_so(&self.all())).await;
     }
 }
 
 /// Waits until something is so, and says what was not.
-pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let look = async {
         while !is_so().await {
             sleep(Duration::from_millis(5)).await;
@@ -98,6 +107,6 @@ pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
 }
 
 /// Runs it within the bound.
-pub async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
     timeout(BOUND, work).await.unwrap_or_else(|_| panic!("{what} took longer than {BOUND:?}"))
 }

@@ -1,0 +1,304 @@
+//! What is set up wrongly: a clear error, and nothing is lost.
+
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use tower_reauth::{ErrorKind, Leased, StoreSecret, TokenStore};
+use tower_reauth_redis::RedisStore;
+
+use crate::support::{BOUND, Server, alice, builder, chain, place, record, store, until, wait};
+
+/// The ACL that the documentation asks for.
+fn documented_acl() -> Vec<String> {
+    let docs = include_str!("../src/lib.rs");
+    let line =
+        docs.lines().find_map(|line| line.strip_prefix("//! user orders ")).expect("the documentation has the line");
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+fn give(server: &Server, rules: &[String]) {
+    let rules = rules.iter().map(String::as_str);
+    let command = ["ACL", "SETUSER", "orders", "reset"].into_iter().chain(rules).collect::<Vec<_>>();
+    assert_eq!(server.cli(&command), "OK");
+}
+
+fn url_of_orders(server: &Server) -> String {
+    format!("redis://orders:secret@127.0.0.1:{}", server.port)
+}
+
+#[tokio::test]
+async fn the_documented_acl_is_enough() {
+    let server = Server::start();
+    give(&server, &documented_acl());
+    let store = builder(url_of_orders(&server)).connect().await.unwrap();
+    tower_reauth::testing::check_store(&store, &store).await.unwrap();
+    let heard = crate::support::Heard::default();
+    let listening = heard.listen(&store, &alice()).await;
+    store.ask(&alice(), record(1).version()).await.unwrap();
+    drop(listening);
+    until("it unsubscribes", async || server.cli(&["PUBSUB", "CHANNELS"]).is_empty()).await;
+    let log = server.cli(&["ACL", "LOG"]);
+    assert_eq!(log, "", "nothing was denied");
+}
+
+#[tokio::test]
+async fn no_part_of_the_documented_acl_is_too_much() {
+    let server = Server::start();
+    let rules = documented_acl();
+    // What is not needed to connect: `INFO` is done without, and the others come later.
+    let later = ["+info", "+hget", "+hmget", "+hset", "+hdel", "+pexpire", "+pttl", "+time", "+exists", "+ping"];
+    let needed = rules.iter().filter(|rule| !["on", ">secret", "resetchannels", "-@all"].contains(&rule.as_str()));
+    for rule in needed.filter(|rule| !later.contains(&rule.as_str()) && !rule.ends_with("subscribe")) {
+        give(&server, &rules.iter().filter(|other| *other != rule).cloned().collect::<Vec<_>>());
+        let error = builder(url_of_orders(&server)).connect().await.expect_err(rule);
+        assert_eq!(error.kind(), ErrorKind::Store);
+        let said = chain(&error);
+        assert!(said.contains("the ACL of this user forbids it"), "without {rule}: {said}");
+        assert!(!said.contains("secret"), "{said}");
+    }
+    for rule in ["+hmget", "+hset", "+pexpire", "+pttl", "+time", "+exists"] {
+        give(&server, &rules.iter().filter(|other| *other != rule).cloned().collect::<Vec<_>>());
+        let store = builder(url_of_orders(&server)).connect().await.unwrap();
+        let said = chain(&store.save(&alice(), &record(1), None).await.expect_err(rule));
+        assert!(said.contains("the ACL of this user forbids it"), "without {rule}: {said}");
+        server.cli(&["FLUSHALL"]);
+    }
+}
+
+#[tokio::test]
+async fn passwords_that_are_wrong_or_missing_are_told_of_and_not_shown() {
+    let server = Server::start_with(&["--requirepass", "open-sesame"]);
+    for (userinfo, expected) in [("", "asks for a password"), (":hunter2@", "refuses the user name or the password")] {
+        let url = format!("redis://{userinfo}127.0.0.1:{}", server.port);
+        let error = builder(&url).connect().await.unwrap_err();
+        let said = format!("{} {error:?}", chain(&error));
+        assert!(said.contains(expected), "{said}");
+        assert!(!said.contains("hunter2") && !said.contains("redis://"), "{said}");
+    }
+    builder(format!("redis://:open-sesame@127.0.0.1:{}", server.port)).connect().await.unwrap();
+}
+
+#[tokio::test]
+async fn urls_and_keys_that_are_missing_are_invalid() {
+    let (naming, key) = (|| StoreSecret::from([1; 32]), || StoreSecret::from([2; 32]));
+    let of = |url: &str| RedisStore::builder(url);
+    for (builder, expected) in [
+        (of("redis://localhost").encrypt_with("one", key()), "`naming_key`"),
+        (of("redis://localhost").naming_key(naming()), "`encrypt_with`"),
+        (of("").naming_key(naming()).encrypt_with("one", key()), "URL"),
+        (of("http://hunter2@localhost").naming_key(naming()).encrypt_with("one", key()), "URL"),
+        (of("redis://me:hunter2@localhost/x").naming_key(naming()).encrypt_with("one", key()), "URL"),
+        (of("redis://localhost").naming_key(naming()).encrypt_with("one", key()).prefix("{a}"), "braces"),
+    ] {
+        assert!(!format!("{builder:?}").contains("localhost"));
+        let error = builder.connect().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+        let said = format!("{} {error:?}", chain(&error));
+        assert!(said.contains(expected) && !said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
+fn without_a_runtime_there_is_no_store() {
+    assert_eq!(builder("redis://localhost").connect_lazily().unwrap_err().kind(), ErrorKind::NoRuntime);
+}
+
+#[tokio::test]
+async fn a_replica_that_is_read_only_is_told_of_and_loses_nothing() {
+    let master = Server::start();
+    let good = store(&master).await;
+    good.save(&alice(), &record(1), None).await.unwrap();
+    let replica = master.replica();
+    let said = chain(&builder(replica.url()).connect().await.unwrap_err());
+    assert!(said.contains("is a replica"), "{said}");
+    let store = builder(replica.url()).connect_lazily().unwrap();
+    assert_eq!(store.load(&alice()).await.unwrap().unwrap().version(), record(1).version());
+    for error in [
+        store.save(&alice(), &record(2), Some(record(1).version())).await.unwrap_err(),
+        store.lease(&alice()).await.unwrap_err(),
+    ] {
+        let said = chain(&error);
+        assert!(said.contains("is a replica") && said.contains("READONLY"), "{said}");
+    }
+    assert_eq!(good.load(&alice()).await.unwrap().unwrap().version(), record(1).version());
+    replica.promote();
+    store.save(&alice(), &record(2), Some(record(1).version())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_master_that_was_demoted_is_left_for_the_new_one_behind_the_same_name() {
+    let (old, new) = (Server::start(), Server::start());
+    let proxy = Proxy::to(old.port);
+    let store = builder(format!("redis://127.0.0.1:{}", proxy.port)).connect().await.unwrap();
+    old.cli(&["REPLICAOF", "127.0.0.1", &new.port.to_string()]);
+    wait("it has been demoted", || old.cli(&["INFO", "replication"]).contains("master_link_status:up"));
+    proxy.turn_to(new.port);
+    store.save(&alice(), &record(1), None).await.unwrap();
+    assert_eq!(new.cli(&["EXISTS", &place(&alice())]), "1");
+}
+
+#[tokio::test]
+async fn a_full_memory_is_told_of_and_loses_nothing() {
+    let server = Server::start();
+    let store = store(&server).await;
+    store.save(&alice(), &record(1), None).await.unwrap();
+    assert_eq!(server.cli(&["CONFIG", "SET", "maxmemory", "1"]), "OK");
+    let said = chain(&store.save(&alice(), &record(2), Some(record(1).version())).await.unwrap_err());
+    assert!(said.contains("`maxmemory`") && said.contains("OOM"), "{said}");
+    assert_eq!(store.load(&alice()).await.unwrap().unwrap().version(), record(1).version());
+    server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    store.save(&alice(), &record(2), Some(record(1).version())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_is_told_of() {
+    let server = Server::start();
+    let store = store(&server).await;
+    // As after a snapshot that could not be written.
+    server.cli(&["CONFIG", "SET", "save", "1 1"]);
+    let folder = server.folder().join("dump.rdb");
+    std::fs::create_dir_all(folder.join("in the way")).unwrap();
+    store.save(&alice(), &record(1), None).await.unwrap();
+    wait("a snapshot has failed", || server.cli(&["INFO", "persistence"]).contains("rdb_last_bgsave_status:err"));
+    let said = chain(&store.save(&alice(), &record(2), Some(record(1).version())).await.unwrap_err());
+    assert!(said.contains("cannot write to its disk") && said.contains("MISCONF"), "{said}");
+}
+
+#[tokio::test]
+async fn keys_of_another_type_are_told_of_and_not_written_over() {
+    let server = Server::start();
+    let store = store(&server).await;
+    server.cli(&["SET", &place(&alice()), "something"]);
+    for error in [
+        store.load(&alice()).await.unwrap_err(),
+        store.save(&alice(), &record(1), None).await.unwrap_err(),
+        store.changed(&alice(), None).await.unwrap_err(),
+    ] {
+        let said = chain(&error);
+        assert!(said.contains("choose another prefix"), "{said}");
+    }
+    assert_eq!(server.cli(&["GET", &place(&alice())]), "something");
+    server.cli(&["DEL", &place(&alice())]);
+    server.cli(&["HSET", &place(&alice()), "name", "value"]);
+    for error in [store.load(&alice()).await.unwrap_err(), store.save(&alice(), &record(1), None).await.unwrap_err()] {
+        assert!(chain(&error).contains("choose another prefix"), "{}", chain(&error));
+    }
+    assert_eq!(server.cli(&["HGETALL", &place(&alice())]), "name\nvalue");
+}
+
+#[tokio::test]
+async fn what_is_no_redis_is_told_of() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let error = builder(format!("redis://127.0.0.1:{port}")).connect().await.unwrap_err();
+    assert!(chain(&error).contains("is no Redis"), "{}", chain(&error));
+}
+
+#[tokio::test]
+async fn a_node_of_a_cluster_is_told_of() {
+    let server = Server::start_with(&["--cluster-enabled", "yes"]);
+    let said = chain(&builder(server.url()).connect().await.unwrap_err());
+    assert!(said.contains("cluster is down"), "{said}");
+}
+
+#[tokio::test]
+async fn a_redis_that_evicts_is_warned_of_by_name() {
+    let server = Server::start_with(&["--maxmemory", "100mb"]);
+    let said = Said::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(said.clone()).with_ansi(false).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    for policy in ["allkeys-lru", "volatile-ttl"] {
+        server.cli(&["CONFIG", "SET", "maxmemory-policy", policy]);
+        builder(server.url()).connect().await.unwrap();
+        assert!(said.take().contains(&format!("policy=\"{policy}\"")));
+        let store = builder(server.url()).connect_lazily().unwrap();
+        store.load(&alice()).await.unwrap();
+        until("the first command looks as well", async || said.text().contains(policy)).await;
+        let _ = said.take();
+    }
+    server.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    builder(server.url()).connect().await.unwrap();
+    assert_eq!(said.take(), "");
+}
+
+#[tokio::test]
+async fn a_lease_without_an_answer_is_given_back() {
+    let server = Server::start();
+    let store = builder(server.url()).lease_life(BOUND * 10).connect().await.unwrap();
+    server.pause();
+    store.lease(&alice()).await.unwrap_err();
+    server.resume();
+    until("it is free", async || matches!(store.lease(&alice()).await, Ok(Leased::Held(_)))).await;
+}
+
+/// What was told by `tracing`.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl Said {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
+    }
+}
+
+impl Write for Said {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Said {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// One name for servers that change: new connections go where it was turned to last.
+struct Proxy {
+    port: u16,
+    target: Arc<Mutex<u16>>,
+}
+
+impl Proxy {
+    fn to(port: u16) -> Self {
+        let target = Arc::new(Mutex::new(port));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = Self { port: listener.local_addr().unwrap().port(), target: Arc::clone(&target) };
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let Ok(client) = client else { return };
+                let Ok(server) = std::net::TcpStream::connect(("127.0.0.1", *target.lock().unwrap())) else { continue };
+                for (mut from, mut to) in [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)]
+                {
+                    thread::spawn(move || std::io::copy(&mut from, &mut to));
+                }
+            }
+        });
+        proxy
+    }
+
+    fn turn_to(&self, port: u16) {
+        *self.target.lock().unwrap() = port;
+    }
+}

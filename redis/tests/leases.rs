@@ -1,0 +1,110 @@
+//! The right to renew, for one process at a time.
+
+use std::{
+    env,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use crate::support::{Heard, Server, alice, builder, place, store, until};
+use tower_reauth::{Leased, News, TokenStore};
+
+/// Short, so that it runs out in a test.
+const LIFE: Duration = Duration::from_millis(600);
+
+fn held(leased: Leased) -> tower_reauth::Lease {
+    match leased {
+        Leased::Held(lease) => lease,
+        other => panic!("nobody holds the lease, and yet: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_lease_is_extended_while_it_is_held() {
+    let server = Server::start();
+    let one = builder(server.url()).lease_life(LIFE).connect().await.unwrap();
+    let other = store(&server).await;
+    let lease = held(one.lease(&alice()).await.unwrap());
+    // It runs out several times, but for its extensions.
+    let end = tokio::time::Instant::now() + LIFE * 4;
+    while tokio::time::Instant::now() < end {
+        assert!(matches!(other.lease(&alice()).await.unwrap(), Leased::Taken));
+        tokio::time::sleep(LIFE / 20).await;
+    }
+    drop(lease);
+    until("it is free", async || matches!(other.lease(&alice()).await.unwrap(), Leased::Held(_))).await;
+}
+
+#[tokio::test]
+async fn a_lease_runs_fifteen_seconds_where_nobody_extends_it() {
+    let server = Server::start();
+    let store = store(&server).await;
+    let _lease = held(store.lease(&alice()).await.unwrap());
+    let left: i64 = server.cli(&["PTTL", &format!("{}:lease", place(&alice()))]).parse().unwrap();
+    assert!((10_000..=15_000).contains(&left), "{left}");
+}
+
+#[tokio::test]
+async fn a_lease_that_another_has_taken_is_neither_extended_nor_released() {
+    let server = Server::start();
+    let store = builder(server.url()).lease_life(LIFE).connect().await.unwrap();
+    let lease = held(store.lease(&alice()).await.unwrap());
+    let key = format!("{}:lease", place(&alice()));
+    server.cli(&["SET", &key, "another", "PX", "60000"]);
+    tokio::time::sleep(LIFE).await;
+    drop(lease);
+    tokio::time::sleep(LIFE / 2).await;
+    assert_eq!(server.cli(&["GET", &key]), "another");
+    let left: i64 = server.cli(&["PTTL", &key]).parse().unwrap();
+    assert!(left > 50_000, "{left}");
+}
+
+#[tokio::test]
+async fn a_lease_that_redis_has_lost_is_taken_again() {
+    let server = Server::start();
+    let store = builder(server.url()).lease_life(LIFE).connect().await.unwrap();
+    let _lease = held(store.lease(&alice()).await.unwrap());
+    server.cli(&["FLUSHALL"]);
+    let key = format!("{}:lease", place(&alice()));
+    until("it stands there again", async || server.cli(&["EXISTS", &key]) == "1").await;
+}
+
+#[tokio::test]
+async fn nobody_is_told_before_the_lease_is_free() {
+    let server = Server::start();
+    let (one, other) = (store(&server).await, store(&server).await);
+    let heard = Heard::default();
+    let _listening = heard.listen(&other, &alice()).await;
+    drop(held(one.lease(&alice()).await.unwrap()));
+    heard.until("the end of the lease is heard", |news| news == [News::Free]).await;
+    held(other.lease(&alice()).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_lease_ends_when_its_process_is_killed() {
+    let server = Server::start();
+    let store = store(&server).await;
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "leases::holds_a_lease_until_it_is_killed", "--ignored"])
+        .env("TOWER_REAUTH_REDIS", server.url())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let key = format!("{}:lease", place(&alice()));
+    until("the other process holds the lease", async || server.cli(&["EXISTS", &key]) == "1").await;
+    tokio::time::sleep(LIFE * 2).await;
+    assert!(matches!(store.lease(&alice()).await.unwrap(), Leased::Taken), "it is extended");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until("it is free", async || matches!(store.lease(&alice()).await.unwrap(), Leased::Held(_))).await;
+}
+
+#[tokio::test]
+#[ignore = "the other process of the test above"]
+async fn holds_a_lease_until_it_is_killed() {
+    let url = env::var("TOWER_REAUTH_REDIS").expect("the test above starts this one");
+    let store = builder(url).lease_life(LIFE).connect().await.unwrap();
+    let _lease = held(store.lease(&alice()).await.unwrap());
+    // Longer than the test above takes.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+}

@@ -1,0 +1,16 @@
+//! The store against real servers. `cargo test -p tower-reauth-redis --all-features leases::` runs those of one file.
+
+mod bad_input;
+#[cfg(feature = "cluster")]
+mod cluster;
+mod conformance;
+mod contents;
+mod leases;
+mod news;
+mod outages;
+mod rule;
+#[cfg(feature = "sentinel")]
+mod sentinel;
+mod support;
+#[cfg(feature = "tls")]
+mod tls;
