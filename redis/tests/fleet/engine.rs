@@ -1,120 +1,136 @@
 //! Two real Redis servers, one of which follows the other, and the only way that the processes know to them.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
-};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
-    process::{Child, Command},
     sync::watch,
-    time::{sleep, timeout},
+    task::block_in_place,
+    time::sleep,
 };
 
-/// A `redis-server` that writes every command to disk before it answers.
-pub(crate) struct Server {
-    process: Child,
-    pub(crate) port: u16,
-    folder: PathBuf,
+use super::{
+    ledger::{Ledger, now},
+    server::{Server, wait},
+};
+
+/// What is done to the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Harm {
+    /// Shut down, and started again with what it has on disk.
+    Stopped,
+    /// The same by SIGKILL.
+    Killed,
+    /// By SIGSTOP: nobody is answered for longer than a lease lives.
+    Paused,
+    /// All connections are closed, again and again.
+    Cut,
+    /// A server takes its place that knows nothing of the newest writes.
+    Promoted,
 }
 
-impl Server {
-    pub(crate) async fn start(port: u16, folder: PathBuf) -> Self {
-        fs::create_dir_all(&folder).unwrap();
-        let server = Self { process: spawn(port, &folder), port, folder };
-        server.answers().await;
-        server
+impl Harm {
+    pub(crate) const ALL: [Self; 5] = [Self::Stopped, Self::Killed, Self::Paused, Self::Cut, Self::Promoted];
+}
+
+pub(crate) struct Engine {
+    leader: Server,
+    follower: Server,
+    relay: Relay,
+}
+
+impl Engine {
+    pub(crate) async fn start() -> Self {
+        let (leader, follower) = block_in_place(|| {
+            let (leader, follower) = (start(), start());
+            follow(&follower, &leader);
+            (leader, follower)
+        });
+        let relay = Relay::start(leader.port).await;
+        Self { leader, follower, relay }
     }
 
-    pub(crate) async fn ask<T: redis::FromRedisValue>(&self, command: &str) -> redis::RedisResult<T> {
-        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port))?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
-        let mut words = command.split(' ');
-        let mut asked = redis::cmd(words.next().unwrap_or_default());
-        for word in words {
-            asked.arg(word);
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.relay.port)
+    }
+
+    pub(crate) async fn suffer(&mut self, harm: Harm, ledger: &Ledger) {
+        ledger.note(None, format_args!("Redis: {harm:?}"));
+        match harm {
+            Harm::Stopped => {
+                block_in_place(|| self.leader.cli(&["SHUTDOWN"]));
+                sleep(Duration::from_secs(4)).await;
+                block_in_place(|| self.leader.restart());
+            }
+            Harm::Killed => {
+                block_in_place(|| self.leader.kill());
+                sleep(Duration::from_secs(1)).await;
+                block_in_place(|| self.leader.restart());
+            }
+            Harm::Paused => {
+                block_in_place(|| self.leader.pause());
+                sleep(Duration::from_secs(16)).await;
+                block_in_place(|| self.leader.resume());
+            }
+            Harm::Cut => {
+                for _ in 0..10 {
+                    block_in_place(|| self.leader.cut());
+                    sleep(Duration::from_millis(fastrand::u64(50..400))).await;
+                }
+            }
+            Harm::Promoted => self.promote(ledger).await,
         }
-        asked.query_async(&mut connection).await
+        ledger.note(None, format_args!("Redis: {harm:?} is over"));
+        *ledger.book().harms.entry(harm).or_default() += 1;
     }
 
-    async fn answers(&self) {
-        let answers = async {
-            while self.ask::<String>("PING").await.is_err() {
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(Duration::from_secs(30), answers).await.expect("redis-server answers");
-    }
-
-    /// As `systemctl stop` does it, or as a machine dies.
-    pub(crate) async fn stop(&mut self, signal: Signal) {
-        self.signal(signal);
-        self.process.wait().await.unwrap();
-    }
-
-    pub(crate) fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.process.id().expect("it runs")).unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
-    }
-
-    /// With what it had written.
-    pub(crate) async fn start_again(&mut self) {
-        self.process = spawn(self.port, &self.folder);
-        self.answers().await;
-    }
-
-    /// Follows this one from now on, and has all that it has.
-    pub(crate) async fn follow(&self, leader: u16) {
-        self.ask::<()>(&format!("REPLICAOF 127.0.0.1 {leader}")).await.unwrap();
-        let follows = async {
-            while !self.ask::<String>("INFO replication").await.unwrap().contains("master_link_status:up") {
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(Duration::from_secs(30), follows).await.expect("it follows");
-    }
-
-    /// Until the other one has all that was written before.
-    pub(crate) async fn has_told(&self) {
-        // Only a write of the connection's own is waited for.
-        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        let _: () = redis::cmd("SET").arg("probe").arg(1).query_async(&mut connection).await.unwrap();
-        let told: usize = redis::cmd("WAIT").arg(1).arg(400).query_async(&mut connection).await.unwrap();
-        assert_eq!(told, 1, "the other server follows");
+    async fn promote(&mut self, ledger: &Ledger) {
+        let from = block_in_place(|| {
+            // After a restart it may still be about to follow again.
+            follow(&self.follower, &self.leader);
+            let from = now();
+            // It has all that was written before.
+            let written = offset(&self.leader, "master_repl_offset");
+            wait("the follower has caught up", || offset(&self.follower, "slave_repl_offset") >= written);
+            self.follower.promote();
+            from
+        });
+        sleep(Duration::from_secs(2)).await;
+        block_in_place(|| self.leader.kill());
+        self.relay.change_over(self.follower.port);
+        ledger.book().taken_back.push((from, now()));
+        block_in_place(|| {
+            self.leader = std::mem::replace(&mut self.follower, start());
+            follow(&self.follower, &self.leader);
+        });
     }
 }
 
-fn spawn(port: u16, folder: &Path) -> Child {
-    Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"])
-        .arg(folder)
-        .args(["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap_or_else(|error| panic!("redis-server, of Debian's package of that name: {error}"))
+/// A server that writes every command to disk before it answers.
+fn start() -> Server {
+    Server::start_with(&["--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"])
 }
 
-/// A port that nobody listens on.
-pub(crate) async fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+fn follow(follower: &Server, leader: &Server) {
+    follower.cli(&["REPLICAOF", "127.0.0.1", &leader.port.to_string()]);
+    wait("the follower follows", || follower.cli(&["INFO", "replication"]).contains("master_link_status:up"));
+}
+
+fn offset(server: &Server, name: &str) -> u64 {
+    let told = server.cli(&["INFO", "replication"]);
+    let offset = told.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(':')?.parse().ok());
+    offset.expect("it tells its offset")
 }
 
 /// Passes connections on to one of the servers. Those that are open are cut when it changes over to the other.
-pub(crate) struct Relay {
-    pub(crate) port: u16,
+struct Relay {
+    port: u16,
     to: watch::Sender<u16>,
 }
 
 impl Relay {
-    pub(crate) async fn start(to: u16) -> Self {
+    async fn start(to: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let to = watch::Sender::new(to);
@@ -135,8 +151,7 @@ impl Relay {
         Self { port, to }
     }
 
-    /// What is on its way is lost.
-    pub(crate) fn change_over(&self, to: u16) {
+    fn change_over(&self, to: u16) {
         self.to.send_replace(to);
     }
 }

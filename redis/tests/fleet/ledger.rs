@@ -10,6 +10,8 @@ use std::{
     time::SystemTime,
 };
 
+use super::engine::Harm;
+
 pub(crate) type Millis = u64;
 
 pub(crate) fn now() -> Millis {
@@ -110,7 +112,7 @@ pub(crate) struct Book {
     pub(crate) last: BTreeMap<(usize, usize), String>,
     pub(crate) withdrawn: HashSet<Token>,
     /// What was done to the engine.
-    pub(crate) chaos: BTreeMap<&'static str, usize>,
+    pub(crate) harms: BTreeMap<Harm, usize>,
     lines: Vec<(Millis, Option<usize>, String)>,
 }
 
@@ -154,7 +156,7 @@ impl Book {
                 self.claimed.push(Claimed { by, token, until: at + left });
             }
             "called" => {
-                let (took, outcome) = (words.next()?.parse().ok()?, words.collect::<Vec<_>>().join(" "));
+                let (took, outcome) = (words.next()?.parse::<Millis>().ok()?, words.collect::<Vec<_>>().join(" "));
                 let (calls, longest) = self.calls.entry(outcome).or_default();
                 *calls += 1;
                 *longest = took.max(*longest);

@@ -14,12 +14,13 @@ mod ledger;
 #[path = "../../../tests/process_support/remote.rs"]
 mod remote;
 mod replica;
+#[path = "../support/server.rs"]
+mod server;
 mod verdict;
 
 use std::{
     env, fs,
-    path::PathBuf,
-    process::{self, ExitCode},
+    process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -33,7 +34,8 @@ use hyper_util::{
 
 use self::{
     authority::Authority,
-    chaos::{Engine, Fleet, harm_engine, withdraw_all, withdraw_some},
+    chaos::{Fleet, harm, withdraw_all, withdraw_some},
+    engine::Engine,
     ledger::Ledger,
     remote::Remote,
     verdict::Verdict,
@@ -104,16 +106,14 @@ fn main() -> ExitCode {
 }
 
 async fn is_survived(name: &str, server: Remote, time: Duration) -> bool {
-    let folder = Folder(env::temp_dir().join(format!("tower-reauth-fleet-{}-{name}", process::id())));
     let ledger = Arc::new(Ledger::default());
     let authority = Authority::start(server, Arc::clone(&ledger)).await;
-    let mut engine = Engine::start(folder.0.clone()).await;
-    let redis = format!("redis://127.0.0.1:{}", engine.relay.port);
-    let mut fleet = Fleet::start(authority.url.clone(), redis, Arc::clone(&ledger)).await;
+    let mut engine = Engine::start().await;
+    let mut fleet = Fleet::start(authority.url.clone(), engine.url(), Arc::clone(&ledger)).await;
 
     let began = Instant::now();
     tokio::select! {
-        () = harm_engine(&mut engine, &ledger, time) => {}
+        () = harm(&mut engine, &ledger, time) => {}
         () = fleet.kill_some() => {}
         () = withdraw_some(&authority) => {}
     }
@@ -131,7 +131,7 @@ async fn is_survived(name: &str, server: Remote, time: Duration) -> bool {
     let brought = book.asked.iter().filter(|asked| asked.spent.is_some() && asked.brought.is_some()).count();
     println!("{name}: {PROCESSES} processes, {SESSIONS} sessions, {took} s");
     println!("  {calls} calls: {:?}", book.calls);
-    println!("  {kills} processes killed; Redis: {:?}; {} access tokens withdrawn", book.chaos, book.withdrawn.len());
+    println!("  {kills} processes killed; Redis: {:?}; {} access tokens withdrawn", book.harms, book.withdrawn.len());
     println!("  {refreshes} requests with a refresh token, {brought} of them answered; {} with the password; {} logins ended",
         book.asked.len() - refreshes, book.ended.len());
     print!("{verdict}");
@@ -143,13 +143,4 @@ async fn is_survived(name: &str, server: Remote, time: Duration) -> bool {
         println!("session {session}, {:?}:\n{}", Kind::of(session), book.lines_of(session));
     }
     verdict.is_good()
-}
-
-/// Gone at the end.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

@@ -20,7 +20,7 @@ use secrecy::ExposeSecret;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{Child, ChildStdin, Command},
-    sync::{Semaphore, watch},
+    sync::{Semaphore, mpsc, watch},
     time::sleep,
 };
 use tower::{Layer, ServiceExt, service_fn};
@@ -209,8 +209,8 @@ pub(crate) fn plays_its_role() -> bool {
 }
 
 /// What the test says; the process ends with it.
-fn orders() -> watch::Receiver<String> {
-    let (tell, told) = watch::channel(String::new());
+fn orders() -> mpsc::UnboundedReceiver<String> {
+    let (tell, told) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
             let _ = tell.send(line.unwrap());
@@ -279,7 +279,7 @@ async fn play(replica: Replica) {
         }
     }
     println!("# ready");
-    told.wait_for(|order| order == "go").await.unwrap();
+    assert_eq!(told.recv().await.as_deref(), Some("go"));
 
     let places = Semaphore::new(1);
     let is_over = AtomicBool::new(false);
@@ -295,13 +295,13 @@ async fn play(replica: Replica) {
         }
     };
     let over = async {
-        let _ = told.wait_for(|order| order == "last").await;
+        assert_eq!(told.recv().await.as_deref(), Some("last"));
         is_over.store(true, Ordering::Relaxed);
     };
     futures::join!(futures::future::join_all((0..SESSIONS).map(|_| caller())), over);
     println!("# quiet");
 
-    told.wait_for(|order| order == "prove").await.unwrap();
+    assert_eq!(told.recv().await.as_deref(), Some("prove"));
     let last = async |session| {
         let (began, mut outcome) = (Instant::now(), call(session).await);
         while outcome != "200" && began.elapsed() < patience(session, &outcome) {
