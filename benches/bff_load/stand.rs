@@ -93,7 +93,7 @@ async fn serve(way: Way, gateway: &Running) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let target = Target::before(gateway, LoginKind::Password, format!("http://{address}"));
-    let mut app = App::new(target, Arc::new(Story::default())).unwrap();
+    let mut app = App::new(target, Arc::new(Story::default()), None::<RedisStore>).unwrap();
     if way == Way::StaticHeader {
         let token = Session::new(ClientCredentialsGrant::new(app.gateway.endpoint.clone()).scope("orders"));
         let token = token.token().await.unwrap();
@@ -102,7 +102,8 @@ async fn serve(way: Way, gateway: &Running) -> SocketAddr {
             HeaderValue::try_from(format!("Bearer {}", token.token_set().access_token().expose_secret())).unwrap(),
         );
     }
-    let service = router::router(app).unwrap().into_make_service_with_connect_info::<SocketAddr>();
+    let service =
+        router::router(app, CookieStore::default()).unwrap().into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(axum::serve(listener, service).into_future());
     address
 }

@@ -1,6 +1,6 @@
 //! What all handlers share, and how a login ends.
 
-use std::{sync::Arc, time::Duration};
+use std::{future, sync::Arc, time::Duration};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -8,11 +8,11 @@ use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
-use tower_reauth::{Sessions, Status};
+use tower_reauth::{Error, RefreshTokenGrant, Session, Sessions, Status, StoreKey, TokenStore};
 use tracing::Instrument;
 
 use crate::{
-    gateway::Gateway,
+    gateway::{self, Gateway},
     layer_events::span,
     problem::Problem,
     story::{Part, Story},
@@ -38,27 +38,50 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions<UserKey>,
     pub(crate) story: Arc<Story>,
     pub(crate) throttle: Throttle,
+    /// Whether logins outlive this process, in a store that other instances use, too.
+    is_one_of_many: bool,
     closing: watch::Sender<bool>,
 }
 
 impl App {
-    pub(crate) fn new(target: Target, story: Arc<Story>) -> anyhow::Result<Arc<Self>> {
-        let told = story.clone();
-        let sessions = Sessions::builder()
+    /// With a store, other instances know the logins of this one, and the other way round. A password stays here: an instance
+    /// that did not see it goes on with the refresh token, or asks this one.
+    pub(crate) fn new(target: Target, story: Arc<Story>, store: Option<impl TokenStore>) -> anyhow::Result<Arc<Self>> {
+        let (told, endpoint, is_one_of_many) = (story.clone(), gateway::endpoint(&target)?, store.is_some());
+        let mut sessions = Sessions::builder()
             .capacity(CAPACITY)
             .idle_timeout(IDLE)
             .max_lifetime(LIFETIME)
-            .on_eviction(move |key: &UserKey, _| told.leaves(key.device))
-            .build();
-        let gateway = Gateway::new(&target, &sessions)?;
+            .on_eviction(move |key: &UserKey, _| told.leaves(key.device));
+        if let Some(store) = store {
+            let endpoint = endpoint.clone();
+            let resume = move |_: &UserKey| Session::builder(RefreshTokenGrant::stored(endpoint.clone()));
+            sessions = sessions.store(store, |key| StoreKey::new(key.random), resume);
+        }
+        let sessions = sessions.build();
+        let gateway = Gateway::new(&target, endpoint, &sessions)?;
         let (throttle, closing) = (Throttle::new(), watch::Sender::new(false));
-        Ok(Arc::new(Self { target, gateway, sessions, story, throttle, closing }))
+        Ok(Arc::new(Self { target, gateway, sessions, story, throttle, is_one_of_many, closing }))
     }
 
-    /// Whether the layer can still work for this login.
-    pub(crate) fn is_live(&self, account: &Account) -> bool {
-        let session = self.sessions.get(&account.key);
-        session.is_some_and(|session| !matches!(session.status(), Status::LoggedOut | Status::Refused))
+    /// The session of a login that the layer can still work for.
+    pub(crate) async fn live(&self, account: &Account) -> Result<Option<Session>, Error> {
+        let session = match self.sessions.get(&account.key) {
+            Some(session) => Some(session),
+            None => {
+                let found = self.sessions.look_up(&account.key).await?;
+                if found.is_some() {
+                    // It has begun at another instance.
+                    self.story.joins(account.key.device, &account.story());
+                }
+                found
+            }
+        };
+        Ok(session.filter(|session| !matches!(session.status(), Status::LoggedOut | Status::Refused)))
+    }
+
+    pub(crate) async fn is_live(&self, account: &Account) -> Result<bool, Problem> {
+        Ok(self.live(account).await?.is_some())
     }
 
     /// Ends a login and has its tokens revoked.
@@ -79,6 +102,16 @@ impl App {
         });
         // It has nothing to give back.
         drop(end.await);
+    }
+
+    /// Ready when another instance has ended the login.
+    pub(crate) async fn ended_elsewhere(&self, account: &Account, session: &Session) {
+        let ended = session.subscribe().wait_for(|status| *status == Status::LoggedOut).await.is_ok();
+        // What ends here leaves this place first.
+        if !ended || self.sessions.get(&account.key).is_none() {
+            future::pending().await
+        }
+        self.story.leaves(account.key.device);
     }
 
     /// Ends a login that the gateway will not renew.
@@ -104,8 +137,21 @@ impl App {
         sleep(DEADLINE).await;
     }
 
-    /// Revokes what the server leaves behind. No login outlives this process: what it held would live on at the gateway for nobody.
-    pub(crate) async fn log_everybody_out(&self) {
+    /// Whether logins are kept where other instances find them.
+    pub(crate) fn is_one_of_many(&self) -> bool {
+        self.is_one_of_many
+    }
+
+    /// Revokes what the server leaves behind, unless other instances go on with it: what it held would live on at the gateway
+    /// for nobody.
+    pub(crate) async fn leave(&self) {
+        if self.is_one_of_many {
+            // What is under way must reach the store.
+            if !self.sessions.shutdown(DEADLINE).await {
+                tracing::warn!("a token request or a revocation was cut off");
+            }
+            return;
+        }
         let revoked = self.sessions.logout_all();
         // With what is still under way for those who left before.
         if !self.sessions.shutdown(DEADLINE).await {
@@ -128,6 +174,9 @@ impl FromRequestParts<Arc<App>> for Account {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let account = Visitor::from_request_parts(parts, app).await?.account().await?;
-        account.filter(|account| app.is_live(account)).ok_or(Problem::LoginRequired)
+        match account {
+            Some(account) if app.is_live(&account).await? => Ok(account),
+            _ => Err(Problem::LoginRequired),
+        }
     }
 }

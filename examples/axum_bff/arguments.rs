@@ -24,6 +24,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
 
+    /// Keeps logins in Redis, for all instances that use it. The key that they share comes from the environment variable
+    /// REAUTH_BFF_KEY; an address with a password comes from REAUTH_BFF_REDIS instead
+    #[arg(long, value_name = "URL")]
+    pub(crate) redis: Option<String>,
+
     /// How users log in
     #[arg(long, value_enum, default_value = "code")]
     pub(crate) login: LoginKind,

@@ -16,7 +16,8 @@ use tower_sessions::{
 
 const FIRST_SWEEP: usize = 1024;
 
-/// A store for one process, which the tokens live in as well: a browser that comes to another one has to log in there.
+/// A store for one process, which the tokens live in as well: a browser that comes to another one has to log in there. Several
+/// instances share `RedisCookies`.
 #[derive(Clone, Default)]
 pub(crate) struct CookieStore {
     shelf: Arc<Mutex<Shelf>>,

@@ -24,23 +24,33 @@ pub(crate) async fn events(
     State(app): State<Arc<App>>,
     account: Account,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let Listener { device, told, lines, stays } = app.story.listen(account.key.device).ok_or(Problem::LoginRequired)?;
+    let session = app.live(&account).await?.ok_or(Problem::LoginRequired)?;
+    let listener = app.story.listen(account.key.device);
+    let Listener { device, told, lines, stays } = listener.ok_or(Problem::LoginRequired)?;
     let hello = stream::iter([Event::default().event("device").data(device.to_string())]);
     let told = stream::iter(told).map(|line| event(&line));
-    let live = stream::unfold(Some((lines, stays, app.closing())), |sources| async {
-        let (mut lines, mut stays, mut closing) = sources?;
-        tokio::select! {
-            // What was told before the end is told before the end.
-            biased;
-            line = lines.recv() => match line {
-                Ok(line) => Some((event(&line), Some((lines, stays, closing)))),
-                // The user's last device has left.
-                Err(RecvError::Closed) => Some((ended(), None)),
-                // Too slow a reader: it comes again, and gets what is remembered.
-                Err(RecvError::Lagged(_)) => None,
-            },
-            _ = stays.changed() => Some((ended(), None)),
-            () = closed(&mut closing) => None,
+    let sources = (lines, stays, app.closing());
+    let live = stream::unfold((app, Some(sources)), move |(app, sources)| {
+        let (account, session) = (account.clone(), session.clone());
+        async move {
+            let (mut lines, mut stays, mut closing) = sources?;
+            let has_left = tokio::select! {
+                // What was told before the end is told before the end.
+                biased;
+                line = lines.recv() => match line {
+                    Ok(line) => return Some((event(&line), (app, Some((lines, stays, closing))))),
+                    // The user's last device has left.
+                    Err(RecvError::Closed) => true,
+                    // Too slow a reader: it comes again, and gets what is remembered.
+                    Err(RecvError::Lagged(_)) => false,
+                },
+                _ = stays.changed() => true,
+                () = app.ended_elsewhere(&account, &session) => true,
+                () = closed(&mut closing) => false,
+            };
+            // This instance may only have put the session aside: then the page comes again.
+            let is_over = has_left && !app.is_live(&account).await.unwrap_or(true);
+            is_over.then(|| (ended(), (app, None)))
         }
     });
     let stream = hello.chain(told).chain(live).map(Ok);

@@ -13,7 +13,9 @@ use hyper_util::{
 };
 use tower::{BoxError, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 use tower_http::trace::TraceLayer;
-use tower_reauth::{ClientAuth, Origins, OwnAuthorization, ReauthLayer, Sessions, TokenEndpoint, Wso2Classifier};
+use tower_reauth::{
+    ClientAuth, Error, Origins, OwnAuthorization, ReauthLayer, Sessions, TokenEndpoint, Wso2Classifier,
+};
 
 use crate::{
     arguments::GatewayKind,
@@ -38,17 +40,7 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) fn new(target: &Target, sessions: &Sessions<UserKey>) -> anyhow::Result<Self> {
-        let mut endpoint = TokenEndpoint::new(client::<Full<Bytes>>(), &target.token_url)?
-            .concurrency(TOKEN_REQUESTS)
-            .client_auth(match &target.client_secret {
-                Some(secret) => ClientAuth::basic(target.client_id.as_str(), secret.clone()),
-                None => ClientAuth::none(target.client_id.as_str()),
-            });
-        if let Some(url) = &target.revoke_url {
-            endpoint = endpoint.revocation(url)?;
-        }
-
+    pub(crate) fn new(target: &Target, endpoint: TokenEndpoint, sessions: &Sessions<UserKey>) -> anyhow::Result<Self> {
         let mut origins = vec![origin_of(&target.api_url)?];
         if let Some(url) = &target.user_info_url {
             origins.push(origin_of(url)?);
@@ -84,6 +76,20 @@ impl Gateway {
         let body = Limited::new(response.into_body(), USER_INFO_LIMIT).collect().await?.to_bytes();
         let claims: serde_json::Value = serde_json::from_slice(&body)?;
         Ok(claims["sub"].as_str().map(str::to_owned))
+    }
+}
+
+/// Where the tokens of all users come from.
+pub(crate) fn endpoint(target: &Target) -> Result<TokenEndpoint, Error> {
+    let endpoint = TokenEndpoint::new(client::<Full<Bytes>>(), &target.token_url)?
+        .concurrency(TOKEN_REQUESTS)
+        .client_auth(match &target.client_secret {
+            Some(secret) => ClientAuth::basic(target.client_id.as_str(), secret.clone()),
+            None => ClientAuth::none(target.client_id.as_str()),
+        });
+    match &target.revoke_url {
+        Some(url) => endpoint.revocation(url),
+        None => Ok(endpoint),
     }
 }
 

@@ -1,7 +1,8 @@
 //! A backend-for-frontend: browsers hold a cookie, this server holds their tokens.
 //!
 //! `cargo run --features axum --example axum_bff` brings its own gateway; log in from two browsers to see the story. With
-//! `--api-url` and the options beside it, the same server stands before a real one. It speaks plain HTTP on loopback: put what
+//! `--api-url` and the options beside it, the same server stands before a real one. With `--redis` several of it share their
+//! logins. It speaks plain HTTP on loopback: put what
 //! terminates TLS in front of it, and name its address with `--public-url`.
 
 mod app;
@@ -16,7 +17,9 @@ mod login;
 mod pages;
 mod problem;
 mod proxy;
+mod redis_cookies;
 mod router;
+mod shared;
 mod story;
 mod target;
 mod throttle;
@@ -47,7 +50,10 @@ use tracing_subscriber::{filter::Targets, prelude::*};
 use crate::{
     app::{App, DEADLINE},
     arguments::Arguments,
+    cookie_store::CookieStore,
     layer_events::LayerEvents,
+    router::router,
+    shared::Shared,
     story::Story,
     target::Target,
 };
@@ -79,20 +85,28 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Serves until Ctrl-C or SIGTERM; then what is under way is finished, and every session's tokens are revoked.
+/// Serves until Ctrl-C or SIGTERM; then what is under way is finished, and the tokens are revoked that no other instance uses.
 async fn serve(arguments: Arguments, story: Arc<Story>) -> anyhow::Result<()> {
     let listener =
         TcpListener::bind(arguments.listen).await.with_context(|| format!("--listen {}", arguments.listen))?;
     let public_url = arguments.public_url(listener.local_addr()?)?;
     let (target, embedded) = Target::of(&arguments, public_url).await?;
     let ended = ended()?;
-    let app = App::new(target, story)?;
+    let (cookies, tokens) = match Shared::of(&arguments).await? {
+        Some(Shared { cookies, tokens }) => (Some(cookies), Some(tokens)),
+        None => (None, None),
+    };
+    let app = App::new(target, story, tokens)?;
     let closing = app.clone();
     let until = async move {
         ended.await;
         closing.close();
     };
-    let service = router::router(app.clone())?.into_make_service_with_connect_info::<std::net::SocketAddr>();
+    let router = match cookies {
+        Some(cookies) => router(app.clone(), cookies)?,
+        None => router(app.clone(), CookieStore::default())?,
+    };
+    let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
     println!("{}\n{}", app.target.public_url, app.target.hint);
 
     let mut server = tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(until).into_future());
@@ -104,7 +118,7 @@ async fn serve(arguments: Arguments, story: Arc<Story>) -> anyhow::Result<()> {
         }
     };
 
-    app.log_everybody_out().await;
+    app.leave().await;
     if let Some(gateway) = embedded {
         // A browser may keep a connection to one of its pages open.
         drop(tokio::time::timeout(DEADLINE, gateway.stop()).await);

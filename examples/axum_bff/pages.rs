@@ -8,6 +8,7 @@ use maud::{DOCTYPE, Markup, html};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    app::App,
     target::{Login, Target},
     throttle::Held,
     visitor::Account,
@@ -71,7 +72,8 @@ pub(crate) fn login(target: &Target, notice: Option<Notice>, name: &str) -> Resp
 }
 
 /// The application.
-pub(crate) fn home(target: &Target, account: &Account) -> Response {
+pub(crate) fn home(app: &App, account: &Account) -> Response {
+    let target = &app.target;
     let user = account.user.as_deref().unwrap_or("you");
     let path = target.allowed.first().map_or("/", |allowed| allowed.path());
     let content = html! {
@@ -109,6 +111,9 @@ pub(crate) fn home(target: &Target, account: &Account) -> Response {
                 }
                 p.faint {
                     "This server holds a token for each of your devices; no device ever sees one."
+                    @if app.is_one_of_many() {
+                        " It is one of several that share your login; what happened is told by the one that this page is connected to."
+                    }
                     @if let Some(options) = target.story_needs {
                         " Here no device can end another one's token, so no call needs healing. To see calls healed, start this example with "
                         code { (options) } "."

@@ -55,6 +55,12 @@ impl From<&Error> for Problem {
     }
 }
 
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}
+
 impl From<tower::BoxError> for Problem {
     fn from(error: tower::BoxError) -> Self {
         if error.is::<Elapsed>() {

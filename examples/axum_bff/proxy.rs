@@ -47,7 +47,10 @@ pub(crate) async fn forward(
         },
         Err(problem) => Err(problem),
     };
-    let answer = answer.map_err(|problem| if app.is_live(&account) { problem } else { Problem::LoginRequired });
+    let answer = match answer {
+        Err(_) if matches!(app.is_live(&account).await, Ok(false)) => Err(Problem::LoginRequired),
+        answer => answer,
+    };
     match &answer {
         Ok(response) if response.status().is_success() => {
             app.story.tell(deed, Part::Succeeds, response.status().to_string());

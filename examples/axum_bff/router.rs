@@ -14,10 +14,10 @@ use http::{
 };
 use tower::ServiceBuilder;
 use tower_http::{csrf::CsrfLayer, set_header::SetResponseHeaderLayer, trace::TraceLayer};
+use tower_sessions::SessionStore;
 
 use crate::{
     app::App,
-    cookie_store::CookieStore,
     events, login, pages,
     problem::Problem,
     proxy,
@@ -28,7 +28,7 @@ use crate::{
 /// What a browser may send in one request.
 const BODY_LIMIT: usize = 1 << 20;
 
-pub(crate) fn router(app: Arc<App>) -> anyhow::Result<Router> {
+pub(crate) fn router(app: Arc<App>, store: impl SessionStore + Clone) -> anyhow::Result<Router> {
     let policy = HeaderValue::try_from(policy(&app.target))?;
     // Whoever else sends a browser here with anything but a GET is refused, at login and logout too. The public address is named
     // for proxies that change `Host`.
@@ -44,7 +44,7 @@ pub(crate) fn router(app: Arc<App>) -> anyhow::Result<Router> {
         .route("/logout", post(login::log_out))
         .route("/events", get(events::events))
         .route("/api/{*path}", any(proxy::forward))
-        .layer(cookies(CookieStore::default()))
+        .layer(cookies(store))
         // The streams have a word of their own about this, which is weaker.
         .layer(always(CACHE_CONTROL, "no-store"));
     let all = ServiceBuilder::new()
@@ -70,7 +70,7 @@ pub(crate) fn router(app: Arc<App>) -> anyhow::Result<Router> {
 /// The application, or the way to its login.
 async fn home(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Problem> {
     match visitor.account().await? {
-        Some(account) if app.is_live(&account) => Ok(pages::home(&app.target, &account)),
+        Some(account) if app.is_live(&account).await? => Ok(pages::home(&app, &account)),
         _ => Ok(Redirect::to("/login").into_response()),
     }
 }

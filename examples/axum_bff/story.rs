@@ -13,6 +13,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, watch};
 
+use crate::visitor::random;
+
 /// What a page is told when it opens.
 const REMEMBERED: usize = 64;
 
@@ -96,17 +98,21 @@ struct Device {
 }
 
 impl Story {
-    pub(crate) fn device(&self) -> DeviceId {
-        DeviceId(self.number())
+    /// A new one, that no other instance has: whoever hears of a device must not hear of somebody else's.
+    pub(crate) fn device() -> DeviceId {
+        DeviceId(u64::from_ne_bytes(random()))
     }
 
     pub(crate) fn deed(&self, device: DeviceId) -> Deed {
         Deed { device, number: self.number() }
     }
 
-    /// A device is logged in.
+    /// A device is logged in, here or at another instance.
     pub(crate) fn joins(&self, device: DeviceId, user: &str) {
         let mut shelf = self.shelf();
+        if shelf.devices.contains_key(&device) {
+            return;
+        }
         let of_user = shelf.users.entry(user.to_owned()).or_insert_with(User::new);
         of_user.devices += 1;
         of_user.last_device += 1;
@@ -131,8 +137,7 @@ impl Story {
 
     /// Tells the user's devices. Of a device that is not logged in nothing is told.
     pub(crate) fn tell(&self, deed: Deed, part: Part, text: impl Into<String>) {
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
-        let (text, at) = (text.into(), u64::try_from(at).unwrap_or(u64::MAX));
+        let (text, at) = (text.into(), microseconds() / 1000);
         // Numbered under the lock, so that ids count up in the order of telling.
         self.shelf().tell(deed.device, |device| Line { id: self.number(), device, deed: deed.number, part, text, at });
     }
@@ -153,8 +158,12 @@ impl Story {
         }
     }
 
+    /// Counts up, and after what other instances have counted: a page that comes from one of them goes on.
     fn number(&self) -> u64 {
-        self.last_number.fetch_add(1, Ordering::Relaxed) + 1
+        let now = microseconds();
+        let next = |last: u64| now.max(last + 1);
+        let last = self.last_number.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        last.map_or(now, next)
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
@@ -204,4 +213,10 @@ impl User {
         // Nobody may be listening.
         let _ = self.lines.send(line);
     }
+}
+
+/// Since 1970.
+fn microseconds() -> u64 {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_micros());
+    u64::try_from(time).unwrap_or(u64::MAX)
 }

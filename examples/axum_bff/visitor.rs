@@ -6,7 +6,7 @@ use http::request::Parts;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tower_sessions::{
-    Expiry, Session, SessionManagerLayer,
+    Expiry, Session, SessionManagerLayer, SessionStore,
     cookie::{
         SameSite,
         time::{Duration, OffsetDateTime},
@@ -14,18 +14,16 @@ use tower_sessions::{
     session::Error as StoreError,
 };
 
-use crate::{
-    app::LIFETIME, cookie_store::CookieStore, login::code::Pending, pages::Notice, problem::Problem, story::DeviceId,
-};
+use crate::{app::LIFETIME, login::code::Pending, pages::Notice, problem::Problem, story::DeviceId};
 
 /// How long a login may take, and a word for the next page be kept.
 const ANONYMOUS: Duration = Duration::minutes(10);
 
-/// What the layer finds a user's session by: random, made anew at each login, and never seen outside of this process. It is not
-/// the cookie's value, so that whoever reads the one does not have the other.
+/// What the layer finds a user's session by: random, made anew at each login, and never seen outside of the cookie session. It is
+/// not the cookie's value, so that whoever reads the one does not have the other.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct UserKey {
-    random: [u8; 16],
+    pub(crate) random: [u8; 16],
     pub(crate) device: DeviceId,
 }
 
@@ -44,7 +42,7 @@ pub(crate) struct Visitor {
 
 /// The cookie: nothing but this server can set it or read it, since its name begins with `__Host-` (RFC 6265bis §4.1.3).
 /// `Lax` lets it through where the authorization server sends the browser back; what changes anything is no GET.
-pub(crate) fn cookies(store: CookieStore) -> SessionManagerLayer<CookieStore> {
+pub(crate) fn cookies<S: SessionStore>(store: S) -> SessionManagerLayer<S> {
     SessionManagerLayer::new(store)
         .with_name("__Host-orchard")
         .with_path("/")
@@ -141,7 +139,7 @@ pub(crate) fn token() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(random::<32>())
 }
 
-fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes).expect("the system has random numbers");
     bytes

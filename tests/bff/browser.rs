@@ -20,6 +20,8 @@ use tower::ServiceExt;
 use crate::{
     app::App,
     arguments::LoginKind,
+    cookie_store::CookieStore,
+    instances::Tokens,
     router::router,
     story::Story,
     support::{self, Options, Regime, Running},
@@ -30,7 +32,7 @@ pub(crate) const PASSWORD: &str = "wonderland";
 
 pub(crate) struct Bff {
     pub(crate) app: Arc<App>,
-    pub(crate) gateway: Running,
+    pub(crate) gateway: Arc<Running>,
     router: Router,
 }
 
@@ -54,19 +56,25 @@ impl Bff {
         Self::with(login, |_| {}).await
     }
 
+    /// Two instances before one gateway. They share the cookies and the tokens.
+    pub(crate) async fn two(login: LoginKind, tokens: &Tokens) -> [Self; 2] {
+        let gateway = Arc::new(gateway().await);
+        let cookies = CookieStore::default();
+        [(); 2].map(|()| Self::before(&gateway, target(&gateway, login), Some(tokens.clone()), cookies.clone()))
+    }
+
     /// With a target that is changed before the server sees it.
     pub(crate) async fn with(login: LoginKind, change: impl FnOnce(&mut Target)) -> Self {
-        let options = Options::new(Regime::Jwt)
-            .user("alice", PASSWORD)
-            .user("bob", "builder")
-            .client("orchard", "the client's secret")
-            .redirect_uri("orchard", "http://localhost:3000/callback");
-        let gateway = support::start(options).await.unwrap();
-        let mut target = Target::before(&gateway, login, "http://localhost:3000".to_owned());
+        let gateway = Arc::new(gateway().await);
+        let mut target = target(&gateway, login);
         change(&mut target);
-        let app = App::new(target, Arc::new(Story::default())).unwrap();
-        let router = router(app.clone()).unwrap();
-        Self { app, gateway, router }
+        Self::before(&gateway, target, None, CookieStore::default())
+    }
+
+    fn before(gateway: &Arc<Running>, target: Target, tokens: Option<Tokens>, cookies: CookieStore) -> Self {
+        let app = App::new(target, Arc::new(Story::default()), tokens).unwrap();
+        let router = router(app.clone(), cookies).unwrap();
+        Self { app, gateway: gateway.clone(), router }
     }
 
     pub(crate) fn browser(&self) -> Browser {
@@ -98,6 +106,12 @@ impl Bff {
 }
 
 impl Browser {
+    /// Sends what follows to this instance.
+    pub(crate) fn goes_to(&mut self, bff: &Bff) -> &mut Self {
+        self.router = bff.router.clone();
+        self
+    }
+
     pub(crate) async fn get(&mut self, path: &str) -> Page {
         self.send(Request::get(path), "").await
     }
@@ -143,4 +157,17 @@ impl Page {
     pub(crate) fn location(&self) -> &str {
         self.headers.get(LOCATION).map_or("", |address| address.to_str().unwrap())
     }
+}
+
+async fn gateway() -> Running {
+    let options = Options::new(Regime::Jwt)
+        .user("alice", PASSWORD)
+        .user("bob", "builder")
+        .client("orchard", "the client's secret")
+        .redirect_uri("orchard", "http://localhost:3000/callback");
+    support::start(options).await.unwrap()
+}
+
+fn target(gateway: &Running, login: LoginKind) -> Target {
+    Target::before(gateway, login, "http://localhost:3000".to_owned())
 }

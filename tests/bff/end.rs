@@ -17,7 +17,7 @@ async fn closing_ends_open_streams_and_revokes_what_is_left() {
     let told = stream.collect().await.unwrap().to_bytes();
     assert!(!String::from_utf8_lossy(&told).contains("event: ended"), "the login has not ended yet");
     alice.get("/events").await;
-    bff.app.log_everybody_out().await;
+    bff.app.leave().await;
     assert_eq!(bff.gateway.counters().revocations, 2);
     assert!(bff.app.sessions.is_empty());
 }

@@ -45,6 +45,7 @@ mod browser;
 mod cookie;
 mod door;
 mod end;
+mod instances;
 mod passing;
 mod seen;
 mod telling;

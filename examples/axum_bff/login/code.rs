@@ -19,6 +19,7 @@ use crate::{
     layer_events::span,
     pages::{self, Notice},
     problem::Problem,
+    story::Story,
     visitor::{Visitor, token},
 };
 
@@ -40,7 +41,9 @@ pub(crate) struct Callback {
 /// Sends the browser to the authorization server.
 pub(super) async fn begin(app: &App, visitor: &Visitor, authorization_url: &str) -> Result<Response, Problem> {
     // From a page that was left open: what begins would shorten the login that there is.
-    if visitor.account().await?.is_some_and(|account| app.is_live(&account)) {
+    if let Some(account) = visitor.account().await?
+        && app.is_live(&account).await?
+    {
         return Ok(Redirect::to("/").into_response());
     }
     let pending = Pending { state: token(), verifier: token() };
@@ -82,7 +85,7 @@ pub(crate) async fn callback(
         let notice = if denied { Notice::Denied } else { Notice::Unreachable };
         return Ok(pages::login(&app.target, Some(notice), ""));
     };
-    let device = app.story.device();
+    let device = Story::device();
     let grant = CodeGrant::new(app.gateway.endpoint.clone(), code.into(), pending.verifier.into(), redirect_uri(&app));
     let session = Session::new(grant);
     match session.token().instrument(span(app.story.deed(device))).await {

@@ -36,7 +36,7 @@ pub(crate) struct Credentials {
 /// The page to log in at.
 pub(crate) async fn page(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Problem> {
     if let Some(account) = visitor.account().await? {
-        if app.is_live(&account) {
+        if app.is_live(&account).await? {
             return Ok(Redirect::to("/").into_response());
         }
         visitor.log_out(Notice::Ended).await?;
@@ -82,7 +82,8 @@ async fn enter(
     user: Option<String>,
 ) -> Result<Response, Problem> {
     let key = UserKey::new(device);
-    app.sessions.insert(key, session);
+    // Not `insert`, which does not wait for the store: the browser's next request may come to another instance.
+    app.sessions.get_or_login(key, async move || Ok(session)).await?;
     let user = match user {
         Some(user) => Some(user),
         None => match app.gateway.user(key).await {
@@ -103,8 +104,13 @@ async fn enter(
     app.story.joins(device, &account.story());
     let deed = app.story.deed(device);
     app.story.tell(deed, Part::Begins, "Log in");
-    let kept = if app.target.login == Login::Password { "password and tokens" } else { "tokens" };
-    app.story.tell(deed, Part::Layer, format!("keeps {kept} in memory, until the logout"));
+    let kept = match (&app.target.login, app.is_one_of_many()) {
+        (Login::Password, false) => "password and tokens in memory",
+        (Login::Code { .. }, false) => "tokens in memory",
+        (Login::Password, true) => "password in memory and tokens in Redis",
+        (Login::Code { .. }, true) => "tokens in memory and in Redis",
+    };
+    app.story.tell(deed, Part::Layer, format!("keeps {kept}, until the logout"));
     app.story.tell(deed, Part::Succeeds, "logged in");
     Ok(Redirect::to("/").into_response())
 }

@@ -11,6 +11,7 @@ use crate::{
     layer_events::span,
     pages::{self, Notice},
     problem::Problem,
+    story::Story,
     visitor::{Visitor, token},
 };
 
@@ -20,7 +21,7 @@ pub(super) async fn log_in(
     name: String,
     password: SecretString,
 ) -> Result<Response, Problem> {
-    let device = app.story.device();
+    let device = Story::device();
     // Somebody sits at the browser: they are asked as soon as the password is refused, and not after it was tried once more.
     let mut grant = PasswordGrant::new(app.gateway.endpoint.clone(), name.as_str(), password).confirmations([]);
     if let Some(scope) = &app.target.scope {

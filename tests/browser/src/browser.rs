@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use url::{ParseError, Url};
 
-use crate::{Login, PATIENCE, Server, process::Process};
+use crate::{Fleet, Login, PATIENCE, Server, process::Process};
 
 /// Between two looks at a condition.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -109,8 +109,21 @@ impl Browser {
     /// # Errors
     /// When there is no form for that.
     pub async fn try_to_log_in(&self, server: &Server, password: &str) -> anyhow::Result<()> {
-        self.open(&server.url).await?;
-        if server.login == Login::Code {
+        self.fill_in(&server.url, server.login, password).await
+    }
+
+    /// As [`log_in`](Browser::log_in), at whichever instance answers.
+    ///
+    /// # Errors
+    /// When she does not get in.
+    pub async fn log_in_at_one_of(&self, fleet: &Fleet, password: &str) -> anyhow::Result<()> {
+        self.fill_in(&fleet.url, fleet.login, password).await?;
+        self.sees("#timeline").await
+    }
+
+    async fn fill_in(&self, url: &str, login: Login, password: &str) -> anyhow::Result<()> {
+        self.open(url).await?;
+        if login == Login::Code {
             self.click("form[action='/login'] button").await?;
         }
         self.fill("#username", "alice").await?;

@@ -2,12 +2,16 @@
 //! user has one.
 
 mod browser;
+mod fleet;
 mod process;
 mod server;
+mod visitor;
 
 pub use self::{
     browser::{Browser, Look, Scheme},
+    fleet::Fleet,
     server::{Dashboard, Login, Server},
+    visitor::{Answer, Visitor},
 };
 
 use std::time::Duration;

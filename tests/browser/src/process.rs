@@ -40,6 +40,11 @@ impl Process {
         Ok(ended.with_context(|| format!("{} does not end", self.name))??)
     }
 
+    /// Ends it without a word (SIGKILL).
+    pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill().await.with_context(|| format!("{} has ended", self.name))
+    }
+
     /// The next line for which `read` has something.
     pub(crate) async fn line<T>(&mut self, read: impl Fn(&str) -> Option<T>) -> anyhow::Result<T> {
         let search = async {

@@ -40,8 +40,12 @@ impl Server {
     /// # Errors
     /// When the example was not built, or does not start.
     pub async fn start(login: Login) -> anyhow::Result<Self> {
+        Self::start_with(login, &[]).await
+    }
+
+    pub(crate) async fn start_with(login: Login, arguments: &[&str]) -> anyhow::Result<Self> {
         let mut command = Self::program()?;
-        let mut server = Self::run(command.args(["--login", login.name()]), login).await?;
+        let mut server = Self::run(command.args(["--login", login.name()]).args(arguments), login).await?;
         server.password_url = server.process.line(address_in).await?;
         Ok(server)
     }
@@ -51,19 +55,19 @@ impl Server {
     /// # Errors
     /// As [`start`](Server::start).
     pub async fn start_before_the_gateway_of(other: &Self) -> anyhow::Result<Self> {
-        let gateway = other.password_url.trim_end_matches("/account/password");
         let mut command = Self::program()?;
-        command.env("REAUTH_CLIENT_SECRET", "the client's secret");
-        command.args(["--login", "password", "--gateway-kind", "wso2", "--client-id", "orchard", "--scope", "orders"]);
-        for (flag, path) in [
-            ("--api-url", ""),
-            ("--token-url", "/oauth2/token"),
-            ("--revoke-url", "/oauth2/revoke"),
-            ("--user-info-url", "/oauth2/userinfo"),
-        ] {
-            command.arg(flag).arg(format!("{gateway}{path}"));
-        }
+        before(&mut command, other.gateway(), Login::Password);
         Self::run(&mut command, Login::Password).await
+    }
+
+    /// The address of its gateway, if that is embedded.
+    pub(crate) fn gateway(&self) -> &str {
+        self.password_url.trim_end_matches("/account/password")
+    }
+
+    /// Ends it without a word.
+    pub(crate) async fn kill(self) -> anyhow::Result<()> {
+        self.process.kill().await
     }
 
     /// Tells it to end, as a service manager does.
@@ -85,7 +89,12 @@ impl Server {
     }
 
     async fn run(command: &mut Command, login: Login) -> anyhow::Result<Self> {
-        let mut process = Process::start(command.args(["--listen", "127.0.0.1:0"]).env("RUST_LOG", "error"))?;
+        Self::run_at(command, 0, login).await
+    }
+
+    pub(crate) async fn run_at(command: &mut Command, port: u16, login: Login) -> anyhow::Result<Self> {
+        let listen = format!("127.0.0.1:{port}");
+        let mut process = Process::start(command.args(["--listen", &listen]).env("RUST_LOG", "error"))?;
         let url = process.line(|line| line.starts_with("http").then(|| line.to_owned())).await?;
         Ok(Self { url, password_url: String::new(), login, process })
     }
@@ -108,6 +117,20 @@ impl Login {
     /// As the command line calls it.
     fn name(self) -> &'static str {
         if self == Self::Code { "code" } else { "password" }
+    }
+}
+
+/// Tells a server of a gateway as of any gateway.
+pub(crate) fn before(command: &mut Command, gateway: &str, login: Login) {
+    command.env("REAUTH_CLIENT_SECRET", "the client's secret").args(["--login", login.name()]);
+    command.args(["--gateway-kind", "wso2", "--client-id", "orchard", "--scope", "orders"]);
+    for (flag, path) in [
+        ("--api-url", ""),
+        ("--token-url", "/oauth2/token"),
+        ("--revoke-url", "/oauth2/revoke"),
+        ("--user-info-url", "/oauth2/userinfo"),
+    ] {
+        command.arg(flag).arg(format!("{gateway}{path}"));
     }
 }
 
