@@ -98,7 +98,7 @@ impl Fleet {
         format!("http://127.0.0.1:{}", self.ports[number])
     }
 
-    /// How many requests that begin so each instance has answered, such as `GET /api/`.
+    /// How many such requests each instance has answered: `POST /login`, or `/api/` for all methods.
     ///
     /// # Errors
     /// When nginx has written nothing.
@@ -109,7 +109,7 @@ impl Fleet {
             let answered = |line: &&str| {
                 let (upstreams, request) = line.split_once(" | ").unwrap_or_default();
                 // Where there are several, the last one has answered.
-                request.starts_with(what) && upstreams.ends_with(&by)
+                request.contains(what) && upstreams.ends_with(&by)
             };
             log.lines().filter(answered).count()
         }))

@@ -76,7 +76,7 @@ async fn browser_works_through_both_instances_and_loses_nothing_when_one_is_kill
     for _ in 0..SOME {
         orders(&browser).await?;
     }
-    let both = fleet.served("POST /api/orders")?;
+    let both = fleet.served("/api/orders")?;
     assert!(both.iter().all(|served| *served > 0), "{both:?}");
     browser.until("document.querySelector('#live').dataset.state === 'on'").await?;
     browser.pictures("9-one-of-two").await?;
@@ -88,14 +88,14 @@ async fn browser_works_through_both_instances_and_loses_nothing_when_one_is_kill
         orders(&browser).await?;
         is_undisturbed(&browser).await?;
     }
-    assert_eq!(fleet.served("POST /api/orders")?[gone], both[gone]);
+    assert_eq!(fleet.served("/api/orders")?[gone], both[gone]);
     // The story goes on, too.
     browser.until("document.querySelector('#live').dataset.state === 'on'").await?;
     browser.open(&fleet.url).await?;
     browser.sees("#timeline").await?;
 
     fleet.start_instance(gone).await?;
-    while fleet.served("POST /api/orders")?[gone] == both[gone] {
+    while fleet.served("/api/orders")?[gone] == both[gone] {
         orders(&browser).await?;
     }
     is_undisturbed(&browser).await?;
@@ -129,14 +129,14 @@ async fn no_call_fails_while_an_instance_is_killed() -> anyhow::Result<()> {
                 })
             })
             .collect();
-        while fleet.served("GET /api/orders")?.iter().sum::<usize>() < 100 {
+        while fleet.served("/api/orders")?.iter().sum::<usize>() < 100 {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         fleet.kill(0).await?;
         for caller in callers {
             caller.await??;
         }
-        let served = fleet.served("GET /api/orders")?;
+        let served = fleet.served("/api/orders")?;
         assert!(served.iter().all(|served| *served > 0), "{served:?}");
         assert_eq!(served.iter().sum::<usize>(), 800);
     }
