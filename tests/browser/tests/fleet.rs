@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use tower_reauth_browser::{Browser, Fleet, Login, Server, Visitor};
+use tower_reauth_browser::{Answer, Browser, Fleet, Login, Server, Visitor};
 
 const PASSWORD: &str = "wonderland";
 /// Between two looks at something that is awaited.
@@ -159,33 +159,38 @@ async fn logout_at_one_instance_ends_the_login_and_its_open_page_at_the_other() 
     is_over(&fleet, &cookie, &token).await
 }
 
-/// The gateway has one token for each user, so the second device ends the first one's; its password is where it logged in.
+/// What becomes of a call. While a refusal is not final, the server asks for another attempt.
+async fn settles(visitor: &mut Visitor, url: &str) -> anyhow::Result<Answer> {
+    let attempts = async {
+        loop {
+            let answer = visitor.get(url).await?;
+            if answer.status != StatusCode::SERVICE_UNAVAILABLE {
+                return anyhow::Ok(answer);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, attempts).await?
+}
+
+/// The gateway has one token for each user, so the second device ends the first one's, refresh token and all. What is left is the
+/// password, which is where the first one logged in.
 #[tokio::test]
 async fn dead_token_is_renewed_by_the_instance_that_has_the_password_for_as_long_as_it_lives() -> anyhow::Result<()> {
     let mut fleet = Fleet::start(Login::Password).await?;
     let (mut desktop, mut tablet) = (Visitor::new()?, Visitor::new()?);
     let [one, other] = [0, 1].map(|number| fleet.instance(number));
+    let orders = format!("{other}/api/orders");
     assert_eq!(desktop.log_in(&one).await?.location, "/");
     for _ in 0..2 {
         tablet.log_in(&other).await?;
-        assert_eq!(desktop.get(&format!("{other}/api/orders")).await?.status, StatusCode::OK);
+        assert_eq!(settles(&mut desktop, &orders).await?.status, StatusCode::OK);
     }
     fleet.kill(0).await?;
-    assert_eq!(desktop.get(&format!("{other}/api/orders")).await?.status, StatusCode::OK, "it has a token");
+    assert_eq!(desktop.get(&orders).await?.status, StatusCode::OK, "its token is alive");
     tablet.log_in(&other).await?;
-    // Not even the refresh token is alive: there is nothing left to renew with.
-    let asked = async {
-        loop {
-            let answer = desktop.get(&format!("{other}/api/orders")).await?;
-            if answer.status == StatusCode::UNAUTHORIZED {
-                return anyhow::Ok(answer);
-            }
-            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-    };
-    let answer = tokio::time::timeout(PATIENCE, asked).await??;
-    assert_eq!(answer.text, r#"{"error":"login_required"}"#);
+    let answer = settles(&mut desktop, &orders).await?;
+    assert_eq!((answer.status, answer.text.as_str()), (StatusCode::UNAUTHORIZED, r#"{"error":"login_required"}"#));
     Ok(())
 }
 
