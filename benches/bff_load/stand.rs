@@ -12,12 +12,14 @@ use tokio::{net::TcpListener, runtime::Runtime};
 use tower::{ServiceBuilder, util::BoxCloneSyncService};
 use tower_http::{set_header::SetRequestHeaderLayer, trace::TraceLayer};
 use tower_reauth::{ClientCredentialsGrant, Session};
+use tower_reauth_redis::RedisStore;
 
 use crate::{
     Load,
     app::App,
     arguments::LoginKind,
     browser::Cookie,
+    cookie_store::CookieStore,
     gateway::{self, Api, CALLS, TIMEOUT},
     processor, router,
     story::Story,
