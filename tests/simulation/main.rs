@@ -82,6 +82,7 @@ const SEEDS: u64 = 40;
 /// A world of processes takes ten times as long.
 const PROCESSES: u64 = SEEDS / SHARE;
 const SHARE: u64 = 2;
+const FAR_AWAY: u64 = PROCESSES;
 const SEED: &str = "SIMULATION_SEED";
 const NUMBER_OF_SEEDS: &str = "SIMULATION_SEEDS";
 
@@ -107,8 +108,18 @@ fn processes_share_a_login_for_an_hour() {
 }
 
 #[test]
+fn processes_share_a_login_far_away_for_an_hour() {
+    let Some(outcomes) = explore("far_away", FAR_AWAY, processes::run_far_away) else { return };
+    let count = |outcome: &str| outcomes.get(outcome).copied().unwrap_or_default();
+    assert!(count("200") * 2 > count("calls"), "a simulation in which little succeeds proves little");
+    for outcome in ["token requests", "marks", "news", "fail-overs", "LoggedOut", "Refused", "Store", "WaitedTooLong"] {
+        assert!(count(outcome) > 0, "there was no {outcome}: that promise was not put to the test");
+    }
+}
+
+#[test]
 fn a_seed_replays_exactly() {
-    for (run, seeds) in [(run as World, 10), (processes::run, 5)] {
+    for (run, seeds) in [(run as World, 10), (processes::run, 5), (processes::run_far_away, 3)] {
         for seed in 0..seeds {
             let (first, second) = (run(seed, true), run(seed, true));
             let apart = first.trace.iter().zip(&second.trace).find(|(one, other)| one != other);

@@ -5,14 +5,14 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tower_reauth::Record;
 
-use super::{oracle, world::World};
+use super::{oracle, remote, world::World};
 
 pub(crate) async fn live(world: World) {
     loop {
         let (pause, blow, process) = {
             let mut state = world.scene.lock();
-            let processes = state.plan.processes;
-            (state.rng.u64(1..=120_000), state.rng.u32(..8), state.rng.usize(..processes))
+            let (processes, blows) = (state.plan.processes, if state.plan.remote.is_some() { 14 } else { 8 });
+            (state.rng.u64(1..=120_000), state.rng.u32(..blows), state.rng.usize(..processes))
         };
         sleep(Duration::from_millis(pause)).await;
         let plan = world.scene.lock().plan.clone();
@@ -23,7 +23,11 @@ pub(crate) async fn live(world: World) {
             5 if plan.store_faults => store_fault(&world).await,
             6 if plan.losses => lose(&world),
             6 if plan.revokes => revoke(&world),
-            7 if !plan.is_calm() => repair(&world, process),
+            7 | 12 | 13 if !plan.is_calm() => repair(&world, process),
+            8 if plan.remote.as_ref().is_some_and(|far| far.deaf) => deafen(&world, process),
+            9 if plan.remote.as_ref().is_some_and(|far| far.fail_overs) => fail_over(&world).await,
+            10 if plan.remote.as_ref().is_some_and(|far| far.freezes) => freeze(&world),
+            11 if plan.remote.as_ref().is_some_and(|far| far.ends) => end_login(&world),
             _ => {}
         }
     }
@@ -35,6 +39,9 @@ async fn kill(world: &World, process: usize) {
     sleep(Duration::from_millis(pause)).await;
     world.start(process);
     world.call_away(process);
+    if process == 0 && world.scene.lock().plan.is_quiet() {
+        world.probe(process).await;
+    }
 }
 
 fn stop(world: &World, process: usize) {
@@ -94,6 +101,61 @@ async fn store_fault(world: &World) {
     state.trouble(|| "the store works".to_owned());
 }
 
+fn deafen(world: &World, process: usize) {
+    let Some(life) = world.life(process) else { return };
+    let mut state = world.scene.lock();
+    let time = Duration::from_millis(state.rng.u64(1..=120_000));
+    let all_at_once = state.rng.bool();
+    state.lives[life].deaf = Some((Instant::now() + time, all_at_once));
+    state.note(|| format!("life {life} hears no news for {time:?}, and then all: {all_at_once}"));
+}
+
+/// The store is down, soon after a write, until a replica takes over.
+async fn fail_over(world: &World) {
+    let (within, lag) = {
+        let mut state = world.scene.lock();
+        (Duration::from_millis(state.rng.u64(1..=1000)), Duration::from_millis(state.rng.u64(1..=2000)))
+    };
+    let is_soon = |world: &World| world.scene.lock().place.last_write().is_some_and(|at| at.elapsed() < within);
+    for _ in 0..600 {
+        if is_soon(world) {
+            break;
+        }
+        sleep(within).await;
+    }
+    let down = {
+        let mut state = world.scene.lock();
+        state.place.fails = true;
+        state.place.failed = Some(Instant::now() + Duration::from_secs(60));
+        state.trouble(|| "the store fails".to_owned());
+        let longest = [1, 1000, 30_000][state.rng.usize(..3)];
+        state.delay(longest)
+    };
+    sleep(Duration::from_millis(down)).await;
+    remote::fail_over(&world.scene, lag + Duration::from_millis(down));
+    let mut state = world.scene.lock();
+    state.place.fails = false;
+    state.place.failed = Some(Instant::now() + Duration::from_secs(3));
+    state.trouble(|| "the store works".to_owned());
+}
+
+/// Commands wait at its door, whoever sent them.
+fn freeze(world: &World) {
+    let mut state = world.scene.lock();
+    let time = Duration::from_millis(state.rng.u64(1..=40_000));
+    let until = Instant::now() + time;
+    state.place.frozen = Some(until);
+    state.place.failed = Some(until + Duration::from_secs(3));
+    state.trouble(|| format!("the store is frozen for {time:?}"));
+}
+
+fn end_login(world: &World) {
+    let mut state = world.scene.lock();
+    state.trouble(|| "the issuer ends all logins".to_owned());
+    // Not one that nobody has used yet: whoever began it would have to log in again.
+    state.families.iter_mut().for_each(|family| family.lives &= family.epoch.is_none());
+}
+
 fn lose(world: &World) {
     let mut state = world.scene.lock();
     let version = |text: &Option<String>| {
@@ -118,7 +180,10 @@ fn revoke(world: &World) {
 /// People log in again where they have to, and start again what was logged out.
 fn repair(world: &World, process: usize) {
     let processes = world.scene.lock().plan.processes;
-    let lost = !oracle::is_stored_alive(&world.scene.lock());
+    let lost = {
+        let state = world.scene.lock();
+        !oracle::is_stored_alive(&state) && !state.plan.is_quiet()
+    };
     for other in 0..processes {
         if world.is_there(other) && world.is_logged_out(other) {
             world.start(other);

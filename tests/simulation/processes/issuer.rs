@@ -69,7 +69,7 @@ async fn ask(life: Life, pair: Option<usize>) -> Result<Response<Full<Bytes>>, B
 
 type Answer = oneshot::Sender<Result<Response<Full<Bytes>>, Broken>>;
 
-async fn serve(life: Life, pair: Option<usize>, spend: Option<usize>, tell: Answer) {
+async fn serve(life: Life, pair: Option<usize>, spend: usize, tell: Answer) {
     let (before, after, lost) = {
         let mut state = life.scene.lock();
         let most = state.plan.issuer_delay;
@@ -81,9 +81,7 @@ async fn serve(life: Life, pair: Option<usize>, spend: Option<usize>, tell: Answ
     }
     let (answer, over) = decide(&life.scene, life.number, pair);
     wait(after).await;
-    if let Some(spend) = spend {
-        life.scene.lock().spends[spend].over = Some(over);
-    }
+    life.scene.lock().spends[spend].over = Some(over);
     let _ = tell.send(answer);
 }
 

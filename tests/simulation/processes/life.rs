@@ -19,6 +19,13 @@ impl Life {
 
     /// Waits while the process is stopped; for ever once it was killed.
     pub(crate) async fn pass(&self) {
+        if !self.awakes().await {
+            pending().await
+        }
+    }
+
+    /// Waits while the process is stopped; says whether it goes on, and was not killed.
+    pub(crate) async fn awakes(&self) -> bool {
         loop {
             let until = {
                 let state = self.scene.lock();
@@ -26,8 +33,8 @@ impl Life {
                 if life.ended { None } else { Some(life.stopped) }
             };
             match until {
-                None => pending().await,
-                Some(None) => return,
+                None => return false,
+                Some(None) => return true,
                 Some(Some(until)) => sleep_until(until).await,
             }
         }

@@ -10,11 +10,13 @@
 mod chaos;
 mod issuer;
 mod life;
+mod news;
 mod oracle;
+mod remote;
 mod resource;
 mod rest;
 mod scene;
 mod store;
 mod world;
 
-pub(crate) use self::world::run;
+pub(crate) use self::world::{run, run_far_away};

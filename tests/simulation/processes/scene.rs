@@ -1,7 +1,7 @@
 //! What the script of a world of processes has decided, and what went over the wire and into the store.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt::Display,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -9,6 +9,9 @@ use std::{
 
 use fastrand::Rng;
 use tokio::time::Instant;
+use tower_reauth::{Claim, News, Version};
+
+use super::news::Listener;
 
 /// The state of a world. Clones are the same one.
 #[derive(Clone)]
@@ -65,6 +68,32 @@ pub(crate) struct Plan {
     pub(crate) losses: bool,
     pub(crate) fails: u32,
     pub(crate) breaks: u32,
+    /// The store is reached by messages.
+    pub(crate) remote: Option<Far>,
+}
+
+/// What messages to a store go through. Chances are in thousandths, delays in milliseconds.
+#[derive(Clone, Debug)]
+pub(crate) struct Far {
+    /// Commands that are lost, with or without what they do, or late.
+    pub(crate) loses: u32,
+    /// Commands that come twice.
+    pub(crate) repeats: u32,
+    /// Loads that are answered by a replica that lags behind.
+    pub(crate) stale: u32,
+    pub(crate) news_delay: u64,
+    pub(crate) news_lost: u32,
+    pub(crate) news_repeat: u32,
+    /// Subscriptions break for a while.
+    pub(crate) deaf: bool,
+    /// A replica takes over, without the newest writes.
+    pub(crate) fail_overs: bool,
+    /// The store answers nobody for a while, and then everybody.
+    pub(crate) freezes: bool,
+    /// The issuer ends logins.
+    pub(crate) ends: bool,
+    /// The process with the password calls nobody: it is there to be asked.
+    pub(crate) quiet: bool,
 }
 
 /// What came of one login, or of one password.
@@ -84,6 +113,7 @@ pub(crate) struct Pair {
     pub(crate) spent: bool,
     pub(crate) rejected: bool,
     pub(crate) saved: bool,
+    pub(crate) version: Option<Version>,
 }
 
 /// One life of a process.
@@ -98,11 +128,17 @@ pub(crate) struct Span {
     pub(crate) requests: usize,
     /// When it called for the first time after others had ended its login for half a minute.
     pub(crate) looked: Option<(u64, Instant)>,
+    /// Until when what became of a command of its may show.
+    pub(crate) cut: Option<Instant>,
+    /// Until when it hears no news, and whether it hears them all then.
+    pub(crate) deaf: Option<(Instant, bool)>,
+    /// The newest version that it called with.
+    pub(crate) newest: Option<Version>,
 }
 
-/// A token request with a refresh token.
+/// A token request, with a refresh token or without.
 pub(crate) struct Spend {
-    pub(crate) pair: usize,
+    pub(crate) pair: Option<usize>,
     pub(crate) by: usize,
     pub(crate) at: Instant,
     pub(crate) over: Option<Over>,
@@ -130,12 +166,35 @@ pub(crate) struct Place {
     pub(crate) failed: Option<Instant>,
     /// When each login was ended.
     pub(crate) marks: BTreeMap<u64, Instant>,
+    /// The claim in the record, on the store's own clock.
+    pub(crate) claim: Option<Claim>,
+    /// The number of the newest save.
+    pub(crate) written: Option<u64>,
+    /// What stood there before the newest writes.
+    pub(crate) journal: VecDeque<(Instant, Contents)>,
+    pub(crate) ears: Vec<Listener>,
+    /// What those who listen are to be told.
+    pub(crate) told: Vec<News>,
+    /// Until when it answers nobody.
+    pub(crate) frozen: Option<Instant>,
+    /// When a replica took over last, and the logins that it did not know.
+    pub(crate) lost: Option<Instant>,
+    pub(crate) taken_back: BTreeSet<u64>,
 }
 
+/// What a replica has of the place.
+#[derive(Clone)]
+pub(crate) struct Contents {
+    pub(crate) record: Option<String>,
+    pub(crate) claim: Option<Claim>,
+    pub(crate) lease: Option<Holder>,
+}
+
+#[derive(Clone)]
 pub(crate) struct Holder {
     pub(crate) by: usize,
     pub(crate) ticket: u64,
-    /// Given back by one who is stopped: it is free once that one goes on.
+    /// From then on it is free: it runs out, or it was given back by one who is stopped, and goes on then.
     pub(crate) free: Option<Instant>,
 }
 
@@ -179,13 +238,49 @@ impl Plan {
             losses,
             fails,
             breaks,
+            remote: None,
         }
+    }
+
+    /// One with a store that is far away.
+    pub(crate) fn far_away(rng: &mut Rng) -> Self {
+        let mut plan = Self::of(rng);
+        let calm = plan.is_calm();
+        let mut often = |one_in: u32| !calm && rng.u32(..one_in) == 0;
+        let (deaf, fail_overs, freezes, ends, loses) = (often(3), often(3), often(4), often(3), often(3));
+        let mut some = |most: u32| if rng.bool() { rng.u32(..=most) } else { 0 };
+        let (repeats, stale, news_lost, news_repeat) = (some(100), some(200), some(500), some(300));
+        let quiet = plan.password && rng.bool();
+        (plan.leases, plan.losses, plan.logouts) = (true, false, plan.logouts && !quiet);
+        if rng.u32(..4) == 0 {
+            plan.skews = (0..plan.processes).map(|_| rng.i64(-1..=1)).collect();
+        }
+        plan.remote = Some(Far {
+            loses: if loses { [2, 20][rng.usize(..2)] } else { 0 },
+            repeats,
+            stale,
+            news_delay: [0, 5, 500, 10_000][rng.usize(..4)],
+            news_lost,
+            news_repeat,
+            deaf,
+            fail_overs,
+            freezes,
+            ends: ends && (plan.revokes || quiet),
+            quiet,
+        });
+        plan
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.remote.as_ref().is_some_and(|far| far.quiet)
     }
 
     /// Nothing may fail in it.
     pub(crate) fn is_calm(&self) -> bool {
         let Self { kills, stops, logouts, store_faults, losses, fails, breaks, .. } = *self;
-        !(kills || stops || logouts || store_faults || losses) && fails == 0 && breaks == 0
+        let near = !(kills || stops || logouts || store_faults || losses) && fails == 0 && breaks == 0;
+        // What comes twice, or is a little old, or is not told, costs nothing.
+        near && self.remote.as_ref().is_none_or(|far| far.loses == 0 && !(far.fail_overs || far.freezes || far.ends))
     }
 }
 
@@ -234,7 +329,16 @@ impl State {
         }
         let issued = Instant::now();
         let expires = issued + Duration::from_secs(self.plan.lifetime);
-        self.pairs.push(Pair { family, issued, expires, lives: true, spent: false, rejected: false, saved: false });
+        self.pairs.push(Pair {
+            family,
+            issued,
+            expires,
+            lives: true,
+            spent: false,
+            rejected: false,
+            saved: false,
+            version: None,
+        });
         self.pairs.len() - 1
     }
 
@@ -259,5 +363,15 @@ impl State {
     pub(crate) fn was_disturbed(&self, life: usize, since: Instant) -> bool {
         let life = &self.lives[life];
         life.ended || life.stopped.is_some() || life.stop.is_some_and(|until| until >= since)
+    }
+
+    /// Whether the store, or the way to it, has failed a life since then.
+    pub(crate) fn was_cut_off(&self, life: usize, since: Instant) -> bool {
+        [self.place.failed, self.place.lost, self.lives[life].cut].into_iter().flatten().any(|at| at >= since)
+    }
+
+    /// The store's own clock, in milliseconds.
+    pub(crate) fn time(&self) -> i64 {
+        i64::try_from(self.began.elapsed().as_millis()).expect("an hour")
     }
 }

@@ -135,7 +135,7 @@ impl Drop for Guard {
 }
 
 /// The record with all times of day moved by so many hours.
-fn shifted(text: &str, hours: i64) -> String {
+pub(crate) fn shifted(text: &str, hours: i64) -> String {
     if hours == 0 {
         return text.to_owned();
     }

@@ -16,7 +16,8 @@ use tokio::{
 };
 use tower::{Layer, ServiceExt};
 use tower_reauth::{
-    Origins, PasswordGrant, Reauth, ReauthLayer, RefreshTokenGrant, RenewalFailed, Session, Status, TokenEndpoint,
+    Grant, Origins, PasswordGrant, Reauth, ReauthLayer, RefreshTokenGrant, RenewalFailed, Session, SessionBuilder,
+    Status, TokenEndpoint,
 };
 
 use super::{
@@ -24,6 +25,7 @@ use super::{
     issuer::Issuer,
     life::Life,
     oracle,
+    remote::Remote,
     resource::Resource,
     scene::{Place, Plan, Scene, Span, State},
     store::{Store, now},
@@ -52,9 +54,18 @@ pub(super) struct Process {
 }
 
 pub(crate) fn run(seed: u64, with_trace: bool) -> Report {
+    run_as(Plan::of, seed, with_trace)
+}
+
+/// The same with a store that is reached by messages.
+pub(crate) fn run_far_away(seed: u64, with_trace: bool) -> Report {
+    run_as(Plan::far_away, seed, with_trace)
+}
+
+fn run_as(plan: fn(&mut Rng) -> Plan, seed: u64, with_trace: bool) -> Report {
     // The library's jitter comes from this thread's generator.
     fastrand::seed(seed);
-    let scene = runtime().block_on(live(seed, with_trace));
+    let scene = runtime().block_on(live(plan, seed, with_trace));
     let mut state = scene.lock();
     Report {
         violations: std::mem::take(&mut state.violations),
@@ -74,9 +85,9 @@ fn runtime() -> Runtime {
     }
 }
 
-async fn live(seed: u64, with_trace: bool) -> Scene {
+async fn live(plan: fn(&mut Rng) -> Plan, seed: u64, with_trace: bool) -> Scene {
     let mut rng = Rng::with_seed(seed);
-    let plan = Plan::of(&mut rng);
+    let plan = plan(&mut rng);
     let began = Instant::now();
     let scene = Scene::new(State {
         rng,
@@ -149,6 +160,9 @@ impl World {
                 logs_in,
                 requests: 0,
                 looked: None,
+                cut: None,
+                deaf: None,
+                newest: None,
             });
             state.note(|| format!("process {process} begins life {number}"));
             (number, state.plan.clone())
@@ -157,20 +171,17 @@ impl World {
         let endpoint = TokenEndpoint::new(Issuer(life.clone()), TOKEN_URI).expect("a valid address");
         let endpoint = endpoint.revocation(REVOCATION_URI).expect("a valid address").timeout(plan.limit / 2);
         let session = if process == 0 && plan.password {
-            let builder = Session::builder(PasswordGrant::new(endpoint.clone(), "alice", "password"));
-            let builder = builder.store(Store(life.clone()), "key").renewal_limit(plan.limit);
-            if plan.named { builder.owner("alice").build() } else { builder.build() }
+            build(Session::builder(PasswordGrant::new(endpoint.clone(), "alice", "password")), &life, &plan)
         } else {
-            let builder = Session::builder(RefreshTokenGrant::stored(endpoint.clone()));
-            let builder = builder.store(Store(life.clone()), "key").renewal_limit(plan.limit);
-            if plan.named { builder.owner("alice").build() } else { builder.build() }
+            build(Session::builder(RefreshTokenGrant::stored(endpoint.clone())), &life, &plan)
         };
         let process_now = Process { life, session, endpoint, callers: JoinSet::new() };
         drop(self.with(|all| all[process].replace(process_now)));
     }
 
     pub(crate) fn call_away(&self, process: usize) {
-        for _ in 0..CALLERS {
+        let callers = if process == 0 && self.scene.lock().plan.is_quiet() { 0 } else { CALLERS };
+        for _ in 0..callers {
             let Some((life, api)) = self.api(process) else { return };
             self.with(|all| {
                 if let Some(process) = &mut all[process] {
@@ -229,7 +240,9 @@ impl World {
             let mut state = self.scene.lock();
             state.trouble(|| format!("life {number} is killed"));
             state.lives[number].ended = true;
-            state.place.lease.take_if(|holder| holder.by == number);
+            if state.plan.remote.is_none() {
+                state.place.lease.take_if(|holder| holder.by == number);
+            }
         }
         drop(killed);
     }
@@ -251,6 +264,15 @@ impl World {
     pub(crate) fn is_logged_out(&self, process: usize) -> bool {
         self.session(process).is_some_and(|session| session.status() == Status::LoggedOut)
     }
+}
+
+fn build<G: Grant>(builder: SessionBuilder<G>, life: &Life, plan: &Plan) -> Session {
+    let builder = match plan.remote {
+        Some(_) => builder.store(Remote(life.clone()), "key"),
+        None => builder.store(Store(life.clone()), "key"),
+    };
+    let builder = builder.renewal_limit(plan.limit);
+    if plan.named { builder.owner("alice").build() } else { builder.build() }
 }
 
 async fn call_for_an_hour(life: Life, api: Reauth<Resource>) {
