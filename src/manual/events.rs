@@ -21,6 +21,8 @@
 //! | `token store failed` | warn, once until it works again; otherwise debug | `session`, `key`, `error` |
 //! | `token store works` | info, after a failure | `session`, `key` |
 //! | `lease passed over` | warn (another process holds the [lease](crate::manual::store) and sends nothing) | `session`, `key`, `reason` |
+//! | `renewal wanted elsewhere` | info (another process, which has [no credential of its own](crate::manual::store#when-only-some-processes-have-the-password), asked for this renewal) | `session`, `key` |
+//! | `nobody renewed` | warn, once for each record; otherwise debug (other processes were asked to renew, and none did) | `session`, `key`, `reason` |
 //! | `logged out elsewhere` | info (another process ended the login, or began a new one) | `session`, `key` |
 //! | `renewal failed` | warn; debug where the login ended meanwhile | `session`, `key`, `kind`, `status`, `error` |
 //! | `token requests paused` | debug | `endpoint` (host and port), `status`, `retry_after_s` (0: not said) |
@@ -68,6 +70,7 @@
 //! | `token store failed` | the store cannot be used, or holds a record of somebody else; once, until it works again | [The token store fails](crate::manual::troubleshooting#the-token-store-fails) |
 //! | `metadata not renewed` | a server's metadata was due, and could not be had or is refused; the old one goes on being used | nothing if it is a failure of the network; if an endpoint has moved to another origin, and rightly so, allow it by [`endpoint_origins`](crate::TokenEndpoint::endpoint_origins) |
 //! | `lease passed over` | another process holds the store's lease and sends nothing: it was stopped, or hangs | nothing; the record's version protects |
+//! | `nobody renewed` | the refresh token is dead or was never there, and no process with a password answered within 5 s | a login, if the status is `Refused`; [sticky sessions or a longer-lived refresh token](crate::manual::store#when-only-some-processes-have-the-password) |
 //! | `server clock differs` | a signed assertion was refused, and the server's clock is another one; the next assertion is dated by it | set the clock that is wrong: its line says by how much they differ |
 //!
 //! # What the other lines mean
@@ -88,6 +91,7 @@
 //! | `stronger login asked for`, `wider scope asked for` | an API wants what no renewal brings | the caller got its answer; ask the user, or change the grant's scope |
 //! | `session evicted` | it was not used for long, lived for too long, or there were too many | calls of that user fail with `LoggedOut` |
 //! | `logged out elsewhere` | another process ended this login, or began another one under its key | [users are logged out](crate::manual::troubleshooting#users-are-logged-out) |
+//! | `renewal wanted elsewhere` | a process without a credential of its own asked this one to renew | often: the server gives no refresh token, or ends it early |
 //! | `tokens revoked` | the server confirmed a logout | |
 //! | `token store works` | the store works again after a failure | what waited to be saved is saved now |
 //! | `metadata read` | the issuer's metadata was fetched | its `endpoint` is where the credentials go |

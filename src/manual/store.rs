@@ -75,10 +75,44 @@
 //!
 //! All of this is one wait of the [call's own clock](crate::SessionBuilder::waiting_time).
 //!
-//! While it has a good token, a session looks for news every 30 s, if there are calls. While it has none, it looks with a call, once a
-//! second at most. So a logout in another process is noticed within 30 s of calls; the first call after a longer silence may still
-//! go out with the old token. With a token from another process the request is
-//! sent again as if that process's renewal had been its own. It does not count as a renewal.
+//! With a token from another process the request is sent again as if that process's renewal had been its own. It does not count as a
+//! renewal.
+//!
+//! # How fast others know
+//! | | a store without news, such as `FileStore` | a store that [carries news](crate::TokenStore::listen), such as Redis |
+//! | --- | --- | --- |
+//! | a renewal elsewhere | with the next rejection, or at the next look | at once, also without calls |
+//! | a logout elsewhere | at the next look | at once, also without calls, and in the middle of a renewal |
+//! | the next look, if there are calls | after 30 s | after [`news_every`](crate::TokenStore::news_every); 4 s with Redis |
+//! | the next look of a session that has nothing good | with a call, once a second at most | the same |
+//! | a renewal that waits for another process | looks every 20 ms, later every 250 ms | is woken; if the word is lost, it looks after 100 ms, later every second |
+//!
+//! News may be lost, come late or come twice: they make things fast, and nothing depends on them. So the bound for a logout is
+//! `news_every` of calls, and 2 s for the answer of the store. The first call after a longer silence may still go out with the old
+//! token if the word was lost.
+//!
+//! A session listens from its first use of the store until its login ends or it is dropped.
+//!
+//! # When only some processes have the password
+//! A process with [`RefreshTokenGrant::stored`](crate::RefreshTokenGrant::stored), or one that resumes a session of
+//! [`Sessions`](crate::Sessions), has nothing but what the store keeps. If the refresh token is refused for good, or the server never
+//! gave one, only a process with a credential of its own can renew: the one where the user logged in. With a store that
+//! [carries such requests](crate::TokenStore::ask):
+//!
+//! 1. The renewal gives its claim and its lease back, drops the refused refresh token from the record, and asks the others.
+//! 2. A process with a credential of its own renews, if it knows this very version and has no renewal under way. It counts there as if
+//!    the token had been rejected: [`renewals_per_minute`](crate::SessionBuilder::renewals_per_minute) and the limits of
+//!    [`answers`](crate::manual::answers) hold, so a wrong password is not sent more often. Of several, the lease chooses one.
+//! 3. Whoever asked waits for 5 s, or until the [limit of its renewal](crate::SessionBuilder::renewal_limit). If the new record
+//!    comes, all its calls are replayed. If not, the session is `Refused`, as it would have been without asking. It asks again
+//!    with a call after 1 s, doubling to 60 s, and goes on with any new record that it hears of.
+//!
+//! A refusal of the refresh token is made sure of first, as [`answers`](crate::manual::answers) says. Calls in these seconds get their
+//! rejection.
+//!
+//! **Where no process has the password** (the replica of the login was restarted, or evicted the session), the user has to log in
+//! again. To avoid that, ask for a refresh token that outlives the login, such as one with the scope `offline_access`; or use
+//! sticky sessions, so that a user's calls reach the replica that has the password, for as long as it lives.
 //!
 //! # When a process is killed
 //! | killed | the next process finds | and |
@@ -89,6 +123,11 @@
 //! | after the answer, before the save | the same | the same: nobody knows the new refresh token |
 //! | in the middle of the save | the record before it or the new one, never half of one | as in the row above or below |
 //! | after the save | the new record | goes on with it |
+//! | while it waits for somebody with a password | no claim, no lease, no refresh token | asks again, or is `Refused` |
+//!
+//! A lease ends with its process, or runs out where a store says so. What heals and what does not: a renewal whose answer never
+//! reached the store cannot be healed with a refresh token that is used once; the server has replaced it, and nobody knows the new
+//! one. The session says so by `Refused`, and by the events `refresh token refused` and `credentials refused`.
 //!
 //! A claim lasts as long as the renewal may take: see [`renewal_limit`](crate::SessionBuilder::renewal_limit), 120 s by default. A
 //! command line that should not wait so long after a crash sets a shorter one, if its server answers in that time. The claim also
@@ -97,7 +136,7 @@
 //! A claim is a time of day. Processes on several machines need clocks that agree within a fraction of that limit, or a store that
 //! knows leases.
 //!
-//! A process that was *stopped* (SIGSTOP, a debugger) keeps its lease. The others pass it over 10 s after its claim is over, and
+//! A process that was *stopped* (SIGSTOP, a debugger) keeps its lease, if that does not run out. The others pass it over 10 s after its claim is over, and
 //! after 10 s if it has none. When it goes on, its save finds the newer version, and it adopts that.
 //!
 //! # When the store fails
@@ -107,10 +146,25 @@
 //! | it cannot be written before a renewal | the same: the claim is a write |
 //! | it cannot be written after the answer | The tokens are handed out 2 s later at most. The lease is kept, and the save is tried again, every 5 s at most, until it succeeds or something newer stands there. [`Session::shutdown`](crate::Session::shutdown) waits for that |
 //! | it works again | the next call, a second later at most, renews |
-//! | it has lost something | The record has vanished, or is older than what a process knows, and no logout is marked: that process writes it again |
+//! | it has lost something (a replica was promoted) | The record has vanished, or is older than what a process knows, and no logout is marked: that process writes its newer record back at its next look, or at once when somebody saves something older. No process takes a lower version of a login for news. Of two records with one number the random part decides, for all alike |
+//! | it answers once with what stood there before | The save that follows compares versions, and finds out. Nothing is spent twice |
+//! | it has lost the mark of a logout | The sessions that have seen the mark stay logged out, and none of them brings the record back. A process that had not seen it, or that starts now, finds the old record. Its tokens were revoked at the server, so the next call is rejected and the session is `Refused`. Where the server revokes nothing, log out again |
+//! | a save seemed to fail and was done, or the other way round | The pair is kept, and saved again. Without the store it is not spent: others may have it |
 //! | the clock of a machine is wrong | A token that another process renews while this one runs, and that seems to have expired, is tried before it is renewed. A claim never lasts longer than it was said to take |
 //!
 //! The events `token store failed` and `token store works` tell of it, once each.
+//!
+//! **Every wait is bounded.**
+//!
+//! | what waits | for the store | how long |
+//! | --- | --- | --- |
+//! | a call with a good token | never | |
+//! | a call that waits for a renewal | through the renewal | its own [`waiting_time`](crate::SessionBuilder::waiting_time) in all, 30 s by default |
+//! | a renewal | each load, save, lease or question | 2 s; the first one that fails ends the visit to the store, so a store that is down costs 2 s, and 2 s more after the answer |
+//! | a renewal | another process's claim or lease | its own [`renewal_limit`](crate::SessionBuilder::renewal_limit), 120 s by default; a lease without a claim for 10 s |
+//! | a renewal | somebody with a password | 5 s |
+//! | a logout | the mark | 4 s; then it is reported, and tried again behind the scenes |
+//! | a look-up of an unknown key, `save` | a load, a save | 2 s each |
 //!
 //! # Logout
 //! [`logout`](crate::Session::logout) puts a mark in the place of the record, then revokes the newest tokens that stood there. The

@@ -61,7 +61,7 @@ async fn whoever_asks_holds_neither_lease_nor_claim() {
     let gate = Gate::closed();
     household.store.hold(Step::Ask, &gate);
     let call = tokio::spawn(async move { asker.status_of_a_call().await });
-    gate.arrived(1).await;
+    never_hangs(gate.arrived(1)).await;
     assert!(!household.store.is_leased(KEY));
     assert!(household.store.record(KEY).unwrap().claim(MemoryStore::now()).is_none_or(|claim| claim.until <= claim.since));
     gate.open();
@@ -203,7 +203,7 @@ async fn logout_while_others_are_asked_ends_the_wait() {
         let asker = asker.clone();
         async move { asker.status_of_a_call().await }
     });
-    household.issuer.arrived(2).await;
+    never_hangs(household.issuer.arrived(2)).await;
     let began = Instant::now();
     holder.session.logout().await.unwrap();
     assert_eq!((call.await.unwrap(), began.elapsed()), (401, 0 * SECOND));
@@ -218,7 +218,7 @@ async fn answer_whose_word_is_lost_is_found_by_a_look() {
     household.issuer.next(Answer::tokens().without_refresh_token().expires_in(3600).delivered_behind(&gate));
     household.issuer.revoke_all();
     let call = tokio::spawn(async move { asker.status_of_a_call().await });
-    household.issuer.arrived(2).await;
+    never_hangs(household.issuer.arrived(2)).await;
     household.store.messages(Messages::GetLost);
     gate.open();
     let began = Instant::now();
@@ -237,7 +237,7 @@ async fn asking_that_fails_is_as_if_nobody_were_there() {
         let asker = asker.clone();
         async move { asker.status_of_a_call().await }
     });
-    gate.arrived(1).await;
+    never_hangs(gate.arrived(1)).await;
     household.store.fails(Fails::Everything);
     gate.open();
     let began = Instant::now();

@@ -150,7 +150,7 @@ async fn pair_whose_save_may_have_been_done_is_not_spent_without_the_store() {
         let one = one.clone();
         async move { one.status_of_a_call().await }
     });
-    household.issuer.arrived(2).await;
+    never_hangs(household.issuer.arrived(2)).await;
     // It is saved, and the connection breaks before the answer to that.
     household.store.fails(Fails::Answers);
     gate.open();
@@ -200,7 +200,7 @@ async fn whoever_gets_the_lease_reads_again_before_anything_is_sent() {
         async move { two.status_of_a_call().await }
     });
     // It has looked, and found nothing new.
-    gate.arrived(1).await;
+    never_hangs(gate.arrived(1)).await;
     assert_eq!(one.status_of_a_call().await, 200);
     let saves = household.store.history().len();
     gate.open();

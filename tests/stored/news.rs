@@ -56,7 +56,7 @@ async fn login_that_is_ended_in_the_middle_of_a_renewal_is_over_at_once_and_the_
     let gate = Gate::closed();
     household.issuer.next(Answer::tokens().with_refresh_token().expires_in(3600).delivered_behind(&gate));
     let call = call_of(&two).await;
-    household.issuer.arrived(2).await;
+    never_hangs(household.issuer.arrived(2)).await;
     // A third one holds the lease by now, for all that the logout knows.
     assert!(household.store.is_leased(KEY));
     one.session.logout().await.unwrap();
@@ -132,7 +132,7 @@ async fn word_that_comes_between_a_look_and_the_wait_is_not_lost() {
     household.store.hold(Step::Lease, &gate);
     let began = Instant::now();
     let call = call_of(&process).await;
-    gate.arrived(1).await;
+    never_hangs(gate.arrived(1)).await;
     // The store says that it is taken, and then that it is free, before anybody waits for that.
     household.store.tell(KEY, News::Free);
     let store = household.store.clone();
@@ -189,7 +189,7 @@ async fn logout_is_seen_at_the_next_look_while_a_renewal_hangs() {
     household.issuer.next(Answer::never());
     let mut api = two.api();
     call(&mut api, get("/orders")).await.unwrap();
-    household.issuer.arrived(2).await;
+    never_hangs(household.issuer.arrived(2)).await;
     one.session.logout().await.unwrap();
     household.issuer.accept(&household.issuer.last_access_token());
     for _ in 0..3 {
@@ -238,7 +238,7 @@ async fn news_that_come_together_are_one_look_and_those_that_come_meanwhile_one_
     for number in 7..27 {
         household.store.tell(KEY, News::Saved(version(number)));
     }
-    gate.arrived(1).await;
+    never_hangs(gate.arrived(1)).await;
     for number in 7..27 {
         household.store.tell(KEY, News::Saved(version(number)));
     }
