@@ -11,8 +11,8 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::time::advance;
 use tower::{Layer, ServiceExt};
 use tower_reauth::{
-    ClientCredentialsGrant, Error, ErrorKind, Grant, GrantContext, Origins, ReauthLayer, Revoke, Session, Sessions,
-    TokenEndpoint, TokenSet, grant_fn,
+    ClientCredentialsGrant, Error, ErrorKind, Grant, GrantContext, Origins, PasswordGrant, ReauthLayer,
+    RefreshTokenGrant, Revoke, Session, Sessions, TokenEndpoint, TokenSet, grant_fn,
 };
 use tracing::Instrument;
 
@@ -311,6 +311,34 @@ async fn renewal_is_a_root_that_follows_from_the_span_of_the_call() {
 }
 
 /// The lines of WARN that tell of requests which went bare.
+#[tokio::test(start_paused = true)]
+async fn asking_another_process_is_told_by_both_and_asking_in_vain_is_one_warning() {
+    let trace = Trace::start();
+    let (issuer, store) = (Issuer::new(), MemoryStore::with_news());
+    issuer.always(Answer::tokens().without_refresh_token().expires_in(3600));
+    let holder = Session::builder(PasswordGrant::new(issuer.endpoint(), USERNAME, PASSWORD));
+    let holder = holder.store(store.clone(), "alice").build();
+    let stored =
+        || Session::builder(RefreshTokenGrant::stored(issuer.endpoint())).store(store.clone(), "alice").build();
+    let (asker, another) = (stored(), stored());
+    for session in [&holder, &asker, &another] {
+        session.token().await.unwrap();
+    }
+    let renew = async || asker.renew(asker.token().await?.generation()).await;
+    renew().await.unwrap();
+    assert_eq!(trace.events("renewal wanted elsewhere").len(), 1, "{:?}", trace.lines());
+    assert_eq!(trace.events("nobody renewed").len(), 0);
+    drop(holder);
+    for _ in 0..60 {
+        assert!(renew().await.is_err());
+        advance(Duration::from_secs(1)).await;
+    }
+    let events = trace.events("nobody renewed");
+    let warnings = events.iter().filter(|event| event.starts_with("WARN")).count();
+    assert!(warnings == 1 && events.len() > 2, "{events:?}");
+    assert_eq!(trace.events("renewal wanted elsewhere").len(), 1);
+}
+
 fn strayed(trace: &Trace) -> Vec<String> {
     trace.events("request sent bare").into_iter().filter(|line| line.starts_with("WARN")).collect()
 }

@@ -60,9 +60,11 @@
 //! | request without a key to one of the layer's origins, among many sessions | an error, nothing is sent | [`SessionsBuilder::without_key`] |
 //! | logout of all sessions | revokes 16 at a time | |
 //! | each access to a [token store](crate::manual::store) | 2 s, then it counts as failed | |
-//! | look for news in the store | every 30 s while there are calls; with a call, once a second at most, while there is no good token | |
+//! | look for news in the store | as often as the store says ([`news_every`](crate::TokenStore::news_every); 30 s) while there are calls; with a call, once a second at most, while there is no good token | |
 //! | claim of a process in the store | as long as its renewal may take | [`SessionBuilder::renewal_limit`] |
 //! | lease of a process that claims nothing | passed over after 10 s | |
+//! | looks at what another process does, while a renewal waits for it | every 20 ms to 250 ms; where the store carries news, as it is told of some, and every 100 ms to 1 s | |
+//! | wait for another process that is [asked to renew](crate::manual::store#when-only-some-processes-have-the-password) | 5 s; asked again after 1 s, doubling to 60 s | |
 //! | save that failed | tried again after 250 ms, doubling to 5 s | |
 //! | refusal of a password or the like by another process | believed for 15 min | |
 //! | keys that are looked up in the store at a time | 4,096, further ones fail with [`Unavailable`](crate::ErrorKind::Unavailable) | |

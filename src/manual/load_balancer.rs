@@ -11,7 +11,7 @@
 //! | refresh token | one that works once belongs in one replica alone | whoever renews has the lease, and writes down that it spends it |
 //! | users' sessions ([`Sessions`](crate::Sessions)) | a replica knows the users who logged in there | any replica finds a user by the key |
 //! | attempts of a password, and its refusal | each replica counts its own | counted together |
-//! | logout | the others go on until the server rejects their token | seen within 30 s of calls |
+//! | logout | the others go on until the server rejects their token | seen within 30 s of calls; [at once](crate::manual::store#how-fast-others-know) where the store carries news |
 //! | pause after a 429 or 503 of the token endpoint | each replica learns of it by an answer of its own | the same |
 //! | [cool-down](crate::manual::troubleshooting#an-origin-cools-down) of an API, [damping](crate::SessionBuilder::renewals_per_minute) | each replica finds out for itself | the same |
 //! | [`TokenEndpoint::concurrency`](crate::TokenEndpoint::concurrency), [`SessionsBuilder::capacity`](crate::SessionsBuilder::capacity) | hold for each replica: the server may see N times as much | the same |

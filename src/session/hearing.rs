@@ -48,18 +48,22 @@ impl Inner {
         match news {
             News::Saved(version) => {
                 shelf.woken.notify_one();
-                self.look_at_what_was_saved(shelf, version);
+                let is_news = |login: &Login| login.known().is_some_and(|known| known.is_news(version));
+                if !shelf.is_own(version) && self.read(|state| state.login.as_ref().is_some_and(is_news)) {
+                    self.look_now(shelf);
+                }
+            }
+            News::Missed => {
+                shelf.woken.notify_one();
+                self.look_now(shelf);
             }
             News::Free => shelf.woken.notify_one(),
             News::Wanted(dead) => self.renew_for_others(dead),
         }
     }
 
-    fn look_at_what_was_saved(self: &Arc<Self>, shelf: Arc<Shelf>, version: Version) {
-        let is_news = |login: &Login| login.known().is_some_and(|known| known.is_news(version));
-        if shelf.is_own(version) || !self.read(|state| state.login.as_ref().is_some_and(is_news)) {
-            return;
-        }
+    /// Looks into the store, unless somebody does so: then once more after that.
+    fn look_now(self: &Arc<Self>, shelf: Arc<Shelf>) {
         let Ok(runtime) = self.runtime() else { return };
         if !shelf.begins_look() {
             return;

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    asks::Asked,
+    asks::{self, Asked},
     inner::{Inner, with_login},
     state::{Brought, Fate, Login, Order, Rung, logged_out},
     visit::{self, Entered, Visit},
@@ -160,10 +160,15 @@ async fn ask(
     error: &Error,
     visit: Option<&mut Visit>,
 ) -> Result<Asked, Error> {
-    let (Some(visit), TokenVerdict::Refused(_)) = (visit, error.verdict(order.session.id)) else {
+    let verdict = error.verdict(order.session.id);
+    let (Some(shelf), Some(visit), TokenVerdict::Refused(_)) = (&order.shelf, visit, verdict) else {
         return Ok(Asked::Nobody);
     };
-    visit.ask(session, order, error, limit).await
+    let is_wanted = with_login(session, order, |login| login.wants(Instant::now()).is_some())?;
+    if !is_wanted || !visit.give_back(session, order, error).await {
+        return Ok(Asked::Nobody);
+    }
+    asks::ask(session, order, shelf, limit).await
 }
 
 /// The session's own grant. `refused` is what became of the refresh token in this flight.

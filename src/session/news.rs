@@ -36,9 +36,11 @@ impl Session {
             if !login.rare().look_is_due(now) {
                 return None;
             }
+            let is_flying = login.flight().is_some();
             let (epoch, known) = (login.epoch, login.known_mut()?);
             known.looks(now);
-            let touch = shelf.limits.is_some_and(|limits| known.is_to_touch(limits.touch(), clock::date()));
+            let touch =
+                !is_flying && shelf.limits.is_some_and(|limits| known.is_to_touch(limits.touch(), clock::date()));
             Some((shelf, epoch, known.seen(), touch))
         });
         if let Some((shelf, epoch, seen, touch)) = due {

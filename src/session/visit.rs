@@ -200,23 +200,15 @@ impl Visit {
         self.free
     }
 
-    /// Gives claim and lease back, and asks others for what this process can't do. `error`: what the server said.
-    pub(super) async fn ask(
-        &mut self,
-        session: &Weak<Inner>,
-        order: &Order,
-        error: &Error,
-        limit: Instant,
-    ) -> Result<Asked, Error> {
-        let is_wanted = with_login(session, order, |login| login.wants(Instant::now()).is_some())?;
-        // Whoever is asked must not find the refresh token that was refused.
-        if self.only.is_some() || !is_wanted || !self.release(session, order, error).await {
-            return Ok(Asked::Nobody);
+    /// Gives claim and lease back before others are asked. Says whether that is done: they must not find the refresh token that was
+    /// refused.
+    pub(super) async fn give_back(&mut self, session: &Weak<Inner>, order: &Order, error: &Error) -> bool {
+        let is_done = self.only.is_none() && self.release(session, order, error).await;
+        if is_done {
+            self.record.spending = None;
+            self.lease = Holding::nothing(self.lease.shelf());
         }
-        self.record.spending = None;
-        let shelf = self.lease.shelf().clone();
-        self.lease = Holding::nothing(&shelf);
-        ask(session, order, &shelf, limit).await
+        is_done
     }
 
     /// A look before a refusal is believed.

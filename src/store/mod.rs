@@ -131,7 +131,7 @@ pub trait TokenStore: Send + Sync + 'static {
     }
 
     /// Whether something else than what was loaded or saved here last may stand under the key, and that was of this version. It should
-    /// be cheap: it is asked every 30 s while there is traffic. `None`: nothing was seen there. Default: `true`, and the record is
+    /// be cheap: it is asked again and again while there is traffic. `None`: nothing was seen there. Default: `true`, and the record is
     /// loaded.
     ///
     /// # Errors
@@ -150,6 +150,11 @@ pub trait TokenStore: Send + Sync + 'static {
     /// Tells this ear what others do with the key, as soon as they do it, until the [`Listening`] is dropped. News may be lost or come
     /// twice: they make things fast, and nothing depends on them. A session's own saves may be told, too. It must not block.
     ///
+    /// A session listens from its first use of the store until its login ends or it is dropped. A logout elsewhere ends it at once
+    /// then, a renewal elsewhere is adopted without a call, and whoever waits for another process is woken. Tell
+    /// [`News::Missed`] when something may have been missed, as after a lost connection: a session that knows more than the store
+    /// writes it back.
+    ///
     /// `None`, the default: the place carries no news, and sessions look by themselves.
     fn listen(&self, key: &StoreKey, ear: Ear) -> Option<Listening> {
         let _ = (key, ear);
@@ -157,7 +162,8 @@ pub trait TokenStore: Send + Sync + 'static {
     }
 
     /// Asks whoever holds a credential for this key, such as a password, to renew the tokens of this version, which are dead: they
-    /// hear [`News::Wanted`]. Says whether somebody may have heard it. Default: `false`.
+    /// hear [`News::Wanted`]. Says whether somebody else than the one who asks may have heard it: that one waits for up to 5 s then.
+    /// Default: `false`.
     ///
     /// # Errors
     /// The place cannot be reached.

@@ -14,6 +14,8 @@ pub enum News {
     Free,
     /// Somebody without a credential of its own asks whoever has it to renew the tokens of this version, which are dead.
     Wanted(Version),
+    /// Something may have been missed, as after a lost connection.
+    Missed,
 }
 
 /// Hears the [`News`] of one key, for as long as its [`Listening`] lives.

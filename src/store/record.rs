@@ -216,6 +216,8 @@ impl Record {
     /// record, on its own clock, and puts it back with [`with_claim`](Record::with_claim) when it loads the record. `now` is this
     /// machine's time of day.
     pub fn claim(&self, now: SystemTime) -> Option<Claim> {
+        // Claims are of whole milliseconds.
+        let now = milliseconds(now);
         let from_now = |time: SystemTime| match time.duration_since(now) {
             Ok(ahead) => i64::try_from(ahead.as_millis()).unwrap_or(i64::MAX),
             Err(error) => i64::try_from(error.duration().as_millis()).map_or(i64::MIN, |past| -past),
@@ -226,6 +228,7 @@ impl Record {
     /// With this claim in place of the one that is there. See [`claim`](Record::claim).
     #[must_use]
     pub fn with_claim(self, claim: Option<Claim>, now: SystemTime) -> Self {
+        let now = milliseconds(now);
         let at = |from_now: i64| {
             let distance = Duration::from_millis(from_now.unsigned_abs());
             let time = if from_now < 0 { now.checked_sub(distance) } else { now.checked_add(distance) };

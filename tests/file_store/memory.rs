@@ -7,7 +7,7 @@ use std::{
 };
 
 use secrecy::ExposeSecret;
-use tower_reauth::{Error, Lease, Leased, Record, Saved, StoreKey, TokenStore, Version};
+use tower_reauth::{Ear, Error, Lease, Leased, Listening, News, Record, Saved, StoreKey, TokenStore, Version};
 
 /// The rule that is not kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -33,6 +33,12 @@ pub(crate) enum Bug {
     OneLeaseForAllKeys,
     LeasesLast,
     LeasesOutliveTheirQuestion,
+    SavesAreNotTold,
+    NewsAreForAll,
+    LeasesEndInSilence,
+    RequestsGetLost,
+    RequestsAreDenied,
+    EarsAreNeverClosed,
 }
 
 #[derive(Clone, Default)]
@@ -40,9 +46,13 @@ pub(crate) struct Memory {
     bug: Bug,
     records: Arc<Mutex<HashMap<StoreKey, Record>>>,
     leased: Arc<Mutex<HashSet<StoreKey>>>,
+    ears: Arc<Mutex<Vec<(StoreKey, Ear, Arc<()>)>>>,
 }
 
 struct Guard(Memory, StoreKey);
+
+/// Who listens is known by its own `Arc`.
+struct Listener(Memory, Arc<()>);
 
 impl Memory {
     pub(crate) fn with(bug: Bug) -> Self {
@@ -55,6 +65,13 @@ impl Memory {
             Bug::KeysAreTexts => String::from_utf8_lossy(key.as_bytes()).to_lowercase().into(),
             _ => key.clone(),
         }
+    }
+
+    fn tell(&self, key: &StoreKey, news: News) {
+        let ears = self.ears.lock().unwrap();
+        let concerned = ears.iter().filter(|(other, ..)| other == key || self.bug == Bug::NewsAreForAll);
+        let ears: Vec<_> = concerned.map(|(_, ear, _)| ear.clone()).collect();
+        ears.iter().for_each(|ear| ear.hear(news));
     }
 
     fn may_replace(&self, record: &Record, current: &Record, seen: Option<Version>) -> bool {
@@ -110,9 +127,12 @@ impl TokenStore for Memory {
         if self.bug == Bug::ForgetsMarks && record.is_logged_out() {
             records.remove(&key);
         } else {
-            records.insert(key, record.clone());
+            records.insert(key.clone(), record.clone());
         }
         drop(records);
+        if self.bug != Bug::SavesAreNotTold {
+            self.tell(&key, News::Saved(record.version()));
+        }
         Ok(Saved::Saved)
     }
 
@@ -133,12 +153,36 @@ impl TokenStore for Memory {
         let found = self.records.lock().unwrap().get(&self.key(key)).map(Record::version);
         Ok(self.bug != Bug::NoNews && found != seen)
     }
+
+    fn listen(&self, key: &StoreKey, ear: Ear) -> Option<Listening> {
+        let listener = Arc::new(());
+        self.ears.lock().unwrap().push((self.key(key), ear, listener.clone()));
+        Some(Listening::new(Listener(self.clone(), listener)))
+    }
+
+    async fn ask(&self, key: &StoreKey, dead: Version) -> Result<bool, Error> {
+        if self.bug != Bug::RequestsGetLost {
+            self.tell(&self.key(key), News::Wanted(dead));
+        }
+        Ok(self.bug != Bug::RequestsAreDenied)
+    }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
         if self.0.bug != Bug::LeasesLast {
             self.0.leased.lock().unwrap().remove(&self.1);
+        }
+        if self.0.bug != Bug::LeasesEndInSilence {
+            self.0.tell(&self.1, News::Free);
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if self.0.bug != Bug::EarsAreNeverClosed {
+            self.0.ears.lock().unwrap().retain(|(.., listener)| !Arc::ptr_eq(listener, &self.1));
         }
     }
 }

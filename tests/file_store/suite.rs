@@ -91,4 +91,10 @@ finds! {
     store_with_one_lease_for_all_keys_is_found: OneLeaseForAllKeys, "a lease is of one key";
     store_that_never_frees_a_lease_is_found: LeasesLast, "a lease that was dropped is free";
     store_that_leases_to_nobody_is_found: LeasesOutliveTheirQuestion, "a lease is free if whoever asked for it";
+    store_that_tells_of_no_save_is_found: SavesAreNotTold, "whoever listens is told of a save";
+    store_that_tells_everybody_everything_is_found: NewsAreForAll, "whoever listens is told of one key alone";
+    store_that_ends_leases_in_silence_is_found: LeasesEndInSilence, "whoever listens is told that a lease has ended";
+    store_that_passes_no_request_on_is_found: RequestsGetLost, "whoever listens is told what is asked for";
+    store_that_denies_that_somebody_listens_is_found: RequestsAreDenied, "whoever listens is told what is asked for";
+    store_that_tells_whoever_has_left_is_found: EarsAreNeverClosed, "nothing is told to whoever does not listen any more";
 }

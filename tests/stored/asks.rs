@@ -63,7 +63,9 @@ async fn whoever_asks_holds_neither_lease_nor_claim() {
     let call = tokio::spawn(async move { asker.status_of_a_call().await });
     never_hangs(gate.arrived(1)).await;
     assert!(!household.store.is_leased(KEY));
-    assert!(household.store.record(KEY).unwrap().claim(MemoryStore::now()).is_none_or(|claim| claim.until <= claim.since));
+    assert!(
+        household.store.record(KEY).unwrap().claim(MemoryStore::now()).is_none_or(|claim| claim.until <= claim.since)
+    );
     gate.open();
     assert_eq!(call.await.unwrap(), 200);
 }

@@ -91,6 +91,29 @@ async fn store_that_never_answers_holds_a_call_for_two_seconds_at_a_step() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn process_without_a_credential_of_its_own_waits_two_seconds_for_a_store_that_hangs() {
+    let household = Household::new();
+    let process = household.logged_in().await;
+    household.issuer.revoke_all();
+    household.store.takes(3600 * SECOND);
+    let began = Instant::now();
+    assert_eq!(process.status_of_a_call().await, 401);
+    assert_eq!((began.elapsed(), household.issuer.token_requests()), (2 * SECOND, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn store_that_is_slow_is_waited_for_at_each_step() {
+    let household = Household::new();
+    let process = household.logged_in().await;
+    household.issuer.revoke_all();
+    household.store.takes(SECOND * 19 / 10);
+    let began = Instant::now();
+    assert_eq!(process.status_of_a_call().await, 200);
+    // Look, lease, look again, claim, save.
+    assert!(began.elapsed() <= 10 * SECOND, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn wait_for_another_process_is_one_wait_of_the_calls_own_clock() {
     let household = Household::new();
     household.logged_in().await;

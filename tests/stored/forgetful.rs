@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 use tokio::time::advance;
-use tower_reauth::{ErrorKind, Record, RefreshTokenGrant, Session, Status, Version};
+use tower_reauth::{ErrorKind, News, Record, Status, Version};
 
 use super::world::*;
 use crate::support::*;
@@ -30,7 +30,7 @@ async fn lower_version_is_never_news_and_whoever_has_the_newer_pair_spends_that(
     let household = Household::with_news();
     let (one, _two, old) = fail_over(&household).await;
     let newest = one.session.record().unwrap().version();
-    household.store.tell(KEY, tower_reauth::News::Saved(old.version()));
+    household.store.tell(KEY, News::Saved(old.version()));
     settled().await;
     assert_eq!(household.store.record(KEY).unwrap().version(), newest, "it is written back at once");
     household.store.put(KEY, old);
@@ -60,6 +60,18 @@ async fn pair_that_the_store_lost_is_written_back_at_the_next_look() {
     }
 }
 
+/// As after a lost connection, or a fail-over.
+#[tokio::test(start_paused = true)]
+async fn process_that_may_have_missed_something_looks_at_once() {
+    let household = Household::with_news();
+    let (one, two, _) = fail_over(&household).await;
+    let newest = one.session.record().unwrap().version();
+    household.store.tell(KEY, News::Missed);
+    settled().await;
+    assert_eq!(household.store.record(KEY).unwrap().version(), newest);
+    assert_eq!(two.session.record().unwrap().version(), newest);
+}
+
 #[tokio::test(start_paused = true)]
 async fn claim_on_an_older_pair_is_news_to_whoever_has_the_newer_one() {
     let household = Household::with_news();
@@ -86,7 +98,7 @@ async fn of_two_pairs_of_one_number_all_choose_the_same() {
         let other = Record::from_json(&text).unwrap();
         assert_eq!(other.version(), version);
         household.store.put(KEY, other);
-        household.store.tell(KEY, tower_reauth::News::Saved(version));
+        household.store.tell(KEY, News::Saved(version));
         settled().await;
         let chosen = if higher { version } else { own.version() };
         assert_eq!(household.store.record(KEY).unwrap().version(), chosen);
@@ -207,5 +219,4 @@ async fn whoever_gets_the_lease_reads_again_before_anything_is_sent() {
     assert_eq!(call.await.unwrap(), 200);
     assert_eq!(household.issuer.token_requests(), 2);
     assert_eq!(household.store.history().len(), saves, "not even a claim");
-    let _ = (Session::builder(household.stored()), RefreshTokenGrant::stored(household.issuer.endpoint()));
 }

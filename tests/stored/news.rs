@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
+use secrecy::ExposeSecret;
 use tokio::time::{Instant, advance, sleep};
-use tower_reauth::{ErrorKind, News, RefreshTokenGrant, Session, Sessions, Status, StoreKey, Version};
+use tower_reauth::{
+    ErrorKind, News, Record, RefreshTokenGrant, Session, Sessions, Status, StoreKey, TokenStore, Version,
+};
 
 use super::world::*;
 use crate::support::*;
@@ -123,22 +126,39 @@ async fn save_wakes_the_flight_that_waits_for_anothers_claim() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn word_that_comes_between_a_look_and_the_wait_is_not_lost() {
+async fn save_wakes_the_flight_that_waits_for_a_lease_which_never_ends() {
     let household = Household::with_news();
     let process = household.logged_in().await;
     household.issuer.revoke_all();
     household.store.take_lease(KEY);
+    let call = call_of(&process).await;
+    sleep(SECOND * 37 / 10).await;
+    let old = household.store.record(KEY).unwrap();
+    let (number, token) = (old.version().number(), household.issuer.last_access_token());
+    let text = old.to_json().expose_secret().replace(&token, "of-another-process");
+    let text = text.replace(&format!("\"number\":{number}"), &format!("\"number\":{}", number + 1));
+    household.issuer.accept("of-another-process");
+    let (newer, began) = (Record::from_json(&text).unwrap(), Instant::now());
+    household.store.save(&KEY.into(), &newer, Some(old.version())).await.unwrap();
+    let (status, ended) = call.await.unwrap();
+    assert_eq!((status, ended - began), (200, 0 * SECOND));
+    assert_eq!(household.issuer.token_requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn word_that_comes_between_a_look_and_the_wait_is_not_lost() {
+    let household = Household::with_news();
+    let (one, two) = two_idle(&household).await;
+    household.issuer.revoke_all();
     let gate = Gate::closed();
     household.store.hold(Step::Lease, &gate);
-    let began = Instant::now();
-    let call = call_of(&process).await;
+    let call = call_of(&two).await;
+    // It has looked, and asks for the lease. Before it knows that it has to wait, there is what it will wait for.
     never_hangs(gate.arrived(1)).await;
-    // The store says that it is taken, and then that it is free, before anybody waits for that.
-    household.store.tell(KEY, News::Free);
-    let store = household.store.clone();
+    assert_eq!(one.status_of_a_call().await, 200);
+    household.store.take_lease(KEY);
+    let began = Instant::now();
     gate.open();
-    tokio::task::yield_now().await;
-    store.end_lease(KEY);
     let (status, ended) = call.await.unwrap();
     assert_eq!((status, ended - began), (200, 0 * SECOND));
 }
@@ -269,10 +289,9 @@ async fn session_listens_from_its_first_use_of_the_store_until_its_login_ends_or
     let household = Household::with_news();
     let process = household.process(household.stored());
     assert_eq!(household.store.ears(), 0);
-    process.session.login(RefreshTokenGrant::new(
-        household.issuer.endpoint(),
-        household.issuer.mint_refresh_token(USERNAME),
-    ));
+    process
+        .session
+        .login(RefreshTokenGrant::new(household.issuer.endpoint(), household.issuer.mint_refresh_token(USERNAME)));
     process.get().await.unwrap();
     household.issuer.revoke_all();
     process.get().await.unwrap();

@@ -285,6 +285,15 @@ proptest! {
     }
 
     #[test]
+    fn claim_that_is_kept_as_a_distance_from_now_comes_back(record in records(), now in times(), nanos in 0..1_000_000_u64) {
+        let now = now + std::time::Duration::from_nanos(nanos);
+        let again = record.clone().with_claim(record.claim(now), now);
+        prop_assert_eq!(text(&again), text(&record));
+        let bare = record.with_claim(None, now);
+        prop_assert!(bare.claim(now).is_none());
+    }
+
+    #[test]
     fn no_text_makes_it_panic(text in any::<String>(), start in 0..FULL.len(), length in 0..40_usize) {
         let _ = Record::from_json(&text);
         // A good text with something else in its midst.

@@ -136,6 +136,16 @@ async fn pauses_before_confirming_attempts_are_the_users_to_say() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn refused_refresh_token_holds_no_other_process_back() {
+    for (credential, is_told) in [(Credential::Password, true), (Credential::RefreshToken, false)] {
+        let mut refusals = Refusals::new(credential, false);
+        refusals.end(Error::new(ErrorKind::Refused, "refused"));
+        let trials = refusals.trials(Instant::now(), crate::clock::date());
+        assert_eq!(trials.refused.is_some(), is_told, "{credential:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn wiped_password_is_refused_for_good_as_a_refresh_token_is() {
     let mut run = Run::new(Credential::Password);
     run.send(0, Tokens);
