@@ -6,12 +6,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::runtime::Handle;
 use tower_reauth::{Error, ErrorKind, Seal, StoreSecret};
 
 use crate::{
     connection::Connection,
-    lease,
+    failure, lease,
     news::Switchboard,
     place::{Place, Tls, Urls},
     store::{Inner, RedisStore},
@@ -182,9 +181,7 @@ impl RedisStoreBuilder {
                 "the prefix of a store in Redis has no braces: a cluster would keep all records in one place",
             ));
         }
-        Handle::try_current().map_err(|error| {
-            Error::new(ErrorKind::NoRuntime, "a store in Redis works on a tokio runtime").with_source(error)
-        })?;
+        failure::runtime()?;
         let place = Place::new(urls, tls).map_err(|error| {
             // Redis' own words may hold the URL.
             let what = match error.kind() {

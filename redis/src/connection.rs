@@ -131,6 +131,7 @@ fn is_read_only(error: &RedisError) -> bool {
 }
 
 async fn within<T>(step: &str, answer: impl Future<Output = RedisResult<T>>) -> Result<T, Error> {
+    failure::runtime()?;
     let answer = timeout(BOUND, answer).await.map_err(|_| failure::slow(step, BOUND))?;
     answer.map_err(|error| failure::told(step, error))
 }

@@ -3,20 +3,18 @@
 use std::time::Duration;
 
 use redis::{ErrorKind, RedisError};
+use tokio::runtime::Handle;
 use tower_reauth::Error;
 
+const ACL: &str = "the ACL of this user forbids it: the crate's documentation has the line that is needed";
+
 /// What Redis answers, and what to do.
-const ANSWERS: [(&str, &str); 17] = [
-    ("NOPERM", "the ACL of this user forbids it: the crate's documentation has the line that is needed"),
-    ("ACL failure in script", "the ACL of this user forbids it: the crate's documentation has the line that is needed"),
-    (
-        "can't run this command",
-        "the ACL of this user forbids it: the crate's documentation has the line that is needed",
-    ),
-    (
-        "can't access at least one of the",
-        "the ACL of this user forbids it: the crate's documentation has the line that is needed",
-    ),
+const ANSWERS: [(&str, &str); 18] = [
+    ("NOPERM", ACL),
+    ("ACL failure in script", ACL),
+    ("can't run this command", ACL),
+    ("can't access at least one of the", ACL),
+    ("can't publish to", ACL),
     ("WRONGPASS", "Redis refuses the user name or the password in the URL"),
     ("NOAUTH", "Redis asks for a password: put it into the URL"),
     ("READONLY", "this Redis is a replica, and read-only: name the master, or use sentinels"),
@@ -31,6 +29,13 @@ const ANSWERS: [(&str, &str); 17] = [
     ("WRONGTYPE", "something else stands under a key of this store: choose another prefix"),
     ("BUSY", "a script of somebody else keeps Redis busy"),
 ];
+
+/// Tokio panics without one.
+pub(crate) fn runtime() -> Result<(), Error> {
+    Handle::try_current().map(drop).map_err(|error| {
+        Error::new(tower_reauth::ErrorKind::NoRuntime, "a store in Redis works on a tokio runtime").with_source(error)
+    })
+}
 
 pub(crate) fn slow(step: &str, bound: Duration) -> Error {
     Error::store(format!("could not {step}: Redis has not answered within {bound:?}"))

@@ -14,6 +14,7 @@ use tower_reauth::{Error, Lease, Leased};
 
 use crate::{
     connection::Connection,
+    failure,
     names::Names,
     script::{HOLD, RELEASE},
 };
@@ -29,6 +30,7 @@ pub(crate) struct Held {
 
 impl Held {
     pub(crate) async fn ask(self) -> Result<Leased, Error> {
+        failure::runtime()?;
         let (answer, answered) = oneshot::channel();
         tokio::spawn(self.keep(answer));
         answered

@@ -1,8 +1,102 @@
-//! A token store for [`tower_reauth`] in Redis or Valkey: replicas share one login, and one of them renews.
+//! A token store for [`tower_reauth`] in Redis or Valkey: the replicas of a program share logins, and one of them renews the tokens
+//! for all.
+//!
+//! Without it, replicas that refresh on their own kill each other's login: most authorization servers take a refresh token that
+//! comes twice for a stolen one, and end the session.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! # let endpoint = tower_reauth::TokenEndpoint::new("https://auth.example/token", || -> tower_reauth::testing::TestServer { unreachable!() })?;
+//! # let grant = tower_reauth::RefreshToken::new(endpoint, "orders");
+//! # let variable = |_: &str| String::new();
+//! use tower_reauth::{Session, StoreSecret};
+//! use tower_reauth_redis::RedisStore;
+//!
+//! let store = RedisStore::builder(variable("REDIS_URL")) // redis://orders:password@redis.internal:6379/0
+//!     .naming_key(StoreSecret::from_base64(&variable("TOKENS_NAMING_KEY"))?)
+//!     .encrypt_with("2026-11", StoreSecret::from_base64(&variable("TOKENS_KEY_2026_11"))?)
+//!     .connect()
+//!     .await?;
+//! let session = Session::builder(grant).store(store, "alice").build()?;
+//! # Ok(()) }
+//! ```
+//!
+//! All replicas have the same two keys (`openssl rand -base64 32` makes one), the same prefix and the same Redis.
+//!
+//! # Rules
+//! 1. A record is compared and written by one script. Nothing is written over what is newer, and nothing over what cannot be read.
+//! 2. Times are those of Redis' clock, which all replicas share.
+//! 3. A lease keeps replicas from doing the same work twice. What protects the tokens is their version: a lease that is lost
+//!    costs a request, not a login.
+//! 4. News make replicas fast. They may get lost: a session with traffic looks every 4 s by itself.
+//! 5. Nothing waits longer than 1.5 s.
+//!
+//! # What it protects from
+//! - **Whoever reads Redis**, its snapshots or its backups. Records are encrypted (XChaCha20-Poly1305), and bound to their place and
+//!   version: copied to another user's key or with another version they do not open. Names are keyed hashes: they show no
+//!   user's name to those who do not have the naming key. Not hidden are how many logins there are, when they are renewed, and
+//!   which of them have ended.
+//! - **Replicas that race, stop or die.** One holds the lease, and extends it while its renewal runs. If it dies, the lease runs out
+//!   15 s later at most. A token request that may still be under way is noted in the record, and others wait until it is over.
+//! - **A fail-over that loses the newest writes.** What Redis holds then is older than what some replica knows. No replica goes back
+//!   to it, and the one that holds the newer tokens writes them again.
+//!
+//! # What it does not protect from
+//! - Whoever can write in Redis: they can end logins, put an older record of the same login back, or hold renewals up. They
+//!   cannot make tokens, or move those of one user to another.
+//! - A fail-over that loses a new refresh token whose replica has died as well: nobody has it any more, and the user has to log
+//!   in. `WAIT` and `min-replicas-to-write` make that rarer, `appendfsync always` does for a single Redis.
+//! - A Redis that evicts: see [*Memory*](#memory).
+//!
+//! # Keys in Redis
+//! `<name>` is a keyed hash of the session's key. The braces keep the keys of one session together in a cluster.
+//!
+//! | key | holds |
+//! | --- | --- |
+//! | `tower-reauth:{<name>}` | a hash. `v`: the version, 60 digits. `d`: the encrypted record. `m`: it is the mark of a logout. `b`, `s`, `u`: who has a token request under way, since and until when (milliseconds) |
+//! | `tower-reauth:{<name>}:lease` | who holds the lease. It lives for 15 s, and is extended every 5 s |
+//! | `tower-reauth:{<name>}:news` | a channel, with a message for each new version, for each lease that ends, and for each request of a replica that has no credential of its own |
+//!
+//! A record lives as long as its refresh token if the server says how long that is (`refresh_token_expires_in` or
+//! `refresh_expires_in` in its answer), else 30 days from the last save; never shorter than its access token or a claim. The mark
+//! of a logout lives for 90 days, or as long as the record would have, whichever is longer.
+//!
+//! # What the user needs
+//! An ACL like this one is enough; all of it is needed:
 //!
 //! ```text
 //! user orders on >secret resetchannels &tower-reauth:* ~tower-reauth:* -@all +eval +evalsha +time +exists +hmget +hget +hset +hdel +pexpire +pttl +get +set +del +publish +subscribe +unsubscribe +ping +info
 //! ```
+//!
+//! `info` only tells whether Redis evicts. In a cluster `spublish`, `ssubscribe` and `sunsubscribe` take the place of `publish`,
+//! `subscribe` and `unsubscribe`, and `cluster|slots` is needed as well.
+//!
+//! Redis is of version 6.2 or later, in a cluster 7.0 or later; Valkey is of any version.
+//!
+//! # Memory
+//! `maxmemory-policy` should be `noeviction`. Every other policy may throw logins away when the memory is full, those with
+//! `volatile` in their name included, since all keys here have an end. The store warns (`tracing`, level WARN) when it finds one
+//! with a `maxmemory`.
+//!
+//! # While Redis is down
+//! Commands fail, at once if nothing listens there, after 1.5 s if nothing answers. Sessions go on with the tokens that they have, and
+//! never spend a stored refresh token without the store. The store connects again by itself; there is nothing to do.
+//! [`connect`](RedisStoreBuilder::connect) fails where Redis is down when the program starts;
+//! [`connect_lazily`](RedisStoreBuilder::connect_lazily) does not.
+//!
+//! A store has one connection for commands and one that hears news; with a cluster two to each node. They live on the runtime
+//! on which the store was set up.
+//!
+//! # Features
+//! | feature | brings |
+//! | --- | --- |
+//! | `tls` | `rediss://`, with rustls. It uses the process' own `CryptoProvider` if one is installed when the store is set up, and otherwise installs that of *ring* |
+//! | `sentinel` | [`RedisStore::sentinel`](RedisStore): the master that sentinels know |
+//! | `cluster` | [`RedisStore::cluster`](RedisStore): a cluster, with sharded publish and subscribe |
+//!
+//! # What it does not do
+//! It holds no cookies and no sessions of your users, only tokens. It does not make Redis durable. It does not read from
+//! replicas.
 
 mod builder;
 mod connection;

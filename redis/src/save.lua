@@ -46,8 +46,10 @@ if not may_replace() then
   return {string.format('%.0f', now), unpack(current)}
 end
 
--- First, since it may be forbidden: what a script has written before it fails stays.
-redis.call(ARGV[11], KEYS[2], 's' .. version)
+-- A claim is no news. First, since it may be forbidden: what a script has written before it fails stays.
+if stands ~= version or mark then
+  redis.call(ARGV[11], KEYS[2], 's' .. version)
+end
 local fields, gone = {'v', version, 'd', data}, {}
 local function put(name, value)
   table.insert(fields, name)
@@ -72,9 +74,13 @@ end
 local left = redis.call('PTTL', KEYS[1])
 if mark then
   life = math.max(life, left)
+elseif known and stands == version and left > 0 then
+  -- The life of a refresh token is counted from when it came.
+  life = left
 end
--- The life of a refresh token is counted from when it came.
-if not (known and stands == version and left > 0) then
-  redis.call('PEXPIRE', KEYS[1], string.format('%.0f', life))
+if own ~= '' then
+  -- Nobody else may begin before the claim is over.
+  life = math.max(life, till + 60000)
 end
+redis.call('PEXPIRE', KEYS[1], string.format('%.0f', life))
 return {'1'}

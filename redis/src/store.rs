@@ -23,7 +23,57 @@ use crate::{
     script::{LOAD, SAVE},
 };
 
-/// A [`TokenStore`] in Redis or Valkey, for replicas that share logins.
+/// A [`TokenStore`] in Redis or Valkey, for replicas that share logins. Clones share its connections. [The crate](crate) says what
+/// it protects from, and what stands in Redis.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), tower_reauth::Error> {
+/// # let (naming_key, key) = (tower_reauth::StoreSecret::from([1; 32]), tower_reauth::StoreSecret::from([2; 32]));
+/// use tower_reauth::{Record, Saved, StoreKey, TokenSet, TokenStore};
+/// use tower_reauth_redis::RedisStore;
+///
+/// let store = RedisStore::builder("redis://orders:secret@redis.internal:6379/0")
+///     .naming_key(naming_key)
+///     .encrypt_with("2026-11", key)
+///     .connect()
+///     .await?;
+///
+/// let alice = StoreKey::from("alice");
+/// let record = Record::new(TokenSet::new("mF_9.B5f-4.1JqM")?);
+/// assert!(matches!(store.save(&alice, &record, None).await?, Saved::Saved));
+/// assert!(store.load(&alice).await?.is_some());
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// All are of the kind [`ErrorKind::Store`](tower_reauth::ErrorKind::Store), but for what is wrong when the store is set up
+/// ([`ErrorKind::Invalid`](tower_reauth::ErrorKind::Invalid)). They say at which step, such as `could not save a record`, and never
+/// show a URL or a password. Nothing is written over what they tell of.
+///
+/// | message | what to do |
+/// | --- | --- |
+/// | `nothing listens at the address` | start Redis, or correct the URL |
+/// | `the connection to Redis cannot be made, or broke` | the cause says why: a name that is not known, a certificate that is not trusted |
+/// | `Redis does not answer in time`, `has not answered within` | it is paused or overloaded, or something between drops what is sent |
+/// | `what answers there is no Redis` | correct the port, or use `rediss://` where Redis speaks TLS |
+/// | `asks for a password`, `refuses the user name or the password` | correct the URL; special characters are percent-encoded |
+/// | `the ACL of this user forbids it` | the cause names the command or the key: compare with [the line that is needed](crate#what-the-user-needs) |
+/// | `is a replica` | name the master, or use the feature `sentinel` |
+/// | `is part of a cluster` | use the feature `cluster` |
+/// | `the cluster is down`, `no node of the cluster can be reached` | wait for its fail-over; name several nodes |
+/// | `the sentinels know no master` | compare the name in the URL with `sentinel monitor`; wait for the fail-over |
+/// | `has reached its maxmemory` | give Redis more memory; do not let it evict |
+/// | `cannot write to its disk` | look at Redis' log: the disk is full, or not writable |
+/// | `too few replicas` | bring the replicas back |
+/// | `still reading its data`, `keeps Redis busy` | wait |
+/// | `something else stands under a key` | choose another [prefix](RedisStoreBuilder::prefix) |
+/// | `the record .. is damaged` | somebody changed it: find out who, remove the key, and log in again |
+/// | `.. is not used, and not written over` | the cause says why, as below |
+/// | `its format is ..` | a newer release wrote it: update this program |
+/// | `it is encrypted with the key ..` | give that key, as [`older_key`](RedisStoreBuilder::older_key) if it was replaced |
+/// | `it was encrypted with another key ..` | the key of this id is a different one, or the record was changed or moved |
+///
+/// A naming key that is not the one of before gives no error: nothing is found, and users log in again.
 #[derive(Clone)]
 pub struct RedisStore {
     pub(crate) inner: Arc<Inner>,
@@ -124,6 +174,7 @@ impl TokenStore for RedisStore {
     }
 }
 
+/// Shows no URL and no key.
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")

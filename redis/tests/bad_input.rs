@@ -24,6 +24,7 @@ fn give(server: &Server, rules: &[String]) {
     let rules = rules.iter().map(String::as_str);
     let command = ["ACL", "SETUSER", "orders", "reset"].into_iter().chain(rules).collect::<Vec<_>>();
     assert_eq!(server.cli(&command), "OK");
+    assert_eq!(server.cli(&["SCRIPT", "FLUSH"]), "OK");
 }
 
 fn url_of_orders(server: &Server) -> String {
@@ -105,6 +106,11 @@ async fn urls_and_keys_that_are_missing_are_invalid() {
 #[test]
 fn without_a_runtime_there_is_no_store() {
     assert_eq!(builder("redis://localhost").connect_lazily().unwrap_err().kind(), ErrorKind::NoRuntime);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = runtime.block_on(async { builder("redis://localhost:1").connect_lazily().unwrap() });
+    let elsewhere = |error: tower_reauth::Error| assert_eq!(error.kind(), ErrorKind::NoRuntime);
+    elsewhere(futures_util::FutureExt::now_or_never(store.load(&alice())).unwrap().unwrap_err());
+    elsewhere(futures_util::FutureExt::now_or_never(store.lease(&alice())).unwrap().unwrap_err());
 }
 
 #[tokio::test]
@@ -122,7 +128,7 @@ async fn a_replica_that_is_read_only_is_told_of_and_loses_nothing() {
         store.lease(&alice()).await.unwrap_err(),
     ] {
         let said = chain(&error);
-        assert!(said.contains("is a replica") && said.contains("READONLY"), "{said}");
+        assert!(said.contains("is a replica") && said.contains("read only replica"), "{said}");
     }
     assert_eq!(good.load(&alice()).await.unwrap().unwrap().version(), record(1).version());
     replica.promote();
@@ -210,6 +216,49 @@ async fn a_node_of_a_cluster_is_told_of() {
     let server = Server::start_with(&["--cluster-enabled", "yes"]);
     let said = chain(&builder(server.url()).connect().await.unwrap_err());
     assert!(said.contains("cluster is down"), "{said}");
+}
+
+#[tokio::test]
+async fn what_redis_answers_in_trouble_is_explained() {
+    let answer = Arc::new(Mutex::new(String::new()));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    let told = Arc::clone(&answer);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (Ok(mut stream), told) = (stream, Arc::clone(&told)) else { return };
+            thread::spawn(move || {
+                let mut bytes = [0; 65536];
+                while let Ok(length @ 1..) = stream.read(&mut bytes) {
+                    // None of these commands has such bytes within.
+                    let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+                    let commands = usize::from(text.starts_with('*')) + text.matches("\r\n*").count();
+                    let answer = format!("-{}\r\n", told.lock().unwrap()).repeat(commands);
+                    let _ = stream.write_all(answer.as_bytes());
+                }
+            });
+        }
+    });
+    let store = builder(url).connect_lazily().unwrap();
+    for (said, expected) in [
+        ("LOADING Redis is loading the dataset in memory", "still reading its data"),
+        ("MASTERDOWN Link with MASTER is down", "lost its master"),
+        ("NOREPLICAS Not enough good replicas to write.", "too few replicas"),
+        ("CLUSTERDOWN Hash slot not served", "cluster is down"),
+        ("MOVED 3999 127.0.0.1:6381", "`RedisStore::cluster`"),
+        ("BUSY Redis is busy running a script.", "keeps Redis busy"),
+        ("MISCONF Redis is configured to save RDB snapshots", "cannot write to its disk"),
+        ("OOM command not allowed when used memory > 'maxmemory'.", "`maxmemory`"),
+        ("ERR unknown command 'EVALSHA'", "Redis refused it"),
+        // As Redis 6 tells of what fails in a script.
+        ("ERR Error running script (call to f_0): @user_script:3: WRONGTYPE Operation against a key", "another prefix"),
+    ] {
+        said.clone_into(&mut answer.lock().unwrap());
+        for error in [store.load(&alice()).await.unwrap_err(), store.changed(&alice(), None).await.unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::Store);
+            assert!(chain(&error).contains(expected), "{said}: {}", chain(&error));
+        }
+    }
 }
 
 #[tokio::test]

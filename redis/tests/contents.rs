@@ -164,6 +164,38 @@ async fn a_record_lives_as_long_as_its_refresh_token_where_the_server_says_so() 
 }
 
 #[tokio::test]
+async fn a_record_outlives_the_claim_on_it() {
+    let server = Server::start();
+    let store = store(&server).await;
+    let json = record(1).to_json();
+    let json = json.expose_secret().strip_suffix('}').unwrap().to_owned();
+    let short = Record::from_json(&format!(r#"{json},"extra":{{"refresh_expires_in":"2"}}}}"#)).unwrap();
+    store.save(&alice(), &short, None).await.unwrap();
+    assert!(life(&server) <= 2);
+    let claim = tower_reauth::Claim::new(7, 0, 60_000);
+    let claimed = short.clone().with_claim(Some(claim), std::time::SystemTime::now());
+    store.save(&alice(), &claimed, Some(short.version())).await.unwrap();
+    assert!((60..=120).contains(&life(&server)), "{}", life(&server));
+}
+
+#[tokio::test]
+async fn claims_are_kept_on_the_clock_of_redis() {
+    let server = Server::start();
+    let store = store(&server).await;
+    let now = std::time::SystemTime::now();
+    let claim = tower_reauth::Claim::new(7, -1_000, 60_000);
+    let claimed = record(1).with_claim(Some(claim), now);
+    store.save(&alice(), &claimed, None).await.unwrap();
+    let found = store.load(&alice()).await.unwrap().unwrap().claim(std::time::SystemTime::now()).unwrap();
+    assert_eq!(found.by, 7);
+    assert!((found.until - 60_000).abs() < 5_000 && (found.since + 1_000).abs() < 5_000, "{found:?}");
+    let [since, until] = ["s", "u"].map(|field| server.cli(&["HGET", &place(&alice()), field]).parse::<i64>().unwrap());
+    assert!((until - since - 61_000).abs() < 5, "{since} {until}");
+    let time = server.cli(&["TIME"]).lines().next().unwrap().parse::<i64>().unwrap() * 1000;
+    assert!((until - time - 60_000).abs() < 5_000);
+}
+
+#[tokio::test]
 async fn a_long_lived_access_token_is_kept_until_its_end() {
     let server = Server::start();
     let store = store(&server).await;

@@ -51,3 +51,19 @@ async fn who_asks_and_is_alone_is_told_so() {
     drop(theirs);
     until("nobody else listens any more", async || !one.ask(&alice(), dead).await.unwrap()).await;
 }
+
+#[tokio::test]
+async fn a_claim_is_no_news() {
+    let server = Server::start();
+    let store = store(&server).await;
+    let heard = Heard::default();
+    let _listening = heard.listen(&store, &alice()).await;
+    let (first, second) = (record(1), record(2));
+    store.save(&alice(), &first, None).await.unwrap();
+    let claim = tower_reauth::Claim::new(7, 0, 60_000);
+    let claimed = first.clone().with_claim(Some(claim), std::time::SystemTime::now());
+    store.save(&alice(), &claimed, Some(first.version())).await.unwrap();
+    store.save(&alice(), &second, Some(first.version())).await.unwrap();
+    heard.until("the second save is heard", |news| news.contains(&News::Saved(second.version()))).await;
+    assert_eq!(heard.all(), [News::Saved(first.version()), News::Saved(second.version())]);
+}

@@ -3,7 +3,6 @@
 pub(crate) mod server;
 
 use std::{
-    future::Future,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -104,9 +103,4 @@ pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
         }
     };
     assert!(timeout(BOUND, look).await.is_ok(), "it did not come true within {BOUND:?} that {what}");
-}
-
-/// Runs it within the bound.
-pub(crate) async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
-    timeout(BOUND, work).await.unwrap_or_else(|_| panic!("{what} took longer than {BOUND:?}"))
 }
