@@ -5,10 +5,8 @@
 //! comes twice for a stolen one, and end the session.
 //!
 //! ```no_run
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! # let endpoint = tower_reauth::TokenEndpoint::new("https://auth.example/token", || -> tower_reauth::testing::TestServer { unreachable!() })?;
-//! # let grant = tower_reauth::RefreshToken::new(endpoint, "orders");
-//! # let variable = |_: &str| String::new();
+//! # use std::error::Error;
+//! # async fn run(grant: impl tower_reauth::Grant, variable: impl Fn(&str) -> String) -> Result<(), Box<dyn Error>> {
 //! use tower_reauth::{Session, StoreSecret};
 //! use tower_reauth_redis::RedisStore;
 //!

@@ -1,15 +1,20 @@
 //! Where Redis is: one server, a master that sentinels know, or a cluster.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
+#[cfg(any(feature = "sentinel", feature = "tls"))]
+use redis::ConnectionAddr;
 use redis::{
-    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult,
+    Client, ConnectionInfo, IntoConnectionInfo, RedisResult,
     aio::{ConnectionManager, ConnectionManagerConfig},
     io::tcp::TcpSettings,
 };
-use tokio::sync::Mutex;
+#[cfg(feature = "sentinel")]
+use {std::sync::Arc, tokio::sync::Mutex};
 
-use crate::connection::{BOUND, Link};
+#[cfg(feature = "cluster")]
+use crate::connection::BOUND;
+use crate::connection::Link;
 
 const CONNECT: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(1);
