@@ -15,7 +15,7 @@
 //!     .encrypt_with("2026-11", StoreSecret::from_base64(&variable("TOKENS_KEY_2026_11"))?)
 //!     .connect()
 //!     .await?;
-//! let session = Session::builder(grant).store(store, "alice").build()?;
+//! let session = Session::builder(grant).store(store, "alice").build();
 //! # Ok(()) }
 //! ```
 //!

@@ -132,11 +132,15 @@ async fn is_survived(name: &str, server: Remote, time: Duration) -> bool {
     println!("{name}: {PROCESSES} processes, {SESSIONS} sessions, {took} s");
     println!("  {calls} calls: {:?}", book.calls);
     println!("  {kills} processes killed; Redis: {:?}; {} access tokens withdrawn", book.harms, book.withdrawn.len());
-    println!("  {refreshes} requests with a refresh token, {brought} of them answered; {} with the password; {} logins ended",
-        book.asked.len() - refreshes, book.ended.len());
+    println!(
+        "  {refreshes} requests with a refresh token, {brought} of them answered; {} with the password; {} logins ended",
+        book.asked.len() - refreshes,
+        book.ended.len()
+    );
     print!("{verdict}");
     if let Ok(file) = env::var("FLEET_LOG") {
-        let all: Vec<_> = (0..SESSIONS).map(|session| format!("session {session}\n{}", book.lines_of(session))).collect();
+        let all: Vec<_> =
+            (0..SESSIONS).map(|session| format!("session {session}\n{}", book.lines_of(session))).collect();
         fs::write(format!("{file}-{name}"), all.concat()).unwrap();
     }
     for session in verdict.faulty().into_iter().take(3) {

@@ -25,8 +25,8 @@ use tokio::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 use tower_reauth::{
-    Ear, Error, Leased, Listening, Origins, PasswordGrant, ReauthLayer, Record, RefreshTokenGrant, RenewalFailed, Saved, Session,
-    StoreKey, StoreSecret, TokenEndpoint, TokenStore, Version,
+    Ear, Error, Leased, Listening, Origins, PasswordGrant, ReauthLayer, Record, RefreshTokenGrant, RenewalFailed,
+    Saved, Session, StoreKey, StoreSecret, TokenEndpoint, TokenStore, Version,
 };
 use tower_reauth_redis::RedisStore;
 
@@ -264,7 +264,8 @@ async fn play(replica: Replica) {
         match api.clone().oneshot(request).await {
             Ok(answer) if answer.status() == StatusCode::OK => "200".to_owned(),
             Ok(answer) => {
-                let cause = answer.extensions().get::<RenewalFailed>().map(|cause| format!("{:?}", cause.error().kind()));
+                let cause =
+                    answer.extensions().get::<RenewalFailed>().map(|cause| format!("{:?}", cause.error().kind()));
                 format!("{} {}", answer.status().as_u16(), cause.unwrap_or_default())
             }
             Err(error) => format!("{:?} {:?}", error.kind(), of.status()),

@@ -47,7 +47,8 @@ pub(crate) struct Verdict {
 
 impl Verdict {
     pub(crate) fn of(book: &Book) -> Self {
-        let twice: Vec<_> = book.asked.iter().enumerate().filter_map(|(number, asked)| judge(book, number, asked)).collect();
+        let twice: Vec<_> =
+            book.asked.iter().enumerate().filter_map(|(number, asked)| judge(book, number, asked)).collect();
         let (mut lost, mut failed) = (BTreeMap::new(), Vec::new());
         for session in 0..SESSIONS {
             let ends = (0..PROCESSES).map(|process| (process, book.last.get(&(session, process))));
@@ -64,7 +65,9 @@ impl Verdict {
     }
 
     pub(crate) fn is_good(&self) -> bool {
-        self.failed.is_empty() && self.lost.values().all(|had_to| *had_to) && !self.twice.iter().any(|(twice, _)| twice.is_fault())
+        self.failed.is_empty()
+            && self.lost.values().all(|had_to| *had_to)
+            && !self.twice.iter().any(|(twice, _)| twice.is_fault())
     }
 
     /// Sessions that something is wrong with.
