@@ -66,8 +66,8 @@
 //! user orders on >secret resetchannels &tower-reauth:* ~tower-reauth:* -@all +eval +evalsha +time +exists +hmget +hget +hset +hdel +pexpire +pttl +get +set +del +publish +subscribe +unsubscribe +ping +info
 //! ```
 //!
-//! `info` only tells whether Redis evicts. In a cluster `spublish`, `ssubscribe` and `sunsubscribe` take the place of `publish`,
-//! `subscribe` and `unsubscribe`, and `cluster|slots` is needed as well.
+//! `+info` only tells whether Redis evicts. A database other than 0 takes `+select`, a cluster `+spublish +ssubscribe
+//! +sunsubscribe +cluster|slots`.
 //!
 //! Redis is of version 6.2 or later, in a cluster 7.0 or later; Valkey is of any version.
 //!

@@ -74,16 +74,10 @@ impl Switchboard {
     }
 
     pub(crate) fn listen(self: &Arc<Self>, channel: &Arc<str>, ear: Ear) -> Listening {
-        let mut state = self.ears.state();
-        let id = state.next;
-        state.next += 1;
-        let ears = &mut state.channels.entry(Arc::clone(channel)).or_default().ears;
-        ears.push((id, ear));
-        if ears.len() == 1 {
-            state.dirty.insert(Arc::clone(channel));
+        let (id, is_first) = self.ears.state().add(channel, ear);
+        if is_first {
             self.ears.changed.notify_one();
         }
-        drop(state);
         Listening::new(Heard { board: Arc::clone(self), channel: Arc::clone(channel), id })
     }
 
@@ -102,16 +96,59 @@ impl Drop for Switchboard {
 
 impl Drop for Heard {
     fn drop(&mut self) {
-        let mut state = self.board.ears.state();
-        let state = &mut *state;
-        if let Some(channel) = state.channels.get_mut(&self.channel) {
-            channel.ears.retain(|(id, _)| *id != self.id);
-            if channel.ears.is_empty() {
-                state.channels.remove(&self.channel);
-                state.dirty.insert(Arc::clone(&self.channel));
-                self.board.ears.changed.notify_one();
-            }
+        // The ear is dropped after the lock: nobody knows what it holds.
+        let (_ear, was_last) = self.board.ears.state().remove(&self.channel, self.id);
+        if was_last {
+            self.board.ears.changed.notify_one();
         }
+    }
+}
+
+impl State {
+    /// The number of the ear, and whether it is the first one of its channel.
+    fn add(&mut self, channel: &Arc<str>, ear: Ear) -> (u64, bool) {
+        self.next += 1;
+        let ears = &mut self.channels.entry(Arc::clone(channel)).or_default().ears;
+        ears.push((self.next, ear));
+        let is_first = ears.len() == 1;
+        if is_first {
+            self.dirty.insert(Arc::clone(channel));
+        }
+        (self.next, is_first)
+    }
+
+    /// The ear, and whether it was the last one of its channel.
+    fn remove(&mut self, name: &Arc<str>, id: u64) -> (Option<Ear>, bool) {
+        let Some(channel) = self.channels.get_mut(name) else { return (None, false) };
+        let at = channel.ears.iter().position(|(other, _)| *other == id);
+        let ear = at.map(|at| channel.ears.swap_remove(at).1);
+        let was_last = channel.ears.is_empty();
+        if was_last {
+            self.channels.remove(name);
+            self.dirty.insert(Arc::clone(name));
+        }
+        (ear, was_last)
+    }
+
+    /// Nothing is subscribed to any more.
+    fn cut(&mut self) {
+        self.dirty = self.channels.keys().cloned().collect();
+        for channel in self.channels.values_mut() {
+            channel.live = false;
+        }
+    }
+
+    /// A cluster moved the channel to another node. Says whether somebody still listens.
+    #[cfg(feature = "cluster")]
+    fn gone(&mut self, name: &str) -> bool {
+        let Some((name, _)) = self.channels.get_key_value(name) else { return false };
+        self.dirty.insert(Arc::clone(name));
+        true
+    }
+
+    /// What to subscribe to, and what to unsubscribe from.
+    fn take(&mut self) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
+        std::mem::take(&mut self.dirty).into_iter().partition(|channel| self.channels.contains_key(channel))
     }
 }
 
@@ -137,38 +174,6 @@ impl Ears {
         }
     }
 
-    /// Nothing is subscribed to any more.
-    fn cut(&self) {
-        let mut state = self.state();
-        let state = &mut *state;
-        state.dirty.clear();
-        for (name, channel) in &mut state.channels {
-            channel.live = false;
-            state.dirty.insert(Arc::clone(name));
-        }
-    }
-
-    /// A cluster moved the channel to another node, if somebody still listens.
-    #[cfg(feature = "cluster")]
-    fn gone(&self, name: &str) {
-        let mut state = self.state();
-        let state = &mut *state;
-        if let Some((name, channel)) =
-            state.channels.get_key_value(name).map(|(name, _)| Arc::clone(name)).zip(state.channels.get_mut(name))
-        {
-            channel.live = false;
-            state.dirty.insert(name);
-            self.changed.notify_one();
-        }
-    }
-
-    /// What to subscribe to, and what to unsubscribe from.
-    fn take(&self) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
-        let mut state = self.state();
-        let dirty = std::mem::take(&mut state.dirty);
-        dirty.into_iter().partition(|channel| state.channels.contains_key(channel))
-    }
-
     async fn wanted(&self) {
         while self.state().channels.is_empty() {
             self.changed.notified().await;
@@ -179,7 +184,7 @@ impl Ears {
 async fn serve(ears: Arc<Ears>, place: Place) {
     let mut silent = false;
     loop {
-        ears.cut();
+        ears.state().cut();
         ears.wanted().await;
         let Err(error) = hear(&ears, &place, &mut silent).await;
         let error = failure::told("listen for news", error);
@@ -207,7 +212,11 @@ async fn hear(ears: &Ears, place: &Place, silent: &mut bool) -> RedisResult<Infa
                     }
                 }
                 #[cfg(feature = "cluster")]
-                Event::Gone(channel) => ears.gone(&channel),
+                Event::Gone(channel) => {
+                    if ears.state().gone(&channel) {
+                        ears.changed.notify_one();
+                    }
+                }
             },
             () = ears.changed.notified() => follow(ears, &mut wire).await?,
             () = sleep_until(quiet) => wire.ping().await?,
@@ -218,7 +227,7 @@ async fn hear(ears: &Ears, place: &Place, silent: &mut bool) -> RedisResult<Infa
 
 /// Subscribes and unsubscribes as the ears came and went.
 async fn follow(ears: &Ears, wire: &mut Wire) -> RedisResult<()> {
-    let (on, off) = ears.take();
+    let (on, off) = ears.state().take();
     for chunk in on.chunks(CHUNK) {
         wire.subscribe(&names_of(chunk)).await?;
         ears.live(chunk);

@@ -181,7 +181,10 @@ fn sentinel(master: &str, sentinels: &[String], tls: Tls) -> RedisResult<Place> 
 }
 
 fn parse(url: &str) -> RedisResult<ConnectionInfo> {
-    Ok(url.into_connection_info()?.set_tcp_settings(tcp()))
+    let info = url.into_connection_info()?.set_tcp_settings(tcp());
+    // The ACL may forbid what only tells who we are.
+    let settings = info.redis_settings().clone().set_skip_set_lib_name();
+    Ok(info.set_redis_settings(settings))
 }
 
 fn tcp() -> TcpSettings {

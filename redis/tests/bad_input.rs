@@ -10,10 +10,14 @@ use std::{
 use tower_reauth::{ErrorKind, Leased, StoreSecret, TokenStore};
 use tower_reauth_redis::RedisStore;
 
-use crate::support::{BOUND, Server, alice, builder, chain, place, record, store, until, wait};
+use crate::support::{
+    BOUND, Server, alice, builder, chain, place, record, store,
+    trouble::{Proxy, Said},
+    until, wait,
+};
 
 /// The ACL that the documentation asks for.
-fn documented_acl() -> Vec<String> {
+pub(crate) fn documented_acl() -> Vec<String> {
     let docs = include_str!("../src/lib.rs");
     let line =
         docs.lines().find_map(|line| line.strip_prefix("//! user orders ")).expect("the documentation has the line");
@@ -68,6 +72,24 @@ async fn no_part_of_the_documented_acl_is_too_much() {
         assert!(said.contains("the ACL of this user forbids it"), "without {rule}: {said}");
         server.cli(&["FLUSHALL"]);
     }
+}
+
+#[tokio::test]
+async fn an_acl_that_forbids_to_listen_is_warned_of_once() {
+    let server = Server::start();
+    let rules = documented_acl();
+    give(&server, &rules.iter().filter(|rule| *rule != "+subscribe").cloned().collect::<Vec<_>>());
+    let said = Said::default();
+    let _guard = said.listen();
+    let store = builder(url_of_orders(&server)).connect().await.unwrap();
+    let heard = crate::support::Heard::default();
+    let _listening = heard.begin(&store, &alice());
+    until("it is warned of", async || said.text().contains("no news come from Redis")).await;
+    assert!(said.text().contains("the ACL of this user forbids it"), "{}", said.text());
+    store.save(&alice(), &record(1), None).await.unwrap();
+    give(&server, &rules);
+    heard.until("it listens as soon as it may", |news| news.contains(&tower_reauth::News::Free)).await;
+    assert_eq!(said.text().matches("no news come").count(), 1);
 }
 
 #[tokio::test]
@@ -265,8 +287,7 @@ async fn what_redis_answers_in_trouble_is_explained() {
 async fn a_redis_that_evicts_is_warned_of_by_name() {
     let server = Server::start_with(&["--maxmemory", "100mb"]);
     let said = Said::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(said.clone()).with_ansi(false).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = said.listen();
     for policy in ["allkeys-lru", "volatile-ttl"] {
         server.cli(&["CONFIG", "SET", "maxmemory-policy", policy]);
         builder(server.url()).connect().await.unwrap();
@@ -289,65 +310,4 @@ async fn a_lease_without_an_answer_is_given_back() {
     store.lease(&alice()).await.unwrap_err();
     server.resume();
     until("it is free", async || matches!(store.lease(&alice()).await, Ok(Leased::Held(_)))).await;
-}
-
-/// What was told by `tracing`.
-#[derive(Clone, Default)]
-struct Said(Arc<Mutex<Vec<u8>>>);
-
-impl Said {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    fn take(&self) -> String {
-        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
-    }
-}
-
-impl Write for Said {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(text)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Said {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-/// One name for servers that change: new connections go where it was turned to last.
-struct Proxy {
-    port: u16,
-    target: Arc<Mutex<u16>>,
-}
-
-impl Proxy {
-    fn to(port: u16) -> Self {
-        let target = Arc::new(Mutex::new(port));
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let proxy = Self { port: listener.local_addr().unwrap().port(), target: Arc::clone(&target) };
-        thread::spawn(move || {
-            for client in listener.incoming() {
-                let Ok(client) = client else { return };
-                let Ok(server) = std::net::TcpStream::connect(("127.0.0.1", *target.lock().unwrap())) else { continue };
-                for (mut from, mut to) in [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)]
-                {
-                    thread::spawn(move || std::io::copy(&mut from, &mut to));
-                }
-            }
-        });
-        proxy
-    }
-
-    fn turn_to(&self, port: u16) {
-        *self.target.lock().unwrap() = port;
-    }
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 use tower_reauth::{News, Saved, StoreSecret, TokenStore};
 use tower_reauth_redis::{RedisStore, RedisStoreBuilder};
 
+use crate::bad_input::documented_acl;
 use crate::support::{Heard, Server, chain, record, until, wait};
 
 fn start() -> Vec<Server> {
@@ -28,11 +29,18 @@ fn start() -> Vec<Server> {
         let replicas = nodes.iter().filter(|node| node.cli(&["INFO", "replication"]).contains("master_link_status:up"));
         replicas.count() == 3
     });
+    let mut rules = documented_acl();
+    rules.extend(["+spublish", "+ssubscribe", "+sunsubscribe", "+cluster|slots"].map(str::to_owned));
+    for node in &nodes {
+        let rules = rules.iter().map(String::as_str);
+        assert_eq!(node.cli(&["ACL", "SETUSER", "orders"].into_iter().chain(rules).collect::<Vec<_>>()), "OK");
+    }
     nodes
 }
 
+/// As the user that the documentation asks for.
 fn builder(nodes: &[Server]) -> RedisStoreBuilder {
-    RedisStore::cluster(nodes.iter().map(Server::url))
+    RedisStore::cluster(nodes.iter().map(|node| format!("redis://orders:secret@127.0.0.1:{}", node.port)))
         .naming_key(StoreSecret::from([1; 32]))
         .encrypt_with("one", StoreSecret::from([2; 32]))
 }
@@ -55,6 +63,10 @@ async fn a_cluster_keeps_the_rules_carries_news_and_survives_the_loss_of_a_node(
     heard.until("all saves are heard", |news| news.len() == keys.len()).await;
     assert!(one.ask(&keys[0], record(1).version()).await.unwrap());
     heard.until("a request is heard", |news| news.contains(&News::Wanted(record(1).version()))).await;
+
+    for node in &nodes {
+        assert_eq!(node.cli(&["ACL", "LOG"]), "", "nothing was denied");
+    }
 
     // A program that takes it for a single Redis is told what to do.
     let single = crate::support::builder(nodes[0].url()).connect_lazily().unwrap();

@@ -1,4 +1,5 @@
 //! The store against real servers. `cargo test -p tower-reauth-redis --all-features leases::` runs those of one file.
+#![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
 
 mod bad_input;
 #[cfg(feature = "cluster")]

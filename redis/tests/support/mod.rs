@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub(crate) mod server;
+pub(crate) mod trouble;
 
 use std::{
     sync::{Arc, Mutex},
