@@ -22,6 +22,10 @@ use crate::{
 /// How long a lease lives that nobody extends.
 pub(crate) const LIFE: Duration = Duration::from_secs(15);
 
+/// Where a server may lack the newest writes, whoever has a newer record gets so long to write it back before anybody renews. It
+/// is longer than it takes to connect and to listen again.
+const GRACE: Duration = Duration::from_secs(3);
+
 pub(crate) struct Held {
     pub(crate) connection: Connection,
     pub(crate) names: Names,
@@ -87,8 +91,10 @@ impl Held {
 
     async fn hold(&self, token: &str) -> Result<bool, Error> {
         let life = self.life.as_millis().to_string();
-        let arguments: [&[u8]; 2] = [token.as_bytes(), life.as_bytes()];
-        self.connection.run("hold the lease", &HOLD, &[&self.names.lease], &arguments).await
+        let grace = GRACE.as_millis().to_string();
+        let arguments = [token.as_bytes(), life.as_bytes(), grace.as_bytes(), self.publish.as_bytes()];
+        let keys = [&*self.names.lease, &self.names.record, &self.names.channel];
+        self.connection.run("hold the lease", &HOLD, &keys, &arguments).await
     }
 
     async fn release(&self, token: &str) -> Result<(), Error> {

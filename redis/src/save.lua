@@ -55,6 +55,11 @@ local function put(name, value)
   table.insert(fields, name)
   table.insert(fields, value)
 end
+if not stands then
+  -- For hold.lua: the server where the record began.
+  local info = redis.pcall('INFO', 'replication')
+  put('e', type(info) == 'string' and info:match('master_replid:(%x+)') or '')
+end
 if mark then
   put('m', '1')
 else

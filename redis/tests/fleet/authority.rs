@@ -16,7 +16,7 @@ use axum::{
 use tokio::net::TcpListener;
 
 use super::{
-    ledger::{Asked, Ledger, Replica, Token, now},
+    ledger::{Answer, Asked, Ledger, Replica, Token, now},
     remote::{Remote, Server},
 };
 
@@ -79,7 +79,7 @@ impl Inner {
         let spent = form.get("refresh_token").map(|token| Token::of(token));
         let number = {
             let mut book = self.ledger.book();
-            book.asked.push(Asked { session, by, at: now(), spent, brought: None });
+            book.asked.push(Asked { session, by, at: now(), spent, answer: Answer::None });
             let how = spent.map_or("the password".to_owned(), |token| token.to_string());
             book.note(now(), Some(session), format_args!("{by} asks with {how}"));
             book.asked.len() - 1
@@ -90,12 +90,13 @@ impl Inner {
         let mut book = self.ledger.book();
         if status == StatusCode::OK {
             let brought = Token::of(&refresh_token);
-            book.asked[number].brought = Some((brought, now()));
+            book.asked[number].answer = Answer::Brought(brought);
             let line = format!("{by} is answered {brought}, access token {}", Token::of(&access_token));
             book.note(now(), Some(session), line);
             let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
             newest.insert(session, (access_token, refresh_token));
         } else {
+            book.asked[number].answer = Answer::Refused;
             book.note(now(), Some(session), format_args!("{by} is refused: {} {}", status.as_u16(), text("error")));
         }
         drop(book);

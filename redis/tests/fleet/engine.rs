@@ -98,8 +98,8 @@ impl Engine {
         });
         sleep(Duration::from_secs(2)).await;
         block_in_place(|| self.leader.kill());
-        self.relay.change_over(self.follower.port);
         ledger.book().taken_back.push((from, now()));
+        self.relay.change_over(self.follower.port);
         block_in_place(|| {
             self.leader = std::mem::replace(&mut self.follower, start());
             follow(&self.follower, &self.leader);

@@ -19,6 +19,11 @@ pub(crate) fn now() -> Millis {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// As the lines have it.
+pub(crate) fn clock(at: Millis) -> String {
+    format!("{:>5}.{:03}", at / 1000 % 100_000, at % 1000)
+}
+
 /// Stands for a token wherever one is written down.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Token(u64);
@@ -75,8 +80,16 @@ pub(crate) struct Asked {
     pub(crate) at: Millis,
     /// `None`: it carried the password.
     pub(crate) spent: Option<Token>,
-    /// The refresh token that it brought, and when.
-    pub(crate) brought: Option<(Token, Millis)>,
+    pub(crate) answer: Answer,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Not yet.
+    None,
+    Refused,
+    /// This refresh token.
+    Brought(Token),
 }
 
 /// A process had a refresh token in its memory from then on, and the store had it as well at some moment in that time.
@@ -174,7 +187,7 @@ impl Book {
     pub(crate) fn lines_of(&self, session: usize) -> String {
         let mut lines: Vec<_> = self.lines.iter().filter(|(_, of, _)| of.is_none_or(|of| of == session)).collect();
         lines.sort_by_key(|(at, ..)| *at);
-        lines.iter().map(|(at, _, line)| format!("  {:>7}.{:03} {line}\n", at / 1000 % 100_000, at % 1000)).collect()
+        lines.iter().map(|(at, _, line)| format!("  {} {line}\n", clock(*at))).collect()
     }
 
     pub(crate) fn is_dead(&self, replica: Replica, at: Millis) -> bool {

@@ -36,7 +36,7 @@ use self::{
     authority::Authority,
     chaos::{Fleet, harm, withdraw_all, withdraw_some},
     engine::Engine,
-    ledger::Ledger,
+    ledger::{Answer, Ledger},
     remote::Remote,
     verdict::Verdict,
 };
@@ -128,15 +128,12 @@ async fn is_survived(name: &str, server: Remote, time: Duration) -> bool {
     let verdict = Verdict::of(&book);
     let calls: usize = book.calls.values().map(|(calls, _)| calls).sum();
     let refreshes = book.asked.iter().filter(|asked| asked.spent.is_some()).count();
-    let brought = book.asked.iter().filter(|asked| asked.spent.is_some() && asked.brought.is_some()).count();
+    let brought = book.asked.iter().filter(|asked| asked.spent.is_some() && asked.answer != Answer::Refused).count();
     println!("{name}: {PROCESSES} processes, {SESSIONS} sessions, {took} s");
     println!("  {calls} calls: {:?}", book.calls);
     println!("  {kills} processes killed; Redis: {:?}; {} access tokens withdrawn", book.harms, book.withdrawn.len());
-    println!(
-        "  {refreshes} requests with a refresh token, {brought} of them answered; {} with the password; {} logins ended",
-        book.asked.len() - refreshes,
-        book.ended.len()
-    );
+    println!("  {refreshes} requests with a refresh token, {brought} of them not refused; {} with the password; {} logins ended",
+        book.asked.len() - refreshes, book.ended.len());
     print!("{verdict}");
     if let Ok(file) = env::var("FLEET_LOG") {
         let all: Vec<_> =

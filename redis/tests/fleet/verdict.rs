@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt};
 
 use super::{
     Kind, PROCESSES, SESSIONS,
-    ledger::{Asked, Book, Held, Millis, Replica, Token},
+    ledger::{Answer, Asked, Book, Held, Millis, Replica, Token, clock},
 };
 
 /// A refresh token that came twice.
@@ -19,11 +19,11 @@ pub(crate) enum Twice {
     Unsaved,
     /// Its answer was saved, and taken back; all who had it were killed.
     TakenBack,
-    /// The first request brought nothing.
-    Unanswered,
+    /// It was refused before.
+    Refused,
     /// Fault: its answer was in the store.
     Careless,
-    /// Fault: the process that knew its answer lived, and had not saved it yet.
+    /// Fault: the first request was not answered yet, or the process that knew its answer lived and had not saved it yet.
     HolderLives,
     /// Fault: its answer was saved, and taken back; a process that knew it lived.
     HolderLivesTakenBack,
@@ -33,7 +33,7 @@ pub(crate) enum Twice {
 
 impl Twice {
     fn is_fault(self) -> bool {
-        !matches!(self, Self::Unsaved | Self::TakenBack | Self::Unanswered)
+        !matches!(self, Self::Unsaved | Self::TakenBack | Self::Refused)
     }
 }
 
@@ -84,10 +84,10 @@ impl Verdict {
 fn judge(book: &Book, number: usize, asked: &Asked) -> Option<(Twice, Asked)> {
     let token = asked.spent?;
     let first = book.asked[..number].iter().find(|earlier| earlier.spent == Some(token))?;
-    let twice = match first.brought {
-        None if book.is_dead(first.by, asked.at) || first.by == asked.by => Twice::Unanswered,
-        None => Twice::HolderLives,
-        Some((brought, _)) => {
+    let twice = match first.answer {
+        Answer::Refused => Twice::Refused,
+        Answer::None => Twice::HolderLives,
+        Answer::Brought(brought) => {
             let held = book.held.get(&brought).map_or(&[][..], Vec::as_slice);
             let kept: Vec<_> = held.iter().filter(|held| held.to <= asked.at).collect();
             let is_taken_back = taken_back(book, &kept, asked.at);
@@ -123,6 +123,9 @@ impl fmt::Display for Verdict {
         let had_to = self.lost.values().filter(|had_to| **had_to).count();
         writeln!(f, "  refresh tokens that came twice: {counts:?}")?;
         writeln!(f, "  sessions lost that had to: {had_to}, that had not to: {}", self.lost.len() - had_to)?;
+        for (twice, asked) in self.twice.iter().filter(|(twice, _)| twice.is_fault()) {
+            writeln!(f, "  {twice:?}: session {} ({:?}), by {} at {}", asked.session, Kind::of(asked.session), asked.by, clock(asked.at))?;
+        }
         for (session, process, end) in &self.failed {
             writeln!(f, "  session {session} fails at process {process}: {end}")?;
         }
