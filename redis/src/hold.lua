@@ -1,5 +1,5 @@
 -- KEYS[1]: the lease, KEYS[2]: the record, KEYS[3]: its channel.
--- ARGV: who asks, for how long (milliseconds), the grace (milliseconds), the command that publishes.
+-- ARGV: who asks, for how long (milliseconds), the grace (milliseconds) or '' for who has held it, the command that publishes.
 -- Takes it if it is free, and extends it if it is the own one.
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then
@@ -7,8 +7,9 @@ if holder and holder ~= ARGV[1] then
 end
 
 -- A server that was promoted or restarted may lack the newest writes, and whoever renews now would spend a refresh token that is
--- spent. Whoever has a newer record hears which one stands here, and gets a grace to write it back.
-if not holder then
+-- spent. Whoever has a newer record hears which one stands here, and gets a grace to write it back; whoever held the lease takes it
+-- again.
+if not holder and ARGV[3] ~= '' then
   local version, server, till, told = unpack(redis.call('HMGET', KEYS[2], 'v', 'e', 'g', 't'))
   local info = version and redis.pcall('INFO', 'replication')
   local here = type(info) == 'string' and info:match('master_replid:(%x+)')

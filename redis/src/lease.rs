@@ -22,9 +22,11 @@ use crate::{
 /// How long a lease lives that nobody extends.
 pub(crate) const LIFE: Duration = Duration::from_secs(15);
 
-/// Where a server may lack the newest writes, whoever has a newer record gets so long to write it back before anybody renews. It
-/// is longer than it takes to connect and to listen again.
-const GRACE: Duration = Duration::from_secs(3);
+/// Where a server may lack the newest writes, whoever has a newer record, or holds the lease, gets so long to say so before anybody
+/// else renews. That is longer than it takes to connect and to listen again, and than until the lease is extended.
+const GRACE: Duration = Duration::from_secs(4);
+/// It is extended so often while it lasts.
+const EXTENSIONS: u32 = 5;
 
 pub(crate) struct Held {
     pub(crate) connection: Connection,
@@ -45,14 +47,14 @@ impl Held {
     /// Takes the lease and gives it back: Redis can be written and published in.
     pub(crate) async fn probe(self) -> Result<(), Error> {
         let token = token();
-        self.hold(&token).await?;
+        self.hold(&token, Some(GRACE)).await?;
         self.release(&token).await
     }
 
     async fn keep(self, answer: oneshot::Sender<Result<Leased, Error>>) {
         let token = token();
-        let mut next = Instant::now() + self.life / 3;
-        match self.hold(&token).await {
+        let mut next = Instant::now() + self.life / EXTENSIONS;
+        match self.hold(&token, Some(GRACE)).await {
             Ok(false) => {
                 let _ = answer.send(Ok(Leased::Taken));
                 return;
@@ -67,8 +69,8 @@ impl Held {
                         _ = &mut dropped => break,
                         () = sleep_until(next) => {}
                     }
-                    next = Instant::now() + self.life / 3;
-                    match self.hold(&token).await {
+                    next = Instant::now() + self.life / EXTENSIONS;
+                    match self.hold(&token, None).await {
                         Ok(true) => {}
                         Ok(false) => {
                             tracing::warn!("the lease ran out while it was held, and another process has taken it");
@@ -89,10 +91,10 @@ impl Held {
         }
     }
 
-    async fn hold(&self, token: &str) -> Result<bool, Error> {
+    async fn hold(&self, token: &str, grace: Option<Duration>) -> Result<bool, Error> {
         let life = self.life.as_millis().to_string();
-        let grace = GRACE.as_millis().to_string();
-        let arguments = [token.as_bytes(), life.as_bytes(), grace.as_bytes(), self.publish.as_bytes()];
+        let grace = grace.map_or(String::new(), |grace| grace.as_millis().to_string());
+        let arguments = [token.as_bytes(), life.as_bytes(), grace.as_bytes(), self.connection.publish().as_bytes()];
         let keys = [&*self.names.lease, &self.names.record, &self.names.channel];
         self.connection.run("hold the lease", &HOLD, &keys, &arguments).await
     }
