@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Heard, Server, alice, builder, place, store, until};
+use crate::support::{Heard, Server, alice, builder, place, record, store, until};
 use tower_reauth::{Leased, News, TokenStore};
 
 /// Short, so that it runs out in a test.
@@ -67,6 +67,48 @@ async fn a_lease_that_redis_has_lost_is_taken_again() {
     server.cli(&["FLUSHALL"]);
     let key = format!("{}:lease", place(&alice()));
     until("it stands there again", async || server.cli(&["EXISTS", &key]) == "1").await;
+}
+
+/// As if another server had been promoted, or this one been started again.
+async fn server_that_may_lack_the_newest_writes() -> Server {
+    let server = Server::start_with(&["--enable-debug-command", "local"]);
+    store(&server).await.save(&alice(), &record(1), None).await.unwrap();
+    server
+}
+
+fn becomes_another(server: &Server) {
+    assert_eq!(server.cli(&["DEBUG", "CHANGE-REPL-ID"]), "OK");
+}
+
+#[tokio::test]
+async fn who_knows_more_than_a_promoted_server_hears_so_before_anybody_gets_the_lease() {
+    let server = server_that_may_lack_the_newest_writes().await;
+    let (one, other) = (store(&server).await, store(&server).await);
+    drop(held(one.lease(&alice()).await.unwrap()));
+    becomes_another(&server);
+    let heard = Heard::default();
+    let _listening = heard.listen(&other, &alice()).await;
+
+    assert!(matches!(one.lease(&alice()).await.unwrap(), Leased::Taken));
+    heard.until("it is told what stands there", |news| news.contains(&News::Saved(record(1).version()))).await;
+    // For a while only.
+    until("it is free", async || matches!(one.lease(&alice()).await.unwrap(), Leased::Held(_))).await;
+    drop(held(other.lease(&alice()).await.unwrap()));
+}
+
+#[tokio::test]
+async fn who_held_the_lease_keeps_it_at_a_promoted_server_that_has_lost_it() {
+    let server = server_that_may_lack_the_newest_writes().await;
+    let (one, other) = (builder(server.url()).lease_life(LIFE).connect().await.unwrap(), store(&server).await);
+    let lease = held(one.lease(&alice()).await.unwrap());
+    becomes_another(&server);
+    let key = format!("{}:lease", place(&alice()));
+    server.cli(&["DEL", &key]);
+    assert!(matches!(other.lease(&alice()).await.unwrap(), Leased::Taken));
+    until("it stands there again", async || server.cli(&["EXISTS", &key]) == "1").await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(matches!(other.lease(&alice()).await.unwrap(), Leased::Taken));
+    drop(lease);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use tokio::{
 
 use super::{
     ledger::{Ledger, now},
+    replica::LEASE_LIFE,
     server::{Server, wait},
 };
 
@@ -70,7 +71,7 @@ impl Engine {
             }
             Harm::Paused => {
                 block_in_place(|| self.leader.pause());
-                sleep(Duration::from_secs(16)).await;
+                sleep(LEASE_LIFE + Duration::from_secs(3)).await;
                 block_in_place(|| self.leader.resume());
             }
             Harm::Cut => {

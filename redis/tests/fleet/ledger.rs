@@ -105,6 +105,7 @@ pub(crate) struct Held {
 pub(crate) struct Claimed {
     pub(crate) by: Replica,
     pub(crate) token: Token,
+    pub(crate) at: Millis,
     pub(crate) until: Millis,
 }
 
@@ -166,7 +167,7 @@ impl Book {
             }
             "claims" => {
                 let (token, left) = (words.next()?.parse().ok()?, words.next()?.parse::<Millis>().ok()?);
-                self.claimed.push(Claimed { by, token, until: at + left });
+                self.claimed.push(Claimed { by, token, at, until: at + left });
             }
             "called" => {
                 let (took, outcome) = (words.next()?.parse::<Millis>().ok()?, words.collect::<Vec<_>>().join(" "));

@@ -2,7 +2,8 @@
 //! comes twice. Access tokens are withdrawn, processes killed, and Redis is stopped, killed, paused, cut off, and replaced by one
 //! that lacks the newest writes. No session dies that did not have to, and no refresh token is sent again whose answer is known.
 //!
-//! `.ci/peers` runs it. `FLEET_SECONDS` is how long each server is put to it at least; 60 if it is not set.
+//! `.ci/peers` runs it. `FLEET_SECONDS` is how long it lasts at least for each server; 60 if it is not set. `FLEET_LOG` begins the name
+//! of a file where all that happened is written to, session by session. An argument chooses the server by a part of its name.
 
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
 #![allow(unreachable_pub)]
@@ -95,12 +96,13 @@ fn main() -> ExitCode {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let seconds = env::var("FLEET_SECONDS").map_or(60, |seconds| seconds.parse().unwrap());
-    let only = env::var("FLEET_ONLY").ok();
+    let wanted = env::args().nth(1).unwrap_or_default();
+    let all = [("oidc-provider", Remote::oidc_provider()), ("django-oauth-toolkit", Remote::django())];
+    let mut servers = all.into_iter().filter(|(name, _)| name.contains(&wanted)).peekable();
+    assert!(servers.peek().is_some(), "no server has {wanted:?} in its name");
     let mut is_good = true;
-    for (name, server) in [("oidc-provider", Remote::oidc_provider()), ("django-oauth-toolkit", Remote::django())] {
-        if only.as_ref().is_none_or(|only| only == name) {
-            is_good &= runtime.block_on(is_survived(name, server, Duration::from_secs(seconds)));
-        }
+    for (name, server) in servers {
+        is_good &= runtime.block_on(is_survived(name, server, Duration::from_secs(seconds)));
     }
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -40,10 +40,11 @@ use super::{
 const ROLE: &str = "FLEET_REPLICA";
 const AUTHORITY: &str = "FLEET_AUTHORITY";
 const REDIS: &str = "FLEET_REDIS";
+pub(crate) const LEASE_LIFE: Duration = Duration::from_secs(5);
 /// How long a renewal may take, and so how long a dead process's claim is waited for.
-pub(crate) const RENEWAL_LIMIT: Duration = Duration::from_secs(25);
+const RENEWAL_LIMIT: Duration = Duration::from_secs(15);
 /// How long a call waits.
-pub(crate) const WAITING_TIME: Duration = Duration::from_secs(30);
+const WAITING_TIME: Duration = Duration::from_secs(30);
 /// Between two calls of one process.
 const PAUSE: Duration = Duration::from_millis(80);
 /// In so many milliseconds the fleet turns to other sessions.
@@ -220,24 +221,17 @@ fn orders() -> mpsc::UnboundedReceiver<String> {
     told
 }
 
-/// As long as it takes: a program that starts while the engine is down.
-async fn connected(url: &str) -> RedisStore {
-    loop {
-        let secret = |byte| StoreSecret::from([byte; 32]);
-        let builder = RedisStore::builder(url).naming_key(secret(1)).encrypt_with("fleet", secret(2)).prefix("fleet");
-        match builder.connect().await {
-            Ok(store) => return store,
-            Err(error) => say("unconnected", 0, error),
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
+/// Redis may be down when the process starts.
+fn store(url: &str) -> RedisStore {
+    let secret = |byte| StoreSecret::from([byte; 32]);
+    let builder = RedisStore::builder(url).naming_key(secret(1)).encrypt_with("fleet", secret(2));
+    builder.lease_life(LEASE_LIFE).connect_lazily().unwrap()
 }
 
 async fn play(replica: Replica) {
     let mut told = orders();
     let url = env::var(AUTHORITY).unwrap();
-    let store = connected(&env::var(REDIS).unwrap()).await;
-    let store = Watched { store, seen: Arc::default(), claims: Arc::default() };
+    let store = Watched { store: store(&env::var(REDIS).unwrap()), seen: Arc::default(), claims: Arc::default() };
     let client = http();
     let named = service_fn(move |mut request: Request<Full<Bytes>>| {
         request.headers_mut().insert(REPLICA, replica.to_string().parse().unwrap());

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt};
 
 use super::{
     Kind, PROCESSES, SESSIONS,
-    ledger::{Answer, Asked, Book, Held, Millis, Replica, Token, clock},
+    ledger::{Answer, Asked, Book, Millis, Replica, Token, clock},
 };
 
 /// A refresh token that came twice.
@@ -23,11 +23,11 @@ pub(crate) enum Twice {
     Refused,
     /// Fault: its answer was in the store.
     Careless,
-    /// Fault: the first request was not answered yet, or the process that knew its answer lived and had not saved it yet.
+    /// Fault: the process that knew its answer lived, and had not saved it yet.
     HolderLives,
     /// Fault: its answer was saved, and taken back; a process that knew it lived.
     HolderLivesTakenBack,
-    /// Fault: who sent it first was dead, but its claim was not over.
+    /// Fault: the first request might still be under way.
     Early,
 }
 
@@ -84,21 +84,22 @@ impl Verdict {
 fn judge(book: &Book, number: usize, asked: &Asked) -> Option<(Twice, Asked)> {
     let token = asked.spent?;
     let first = book.asked[..number].iter().find(|earlier| earlier.spent == Some(token))?;
+    let lives = |by: Replica| !book.is_dead(by, asked.at);
+    let may_be_under_way = is_claimed(book, first.by, token, asked.at);
     let twice = match first.answer {
         Answer::Refused => Twice::Refused,
-        Answer::None => Twice::HolderLives,
+        Answer::None if may_be_under_way => Twice::Early,
+        Answer::None => Twice::Unsaved,
         Answer::Brought(brought) => {
             let held = book.held.get(&brought).map_or(&[][..], Vec::as_slice);
             let kept: Vec<_> = held.iter().filter(|held| held.to <= asked.at).collect();
-            let is_taken_back = taken_back(book, &kept, asked.at);
-            let lives = |by: Replica| !book.is_dead(by, asked.at);
-            let holder_lives = lives(first.by) || kept.iter().any(|held| lives(held.by));
-            match (!kept.is_empty(), is_taken_back, holder_lives) {
+            let is_taken_back = !kept.is_empty() && kept.iter().all(|held| is_taken_back(book, held.from, held.to, asked.at));
+            match (!kept.is_empty(), is_taken_back, lives(first.by) || kept.iter().any(|held| lives(held.by))) {
                 (true, false, _) => Twice::Careless,
                 (true, true, true) => Twice::HolderLivesTakenBack,
                 (true, true, false) => Twice::TakenBack,
                 (false, _, true) => Twice::HolderLives,
-                (false, ..) if claim_ends(book, first.by, token).is_some_and(|end| asked.at + 5 < end) => Twice::Early,
+                (false, ..) if may_be_under_way => Twice::Early,
                 (false, ..) => Twice::Unsaved,
             }
         }
@@ -106,14 +107,20 @@ fn judge(book: &Book, number: usize, asked: &Asked) -> Option<(Twice, Asked)> {
     Some((twice, asked.clone()))
 }
 
-/// Whether the store may have none of it, since whatever it was told came shortly before a promotion.
-fn taken_back(book: &Book, kept: &[&Held], now: Millis) -> bool {
-    let Some(last) = book.taken_back.iter().filter(|(_, to)| *to <= now).max() else { return false };
-    kept.iter().all(|held| held.to >= last.0 && held.from <= last.1)
+/// Whether the store may have none of what it was told in this time, since a server took its place that did not hear it.
+fn is_taken_back(book: &Book, from: Millis, to: Millis, now: Millis) -> bool {
+    book.taken_back.iter().any(|(since, till)| *till <= now && to >= *since && from <= *till)
 }
 
-fn claim_ends(book: &Book, by: Replica, token: Token) -> Option<Millis> {
-    book.claimed.iter().filter(|claimed| claimed.by == by && claimed.token == token).map(|claimed| claimed.until).max()
+/// Whether the store says that the token may be on its way to the server.
+fn is_claimed(book: &Book, by: Replica, token: Token, now: Millis) -> bool {
+    // A process reads the clock before it writes.
+    const SLACK: Millis = 5;
+    let claims = book.claimed.iter().filter(|claimed| claimed.by == by && claimed.token == token);
+    let is_dead = book.is_dead(by, now);
+    claims.clone().any(|claimed| {
+        now + SLACK < claimed.until && !(is_dead && is_taken_back(book, claimed.at, claimed.at, now))
+    })
 }
 
 impl fmt::Display for Verdict {
