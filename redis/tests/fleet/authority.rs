@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -22,6 +23,8 @@ use super::{
 
 /// Names the process that sends a token request.
 pub(crate) const REPLICA: &str = "x-replica";
+/// As APIs do that ask the server about tokens.
+const BELIEVED: Duration = Duration::from_secs(1);
 
 pub(crate) struct Authority {
     pub(crate) url: String,
@@ -33,13 +36,15 @@ struct Inner {
     ledger: Arc<Ledger>,
     /// The newest access token and refresh token of each session.
     newest: Mutex<HashMap<usize, (String, String)>>,
+    /// What the server said of an access token, and when.
+    accepted: Mutex<HashMap<Token, (Instant, bool)>>,
 }
 
 impl Authority {
     pub(crate) async fn start(server: Remote, ledger: Arc<Ledger>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let inner = Arc::new(Inner { server, ledger, newest: Mutex::default() });
+        let inner = Arc::new(Inner { server, ledger, newest: Mutex::default(), accepted: Mutex::default() });
         let routes = Router::new()
             .route("/{session}/token", post(token))
             .route("/{session}/api", get(api))
@@ -73,6 +78,23 @@ impl Authority {
 impl Inner {
     fn newest(&self, session: usize) -> Option<(String, String)> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner).get(&session).cloned()
+    }
+
+    async fn accepts(&self, access_token: &str) -> bool {
+        let token = Token::of(access_token);
+        if self.ledger.book().withdrawn.contains(&token) {
+            return false;
+        }
+        let known = self.accepted.lock().unwrap_or_else(PoisonError::into_inner).get(&token).copied();
+        match known {
+            Some((asked, accepts)) if asked.elapsed() < BELIEVED => accepts,
+            _ => {
+                let accepts = self.server.accepts(access_token).await;
+                let now = (Instant::now(), accepts);
+                self.accepted.lock().unwrap_or_else(PoisonError::into_inner).insert(token, now);
+                accepts
+            }
+        }
     }
 
     async fn token(&self, session: usize, by: Replica, form: HashMap<String, String>) -> Response {
@@ -118,6 +140,5 @@ async fn token(
 async fn api(State(inner): State<Arc<Inner>>, headers: HeaderMap) -> StatusCode {
     let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let Some(token) = token else { return StatusCode::UNAUTHORIZED };
-    let is_withdrawn = inner.ledger.book().withdrawn.contains(&Token::of(token));
-    if !is_withdrawn && inner.server.accepts(token).await { StatusCode::OK } else { StatusCode::UNAUTHORIZED }
+    if inner.accepts(token).await { StatusCode::OK } else { StatusCode::UNAUTHORIZED }
 }

@@ -19,7 +19,7 @@ pub(crate) enum Twice {
     Unsaved,
     /// Its answer was saved, and taken back; all who had it were killed.
     TakenBack,
-    /// It was refused before.
+    /// It was refused before, and so nothing came of it.
     Refused,
     /// Fault: its answer was in the store.
     Careless,
@@ -83,13 +83,16 @@ impl Verdict {
 
 fn judge(book: &Book, number: usize, asked: &Asked) -> Option<(Twice, Asked)> {
     let token = asked.spent?;
-    let first = book.asked[..number].iter().find(|earlier| earlier.spent == Some(token))?;
+    let earlier = || book.asked[..number].iter().filter(|earlier| earlier.spent == Some(token));
+    let first = earlier().next()?;
+    if earlier().any(|earlier| earlier.answer == Answer::Refused) {
+        return Some((Twice::Refused, asked.clone()));
+    }
     let lives = |by: Replica| !book.is_dead(by, asked.at);
     let may_be_under_way = is_claimed(book, first.by, token, asked.at);
     let twice = match first.answer {
-        Answer::Refused => Twice::Refused,
-        Answer::None if may_be_under_way => Twice::Early,
-        Answer::None => Twice::Unsaved,
+        Answer::None | Answer::Refused if may_be_under_way => Twice::Early,
+        Answer::None | Answer::Refused => Twice::Unsaved,
         Answer::Brought(brought) => {
             let held = book.held.get(&brought).map_or(&[][..], Vec::as_slice);
             let kept: Vec<_> = held.iter().filter(|held| held.to <= asked.at).collect();
