@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use tokio::task::JoinHandle;
 use tower_reauth_browser::{Answer, Browser, Fleet, Login, Server, Visitor};
 
 const PASSWORD: &str = "wonderland";
@@ -51,10 +52,14 @@ async fn is_over(fleet: &Fleet, cookie: &str, token: &str) -> anyhow::Result<()>
     Ok(())
 }
 
+fn sum(served: [usize; 2]) -> usize {
+    served.iter().sum()
+}
+
 /// The instance that answered the login.
 fn where_it_began(fleet: &Fleet) -> anyhow::Result<usize> {
     let began = fleet.served("POST /login")?;
-    assert_eq!(began.iter().sum::<usize>(), 1);
+    assert_eq!(sum(began), 1);
     Ok(if began[0] == 1 { 0 } else { 1 })
 }
 
@@ -95,9 +100,13 @@ async fn browser_works_through_both_instances_and_loses_nothing_when_one_is_kill
     browser.sees("#timeline").await?;
 
     fleet.start_instance(gone).await?;
-    while fleet.served("/api/orders")?[gone] == both[gone] {
-        orders(&browser).await?;
-    }
+    let is_back = async {
+        while fleet.served("/api/orders")?[gone] == both[gone] {
+            orders(&browser).await?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(PATIENCE, is_back).await??;
     is_undisturbed(&browser).await?;
     assert_eq!(browser.cookie().await?.value(), cookie);
     assert_eq!(fleet.got("POST /oauth2/token")?, 1, "one login, and one token for all that");
@@ -129,7 +138,8 @@ async fn no_call_fails_while_an_instance_is_killed() -> anyhow::Result<()> {
                 })
             })
             .collect();
-        while fleet.served("/api/orders")?.iter().sum::<usize>() < 100 {
+        // Not before they are at it. If they fail, they say why.
+        while !callers.iter().all(JoinHandle::is_finished) && sum(fleet.served("/api/orders")?) < 100 {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         fleet.kill(0).await?;
@@ -138,7 +148,7 @@ async fn no_call_fails_while_an_instance_is_killed() -> anyhow::Result<()> {
         }
         let served = fleet.served("/api/orders")?;
         assert!(served.iter().all(|served| *served > 0), "{served:?}");
-        assert_eq!(served.iter().sum::<usize>(), 800);
+        assert_eq!(sum(served), 800);
     }
     Ok(())
 }
