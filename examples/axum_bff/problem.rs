@@ -31,7 +31,7 @@ impl Problem {
             Self::NotAllowed => (StatusCode::NOT_FOUND, "not_allowed"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timed_out"),
-            Self::Store => (StatusCode::INTERNAL_SERVER_ERROR, "no_session_store"),
+            Self::Store => (StatusCode::SERVICE_UNAVAILABLE, "no_session_store"),
         }
     }
 }

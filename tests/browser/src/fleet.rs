@@ -33,9 +33,9 @@ pub struct Fleet {
     instances: [Option<Server>; INSTANCES],
     ports: [u16; INSTANCES],
     before: String,
-    redis: u16,
+    redis: (u16, Process),
     folder: TempDir,
-    _others: [Process; 2],
+    _nginx: Process,
     _gateway: Server,
 }
 
@@ -51,14 +51,14 @@ impl Fleet {
         let gateway = Server::start_with(login, &["--public-url", &url]).await?;
         let address = gateway.gateway().to_owned();
         let mut fleet = Self {
-            _others: [start_redis(redis, &folder).await?, start_nginx(front, ports, book, &address, &folder).await?],
+            redis: (redis, start_redis(redis, &folder).await?),
+            _nginx: start_nginx(front, ports, book, &address, &folder).await?,
             url,
             login,
             gateway: address,
             instances: [None, None],
             ports,
             before: format!("http://127.0.0.1:{book}"),
-            redis,
             folder,
             _gateway: gateway,
         };
@@ -79,7 +79,7 @@ impl Fleet {
             // Each login has a token of its own, since a code can't be redeemed again.
             command.arg("--device-scope").arg("--authorization-url").arg(format!("{}/oauth2/authorize", self.gateway));
         }
-        command.args(["--public-url", &self.url, "--redis", &format!("redis://127.0.0.1:{}", self.redis)]);
+        command.args(["--public-url", &self.url, "--redis", &format!("redis://127.0.0.1:{}", self.redis.0)]);
         command.env("REAUTH_BFF_KEY", KEY);
         self.instances[number] = Some(Server::run_at(&mut command, self.ports[number], self.login).await?);
         Ok(())
@@ -134,13 +134,21 @@ impl Fleet {
         Ok(token.to_owned())
     }
 
+    /// Stops Redis (SIGSTOP), which then answers nobody, or lets it go on.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn stop_redis(&self, stopped: bool) -> anyhow::Result<()> {
+        self.redis.1.signal(if stopped { "STOP" } else { "CONT" }).await
+    }
+
     /// Asks Redis, by `redis-cli`; the answer's lines.
     ///
     /// # Errors
     /// When it does not answer.
     pub async fn redis(&self, command: &[&str]) -> anyhow::Result<Vec<String>> {
         let mut client = Command::new("redis-cli");
-        let answer = client.args(["-p", &self.redis.to_string()]).args(command).output().await?;
+        let answer = client.args(["-p", &self.redis.0.to_string()]).args(command).output().await?;
         ensure!(answer.status.success(), "redis-cli ends with {}", answer.status);
         Ok(String::from_utf8_lossy(&answer.stdout).lines().map(str::to_owned).collect())
     }

@@ -33,11 +33,17 @@ impl Process {
 
     /// Asks it to end, and waits for that.
     pub(crate) async fn stop(mut self) -> anyhow::Result<ExitStatus> {
-        let id = self.child.id().with_context(|| format!("{} has ended", self.name))?;
-        let told = Command::new("kill").arg(id.to_string()).status().await?;
-        anyhow::ensure!(told.success(), "{} can't be told to end", self.name);
+        self.signal("TERM").await?;
         let ended = timeout(PATIENCE, self.child.wait()).await;
         Ok(ended.with_context(|| format!("{} does not end", self.name))??)
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    pub(crate) async fn signal(&self, signal: &str) -> anyhow::Result<()> {
+        let id = self.child.id().with_context(|| format!("{} has ended", self.name))?;
+        let told = Command::new("kill").args(["-s", signal, &id.to_string()]).status().await?;
+        anyhow::ensure!(told.success(), "{} can't be sent a signal", self.name);
+        Ok(())
     }
 
     /// Ends it without a word (SIGKILL).

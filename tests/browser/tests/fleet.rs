@@ -226,6 +226,25 @@ async fn whoever_reads_redis_can_use_nothing_of_it() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn redis_that_does_not_answer_for_a_while_costs_nobody_the_login() -> anyhow::Result<()> {
+    let (fleet, mut visitor) = (Fleet::start(Login::Code).await?, Visitor::new()?);
+    log_in_by_code(&fleet, &mut visitor).await?;
+    let cookie = visitor.cookie.clone();
+    fleet.stop_redis(true).await?;
+    for number in [0, 1] {
+        let answer = visitor.get(&format!("{}/api/orders", fleet.instance(number))).await?;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
+    }
+    fleet.stop_redis(false).await?;
+    for number in [0, 1] {
+        let answer = settles(&mut visitor, &format!("{}/api/orders", fleet.instance(number))).await?;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    }
+    assert_eq!(visitor.cookie, cookie);
+    Ok(())
+}
+
+#[tokio::test]
 async fn key_that_is_missing_and_a_password_that_everybody_could_see_are_told() -> anyhow::Result<()> {
     let key = "l1dHV0Zb3TEbm1nHVyRhSHVPVJgTjCHxhgN9Qe2zGQk=";
     for (url, key, says) in [
