@@ -5,6 +5,7 @@ pub mod clients;
 pub mod command_line;
 pub mod defaults;
 pub mod events;
+pub mod fleet;
 pub mod grants;
 pub mod load_balancer;
 pub mod metrics;

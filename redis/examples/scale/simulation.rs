@@ -19,6 +19,8 @@ pub const LEASE: f64 = 15.0;
 /// Whoever waits for another's renewal looks after so long, then after twice as long, up to the second one.
 pub const POLL: (f64, f64) = (0.1, 1.0);
 
+/// In a storm, all meet the rejection within this time.
+const SPREAD: f64 = 0.01;
 /// Each such call sees how many replicas have the session. Calls come by chance, and so what they see is the mean over time.
 const SEEN: u64 = 64;
 
@@ -117,6 +119,7 @@ struct Play<'a> {
     stored: Stored,
     load: Load,
     calls: u64,
+    seen: f64,
 }
 
 /// What so many of the fleet's sessions with traffic ask of Redis, a second.
@@ -124,10 +127,12 @@ pub fn play(fleet: &Fleet, sample: Sample, seed: u64) -> Load {
     let mut sum = Load::default();
     for session in 0..sample.sessions {
         let mut play = Play::new(fleet, sample, seed << 32 | u64::from(session));
+        // The sessions did not all log in at the same moment.
+        play.stored.issued = -AHEAD.0 * fleet.lifetime * play.rng.f64();
         play.put(0.0, Event::Call);
         play.run(sample.seconds);
         play.load = Load::default();
-        play.calls = 0;
+        play.seen = 0.0;
         play.run(2.0 * sample.seconds);
         let Load { looks, arrivals, renewals, renewal_commands, published, messages, subscriptions } = play.load;
         sum.looks += looks / sample.seconds;
@@ -136,19 +141,18 @@ pub fn play(fleet: &Fleet, sample: Sample, seed: u64) -> Load {
         sum.renewal_commands += renewal_commands / sample.seconds;
         sum.published += published / sample.seconds;
         sum.messages += messages / sample.seconds;
-        sum.subscriptions += subscriptions / play.calls as f64;
+        sum.subscriptions += subscriptions / play.seen;
     }
     sum
 }
 
-/// One token dies. A replica meets the rejection, and all others do within the first tenth of its token request. What that costs in
-/// all.
+/// One token dies. A replica meets the rejection, and all others do while its token request is under way. What that costs in all.
 pub fn storm(replicas: usize, token_request: f64, seed: u64) -> Load {
     let fleet = Fleet { replicas: replicas as f64, sticky: false, ..Fleet::LARGE };
     let mut play = Play::new(&fleet, Sample { sessions: 1, seconds: 0.0, token_request }, seed);
     for at in 0..replicas {
         play.meet(at);
-        let after = if at == 0 { 0.0 } else { 5.0 * TRIP + play.rng.f64() * token_request / 10.0 };
+        let after = if at == 0 { 0.0 } else { 5.0 * TRIP + play.rng.f64() * SPREAD };
         play.put(after, Event::Rejected { at });
     }
     play.load = Load::default();
@@ -169,6 +173,7 @@ impl<'a> Play<'a> {
             stored: Stored { token: 1, issued: 0.0, lease: 0.0, claimed: false },
             load: Load::default(),
             calls: 0,
+            seen: 0.0,
         }
     }
 
@@ -205,7 +210,8 @@ impl<'a> Play<'a> {
         let at = if self.fleet.sticky { 0 } else { self.rng.usize(0..self.fleet.replicas as usize) };
         self.calls += 1;
         if self.calls.is_multiple_of(SEEN) {
-            self.load.subscriptions += (SEEN * self.holders().count() as u64) as f64;
+            self.load.subscriptions += self.holders().count() as f64;
+            self.seen += 1.0;
         }
         if self.held.get(&at).is_none_or(|held| !self.has(held)) {
             self.load.arrivals += 1.0;
