@@ -1,8 +1,4 @@
 //! The example `fleet`, as it is run: processes of its own, and a redis-server that it starts itself or is given.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
-
-mod support;
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +9,8 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Server, until};
+
+use crate::support::{Server, until};
 
 /// Cargo builds the examples of a package with its tests, unless one test is named.
 fn program() -> PathBuf {

@@ -6,10 +6,13 @@ mod bad_input;
 mod cluster;
 mod conformance;
 mod contents;
+#[cfg(unix)]
+mod fleet_example;
 mod leases;
 mod news;
 mod outages;
 mod rule;
+mod scale;
 #[cfg(feature = "sentinel")]
 mod sentinel;
 mod support;

@@ -1,8 +1,7 @@
 //! The arithmetic of the manual's page `fleet`, held against a simulation that plays the protocol, and against the library's own
 //! constants.
 
-// Public in their own file, for the example is a crate.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, reason = "the example uses more of it")]
 
 #[path = "../examples/scale/formulas.rs"]
 mod formulas;

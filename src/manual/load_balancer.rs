@@ -34,8 +34,8 @@
 //! scope that starts with `device_`: [`device_scope`](crate::PasswordGrant::device_scope) with the replica's name.
 //!
 //! A [`FileStore`](crate::manual::store) is for the processes of one machine. It does not work on a network file system. For
-//! replicas on several machines implement [`TokenStore`](crate::TokenStore) over a database that they share, and check it with
-//! `testing::check_store` (feature `testing`). If it knows no leases, the replicas' clocks must agree within a fraction of the
+//! replicas on several machines there is the crate `tower-reauth-redis`: [*fleet*](crate::manual::fleet) shows how to set it up. For
+//! another database implement [`TokenStore`](crate::TokenStore), and check it with `testing::check_store` (feature `testing`). If it knows no leases, the replicas' clocks must agree within a fraction of the
 //! [`renewal_limit`](crate::SessionBuilder::renewal_limit).
 //!
 //! # Sticky sessions

@@ -27,8 +27,8 @@ const STORES: usize = 4;
 pub(crate) async fn measure(server: &Server, observer: &Observer, size: &Size) {
     let sessions = size.sessions;
     println!("\n{sessions} sessions in one Redis.\n");
-    println!("| what | bytes each |");
-    println!("| --- | --- |");
+    println!("| what | bytes each | with `hash-max-listpack-value 8192` |");
+    println!("| --- | --- | --- |");
     let kinds = [
         ("access and refresh token of 43 bytes", Arc::new(|number: usize| tokens(number, 43)) as Arc<Make>),
         (
@@ -43,14 +43,20 @@ pub(crate) async fn measure(server: &Server, observer: &Observer, size: &Size) {
         ),
     ];
     for (what, make) in kinds {
-        observer.flush().await;
-        let before = observer.memory().await;
-        save_all(store(server).await, sessions, make).await;
-        println!("| {what} | {:.0} |", (observer.memory().await - before) as f64 / sessions as f64);
+        let mut bytes = Vec::new();
+        for longest in ["64", "8192"] {
+            observer.configure("hash-max-listpack-value", longest).await;
+            observer.flush().await;
+            let before = observer.memory().await;
+            save_all(store(server).await, sessions, make.clone()).await;
+            bytes.push(format!("{:.0}", (observer.memory().await - before) as f64 / sessions as f64));
+        }
+        println!("| {what} | {} |", bytes.join(" | "));
     }
+    observer.configure("hash-max-listpack-value", "64").await;
     let before = observer.memory().await;
     let listening = listen_to_all(server, observer, sessions).await;
-    println!("| a subscription | {:.0} |", (observer.memory().await - before) as f64 / sessions as f64);
+    println!("| a subscription | {:.0} | |", (observer.memory().await - before) as f64 / sessions as f64);
     drop(listening);
     observer.flush().await;
     renew(server, observer, size).await;

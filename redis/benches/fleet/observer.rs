@@ -87,6 +87,10 @@ impl Observer {
         self.ask::<String>(&["FLUSHALL"]).await;
     }
 
+    pub(crate) async fn configure(&self, name: &str, value: &str) {
+        self.ask::<String>(&["CONFIG", "SET", name, value]).await;
+    }
+
     pub(crate) async fn memory(&self) -> u64 {
         self.info("memory", "used_memory").await
     }

@@ -3,59 +3,59 @@
 use super::simulation::{POLL, Sample};
 
 /// Between two looks for news of a session with traffic, in seconds: `RedisStore::news_every`.
-pub const NEWS_EVERY: f64 = 4.0;
+pub(crate) const NEWS_EVERY: f64 = 4.0;
 /// Between seven and eight tenths of its life a token is renewed ahead of its end.
-pub const AHEAD: (f64, f64) = (0.7, 0.1);
+pub(crate) const AHEAD: (f64, f64) = (0.7, 0.1);
 /// Commands of a replica that renews: look, lease, look again, claim, save, give the lease back.
-pub const RENEWING: f64 = 6.0;
+pub(crate) const RENEWING: f64 = 6.0;
 /// What it publishes meanwhile: the claim, the tokens, the end of the lease.
-pub const PUBLISHED: f64 = 3.0;
+pub(crate) const PUBLISHED: f64 = 3.0;
 /// Commands of any other replica that has the session: it hears of the tokens, and loads them.
-pub const ADOPTING: f64 = 1.0;
+pub(crate) const ADOPTING: f64 = 1.0;
 /// Commands for a session that a replica does not know: it is loaded, its channel is subscribed to, and let go of in the end.
-pub const ARRIVING: f64 = 3.0;
+pub(crate) const ARRIVING: f64 = 3.0;
 /// A fleet and its users.
 #[derive(Clone, Copy, Debug)]
-pub struct Fleet {
-    pub replicas: f64,
+pub(crate) struct Fleet {
+    pub(crate) replicas: f64,
     /// Logged in.
-    pub sessions: f64,
+    pub(crate) sessions: f64,
     /// Those of them with calls now.
-    pub active: f64,
+    pub(crate) active: f64,
     /// A second, of each session with calls.
-    pub calls: f64,
+    pub(crate) calls: f64,
     /// The calls of a session go to one replica, as long as that lives.
-    pub sticky: bool,
+    pub(crate) sticky: bool,
     /// Of an access token, in seconds.
-    pub lifetime: f64,
+    pub(crate) lifetime: f64,
     /// A replica forgets a session that had no call for so long, in seconds.
-    pub idle: f64,
+    pub(crate) idle: f64,
 }
 
 /// What Redis has to do, a second.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Load {
-    pub looks: f64,
+pub(crate) struct Load {
+    pub(crate) looks: f64,
     /// Replicas that meet a session which they don't know.
-    pub arrivals: f64,
-    pub renewals: f64,
-    pub renewal_commands: f64,
-    pub published: f64,
+    pub(crate) arrivals: f64,
+    pub(crate) renewals: f64,
+    pub(crate) renewal_commands: f64,
+    pub(crate) published: f64,
     /// Published messages, once for each replica that hears them.
-    pub messages: f64,
+    pub(crate) messages: f64,
     /// At a time, not a second.
-    pub subscriptions: f64,
+    pub(crate) subscriptions: f64,
 }
 
 impl Load {
-    pub fn commands(&self) -> f64 {
+    pub(crate) fn commands(&self) -> f64 {
         self.looks + self.arrivals * ARRIVING + self.renewal_commands
     }
 }
 
 impl Fleet {
     /// A thousand replicas, ten million sessions.
-    pub const LARGE: Self = Self {
+    pub(crate) const LARGE: Self = Self {
         replicas: 1_000.0,
         sessions: 10_000_000.0,
         active: 1_000_000.0,
@@ -81,13 +81,13 @@ impl Fleet {
     }
 
     /// Replicas that have one session at a time.
-    pub fn holders(&self) -> f64 {
+    pub(crate) fn holders(&self) -> f64 {
         self.spread() * (1.0 - self.forgotten())
     }
 
     /// From one renewal to the next. Who has the session alone renews at a random moment between 0.7 and 0.8 of the token's life, with
     /// the next call. If it is spread over many, each call meets a moment of its own, and the first that is past it renews.
-    pub fn renewal_interval(&self) -> f64 {
+    pub(crate) fn renewal_interval(&self) -> f64 {
         let (from, wide) = (AHEAD.0 * self.lifetime, AHEAD.1 * self.lifetime);
         if self.sticky {
             from + wide / 2.0 + 1.0 / self.calls
@@ -96,7 +96,7 @@ impl Fleet {
         }
     }
 
-    pub fn load(&self) -> Load {
+    pub(crate) fn load(&self) -> Load {
         let (rate, holders) = (self.calls_at_one(), self.holders());
         let arrivals = self.active * self.calls * self.forgotten();
         // A look is over for `NEWS_EVERY`; the next call after that looks again. A session that was just loaded has looked.
@@ -115,7 +115,7 @@ impl Fleet {
 }
 
 /// The fleets of the manual's table, and how they are played.
-pub fn fleets() -> [(&'static str, Fleet, Sample); 4] {
+pub(crate) fn fleets() -> [(&'static str, Fleet, Sample); 4] {
     let large = Fleet::LARGE;
     let service = Fleet { sessions: 1.0, active: 1.0, calls: 1_000.0, sticky: false, ..large };
     let users = Sample { sessions: 200, seconds: 10_800.0, token_request: 0.1 };
@@ -129,7 +129,7 @@ pub fn fleets() -> [(&'static str, Fleet, Sample); 4] {
 
 /// Commands of a replica whose call is rejected while another one renews, in a token request of so many seconds: a look that finds the
 /// claim, one at each poll, and two for the tokens. Who comes before the claim stands there asks for the lease and looks once more.
-pub fn waiting(token_request: f64) -> f64 {
+pub(crate) fn waiting(token_request: f64) -> f64 {
     let (mut looks, mut pause, mut left) = (3.0, POLL.0, token_request);
     while left > pause {
         left -= pause;
@@ -140,7 +140,7 @@ pub fn waiting(token_request: f64) -> f64 {
 }
 
 /// The tables of the manual's page, as they stand there.
-pub fn tables() -> String {
+pub(crate) fn tables() -> String {
     let mut lines = vec![
         "| a second | looks | sessions loaded | renewals | commands in all | messages | subscriptions (at a time) |"
             .to_owned(),

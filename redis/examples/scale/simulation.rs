@@ -15,9 +15,9 @@ use super::formulas::{AHEAD, Fleet, Load, NEWS_EVERY};
 /// From a replica to Redis and back, in seconds, as all times here.
 const TRIP: f64 = 0.0005;
 /// A lease lives so long, and is extended three times in that time.
-pub const LEASE: f64 = 15.0;
+pub(crate) const LEASE: f64 = 15.0;
 /// Whoever waits for another's renewal looks after so long, then after twice as long, up to the second one.
-pub const POLL: (f64, f64) = (0.1, 1.0);
+pub(crate) const POLL: (f64, f64) = (0.1, 1.0);
 
 /// In a storm, all meet the rejection within this time.
 const SPREAD: f64 = 0.01;
@@ -26,12 +26,12 @@ const SEEN: u64 = 64;
 
 /// How much is played.
 #[derive(Clone, Copy)]
-pub struct Sample {
-    pub sessions: u32,
+pub(crate) struct Sample {
+    pub(crate) sessions: u32,
     /// Counted, after as much that is not.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// A token request takes so long.
-    pub token_request: f64,
+    pub(crate) token_request: f64,
 }
 
 #[derive(Clone, Copy)]
@@ -123,7 +123,7 @@ struct Play<'a> {
 }
 
 /// What so many of the fleet's sessions with traffic ask of Redis, a second.
-pub fn play(fleet: &Fleet, sample: Sample, seed: u64) -> Load {
+pub(crate) fn play(fleet: &Fleet, sample: Sample, seed: u64) -> Load {
     let mut sum = Load::default();
     for session in 0..sample.sessions {
         let mut play = Play::new(fleet, sample, seed << 32 | u64::from(session));
@@ -147,7 +147,7 @@ pub fn play(fleet: &Fleet, sample: Sample, seed: u64) -> Load {
 }
 
 /// One token dies. A replica meets the rejection, and all others do while its token request is under way. What that costs in all.
-pub fn storm(replicas: usize, token_request: f64, seed: u64) -> Load {
+pub(crate) fn storm(replicas: usize, token_request: f64, seed: u64) -> Load {
     let fleet = Fleet { replicas: replicas as f64, sticky: false, ..Fleet::LARGE };
     let mut play = Play::new(&fleet, Sample { sessions: 1, seconds: 0.0, token_request }, seed);
     for at in 0..replicas {
