@@ -1,5 +1,7 @@
 //! The example `fleet`, as it is run: processes of its own, and a redis-server that it starts itself or is given.
 
+#![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
+
 use std::{
     collections::BTreeMap,
     env, fs,

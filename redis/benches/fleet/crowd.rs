@@ -58,6 +58,7 @@ pub(crate) async fn measure(server: &Server, observer: &Observer, size: &Size) {
     let listening = listen_to_all(server, observer, sessions).await;
     println!("| a subscription | {:.0} | |", (observer.memory().await - before) as f64 / sessions as f64);
     drop(listening);
+    look(server, observer, size).await;
     observer.flush().await;
     renew(server, observer, size).await;
 }
@@ -98,6 +99,47 @@ async fn listen_to_all(server: &Server, observer: &Observer, sessions: usize) ->
     (store, listening)
 }
 
+/// Looks for news, as many as go.
+async fn look(server: &Server, observer: &Observer, size: &Size) {
+    let mut tasks = JoinSet::new();
+    let (over, looks) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+    for _ in 0..STORES {
+        let store = store(server).await;
+        for number in 0..AT_A_TIME {
+            let (store, over, looks, key) = (store.clone(), over.clone(), looks.clone(), key(number));
+            tasks.spawn(async move {
+                while !over.load(Ordering::Relaxed) {
+                    assert!(store.changed(&key, None).await.unwrap());
+                    looks.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    }
+    let ((done, took), (redis, ours)) = during(observer, size, &looks).await;
+    over.store(true, Ordering::Relaxed);
+    tasks.join_all().await;
+    println!(
+        "\n{:.0} looks for news/s. redis-server used {:.2} of a core, the replicas {:.2}: a core of redis-server carries {:.0} looks/s.",
+        done / took,
+        redis / took,
+        ours / took,
+        done / redis,
+    );
+}
+
+/// How much was done meanwhile and how long it took, and the CPU seconds of redis-server and of this process.
+async fn during(observer: &Observer, size: &Size, count: &AtomicU64) -> ((f64, f64), (f64, f64)) {
+    // Until it runs smoothly.
+    sleep(Duration::from_secs(1)).await;
+    observer.begin().await;
+    let (began, first, (redis, ours)) = (Instant::now(), count.load(Ordering::Relaxed), observer.cpu_times());
+    sleep(Duration::from_secs(size.seconds)).await;
+    let (redis_now, ours_now) = observer.cpu_times();
+    let done = (count.load(Ordering::Relaxed) - first) as f64;
+    let seconds = |time: Duration| time.as_secs_f64();
+    ((done, seconds(began.elapsed())), (seconds(redis_now - redis), seconds(ours_now - ours)))
+}
+
 /// Each session renews on and on, against an endpoint that costs nothing.
 async fn renew(server: &Server, observer: &Observer, size: &Size) {
     let mut sessions = Vec::new();
@@ -133,16 +175,10 @@ async fn renew(server: &Server, observer: &Observer, size: &Size) {
             }
         });
     }
-    sleep(Duration::from_secs(1)).await;
-    observer.begin().await;
-    let (began, first, (redis, ours)) = (Instant::now(), renewals.load(Ordering::Relaxed), observer.cpu_times());
-    sleep(Duration::from_secs(size.seconds)).await;
-    let (took, done) = (began.elapsed().as_secs_f64(), (renewals.load(Ordering::Relaxed) - first) as f64);
-    let (redis_now, ours_now) = observer.cpu_times();
+    let ((done, took), (redis, ours)) = during(observer, size, &renewals).await;
     let commands = observer.commands().await;
     over.store(true, Ordering::Relaxed);
     tasks.join_all().await;
-    let (redis, ours) = ((redis_now - redis).as_secs_f64(), (ours_now - ours).as_secs_f64());
     println!(
         "\n{} sessions renew through {STORES} stores: {:.0} renewals/s ({:.1} commands each, {} failures). redis-server used {:.2} \
          of a core, the replicas {:.2}: a core of redis-server carries {:.0} renewals/s.",

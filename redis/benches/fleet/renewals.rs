@@ -94,7 +94,9 @@ async fn of(server: &Server, observer: &Observer, count: usize, rounds: usize, s
     // In the first one Redis learns the scripts.
     for round in 0..=rounds {
         sleep(SETTLED).await;
-        replicas.iter().for_each(|replica| drop(replica.healed()));
+        for replica in &replicas {
+            replica.healed();
+        }
         observer.begin().await;
         let before = issuer.token_requests();
         issuer.revoke_all();
@@ -118,7 +120,8 @@ async fn of(server: &Server, observer: &Observer, count: usize, rounds: usize, s
 
 async fn all_call(replicas: &[Arc<Replica>]) {
     let mut calls = JoinSet::new();
-    for replica in replicas.iter().cloned() {
+    for replica in replicas {
+        let replica = replica.clone();
         calls.spawn(async move { replica.call().await });
     }
     calls.join_all().await;

@@ -22,6 +22,8 @@ use crate::server::Server;
 const API: &str = "https://api.example";
 const TOKENS: &str = "https://login.example/token";
 
+/// An API that is always content.
+type Good = BoxCloneSyncService<Request<Full<Bytes>>, Response<Full<Bytes>>, Infallible>;
 type Http = BoxCloneSyncService<Request<Full<Bytes>>, Response<Full<Bytes>>, io::Error>;
 
 pub(crate) struct Replica {
@@ -104,10 +106,8 @@ pub(crate) fn request() -> Request<Full<Bytes>> {
     Request::get(format!("{API}/orders")).body(Full::default()).unwrap()
 }
 
-/// The session's layer over an API that is always content.
-pub(crate) fn over_good_api(
-    session: &Session,
-) -> Reauth<BoxCloneSyncService<Request<Full<Bytes>>, Response<Full<Bytes>>, Infallible>> {
+/// The session's layer over such an API.
+pub(crate) fn over_good_api(session: &Session) -> Reauth<Good> {
     let good = service_fn(|_: Request<Full<Bytes>>| async { Ok(Response::new(Full::default())) });
     ReauthLayer::new(session.clone(), Origins::only(API).unwrap()).layer(BoxCloneSyncService::new(good))
 }
