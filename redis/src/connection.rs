@@ -110,12 +110,12 @@ impl Connection {
         }
     }
 
-    /// Whether the master may be elsewhere now.
+    /// Whether the master may be elsewhere now, or the manager tells of an attempt that it does not repeat.
     fn is_gone(&self, error: &RedisError) -> bool {
         match &self.0.place {
-            Place::One(_) => is_read_only(error),
+            Place::One(_) => is_read_only(error) || is_turned_away(error),
             #[cfg(feature = "sentinel")]
-            Place::Sentinels(_) => is_of_the_way(error),
+            Place::Sentinels(_) => is_of_the_way(error) || is_turned_away(error),
             #[cfg(feature = "cluster")]
             Place::Cluster(..) => error.kind() == ErrorKind::ClusterConnectionNotFound,
         }
@@ -128,6 +128,19 @@ fn is_of_the_way(error: &RedisError) -> bool {
 
 fn is_read_only(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+}
+
+/// A connection was not let in, as where Redis has too many clients for now or does not know the user yet: the manager tries again
+/// after errors of the network alone.
+fn is_turned_away(error: &RedisError) -> bool {
+    let kinds = [
+        ErrorKind::AuthenticationFailed,
+        ErrorKind::Parse,
+        ErrorKind::RESP3NotSupported,
+        ErrorKind::InvalidClientConfig,
+        ErrorKind::Server(ServerErrorKind::ResponseError),
+    ];
+    kinds.contains(&error.kind()) || matches!(error.code(), Some("WRONGPASS" | "NOAUTH"))
 }
 
 async fn within<T>(step: &str, answer: impl Future<Output = RedisResult<T>>) -> Result<T, Error> {

@@ -94,6 +94,15 @@ async fn a_store_is_set_up_while_redis_is_down() {
 }
 
 #[tokio::test]
+async fn a_password_that_was_refused_once_is_tried_again_when_redis_knows_it() {
+    let server = Server::start_with(&["--requirepass", "other"]);
+    let store = builder(format!("redis://:right@127.0.0.1:{}", server.port)).connect_lazily().unwrap();
+    store.load(&alice()).await.unwrap_err();
+    assert_eq!(server.cli(&["-a", "other", "--no-auth-warning", "CONFIG", "SET", "requirepass", "right"]), "OK");
+    until("the store works", async || store.load(&alice()).await.is_ok()).await;
+}
+
+#[tokio::test]
 async fn news_are_heard_again_after_every_kind_of_loss() {
     let mut server = Server::start();
     let (one, other) = (store(&server).await, store(&server).await);
