@@ -57,5 +57,10 @@ pub(crate) fn told(step: &str, error: RedisError) -> Error {
         ErrorKind::ClusterConnectionNotFound => "no node of the cluster can be reached",
         _ => "Redis refused it",
     });
-    Error::store(format!("could not {step}: {what}")).with_source(error)
+    let told = Error::store(format!("could not {step}: {what}"));
+    // What does not know a command says it again with its arguments, a password perhaps.
+    match text.split_once(", with args beginning with") {
+        Some((said, _)) => told.with_source(std::io::Error::other(said.to_owned())),
+        None => told.with_source(error),
+    }
 }

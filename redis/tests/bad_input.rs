@@ -106,6 +106,15 @@ async fn passwords_that_are_wrong_or_missing_are_told_of_and_not_shown() {
 }
 
 #[tokio::test]
+async fn the_password_is_in_no_error_of_a_redis_that_does_not_know_hello() {
+    let server = Server::start_with(&["--rename-command", "HELLO", ""]);
+    let url = format!("redis://user:canary-password@127.0.0.1:{}/?protocol=resp3", server.port);
+    let error = builder(url).connect().await.unwrap_err();
+    assert!(!chain(&error).contains("canary"), "{}", chain(&error));
+    assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+}
+
+#[tokio::test]
 async fn urls_and_keys_that_are_missing_are_invalid() {
     let (naming, key) = (|| StoreSecret::from([1; 32]), || StoreSecret::from([2; 32]));
     let of = |url: &str| RedisStore::builder(url);
