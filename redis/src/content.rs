@@ -12,7 +12,9 @@ use crate::names::{self, Names};
 const SLIDING: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long the mark of a logout lives, at least.
 const MARK: Duration = Duration::from_secs(90 * 24 * 3600);
-/// 30 years: claims are of minutes.
+/// 30 years.
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+/// The same in milliseconds, about: claims are of minutes.
 const FAR: i64 = 1 << 40;
 
 /// What stands in Redis, and when it was read, by the clock there.
@@ -72,7 +74,8 @@ fn life(record: &Record, known: Option<Duration>, now: SystemTime) -> Duration {
         return MARK;
     }
     let access = record.expires_at().and_then(|end| end.duration_since(now).ok()).unwrap_or_default();
-    known.unwrap_or(SLIDING).max(access)
+    // Redis can't count further. WSO2 says of a token without an end that it lives for 9223372036854775 seconds.
+    known.unwrap_or(SLIDING).max(access).min(LONGEST)
 }
 
 impl Content {

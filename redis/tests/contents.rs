@@ -205,6 +205,19 @@ async fn a_long_lived_access_token_is_kept_until_its_end() {
 }
 
 #[tokio::test]
+async fn a_record_of_a_token_without_an_end_lives_as_long_as_redis_can_count() {
+    let server = Server::start();
+    let store = store(&server).await;
+    // The second is what WSO2 says.
+    for seconds in [1_u64 << 40, 9_223_372_036_854_775, u64::MAX] {
+        let tokens = TokenSet::new("access").unwrap().with_lifetime(std::time::Duration::from_secs(seconds));
+        let record = at(Version::from_parts(seconds, 1, 7), &Record::new(tokens));
+        assert!(matches!(store.save(&alice(), &record, Some(record.version())).await.unwrap(), Saved::Saved));
+        assert!(life(&server) >= 30 * DAY);
+    }
+}
+
+#[tokio::test]
 async fn the_mark_of_a_logout_outlives_the_record() {
     let server = Server::start();
     let store = store(&server).await;
