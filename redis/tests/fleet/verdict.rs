@@ -33,7 +33,11 @@ pub(crate) enum Twice {
 
 impl Twice {
     fn is_fault(self) -> bool {
-        !matches!(self, Self::Unsaved | Self::TakenBack | Self::Refused)
+        !self.cannot_be_helped() && self != Self::Refused
+    }
+
+    fn cannot_be_helped(self) -> bool {
+        matches!(self, Self::Unsaved | Self::TakenBack)
     }
 }
 
@@ -54,8 +58,8 @@ impl Verdict {
             let ends = (0..PROCESSES).map(|process| (process, book.last.get(&(session, process))));
             let bad: Vec<_> = ends.filter(|(_, end)| end.is_none_or(|end| end != "200")).collect();
             if Kind::of(session) == Kind::Nobody && !bad.is_empty() {
-                let of_it: Vec<_> = twice.iter().filter(|(_, asked)| asked.session == session).collect();
-                let had_to = !of_it.is_empty() && of_it.iter().all(|(twice, _)| !twice.is_fault());
+                let of_it = || twice.iter().filter(|(_, asked)| asked.session == session).map(|(twice, _)| *twice);
+                let had_to = of_it().any(Twice::cannot_be_helped) && !of_it().any(Twice::is_fault);
                 lost.insert(session, had_to);
             } else {
                 failed.extend(bad.into_iter().map(|(process, end)| (session, process, format!("{end:?}"))));
