@@ -22,7 +22,7 @@ if not holder and ARGV[3] ~= '' then
     end
     if till and now < tonumber(till) then
       -- Some may not listen yet; and whoever hears it asks again.
-      if now - tonumber(told) >= ARGV[3] / 6 then
+      if now - tonumber(told or 0) >= ARGV[3] / 6 then
         redis.call(ARGV[4], KEYS[3], 's' .. version)
         redis.call('HSET', KEYS[2], 't', string.format('%.0f', now))
       end

@@ -37,7 +37,9 @@
 //! - **Replicas that race, stop or die.** One holds the lease, and extends it while its renewal runs. If it dies, the lease runs out
 //!   15 s later at most. A token request that may still be under way is noted in the record, and others wait until it is over.
 //! - **A fail-over that loses the newest writes.** What Redis holds then is older than what some replica knows. No replica goes back
-//!   to it, and the one that holds the newer tokens writes them again.
+//!   to it, and the one that holds the newer tokens writes them again. It gets 4 s for that: where a server was promoted or started
+//!   again, the first renewal of each session waits so long, or its refresh token might be one that was spent. A lease that
+//!   Redis has lost is taken again by who held it. Without the right to `INFO` nobody waits.
 //!
 //! # What it does not protect from
 //! - Whoever can write in Redis: they can end logins, put an older record of the same login back, or hold renewals up. They
@@ -51,8 +53,8 @@
 //!
 //! | key | holds |
 //! | --- | --- |
-//! | `tower-reauth:{<name>}` | a hash. `v`: the version, 60 digits. `d`: the encrypted record. `m`: it is the mark of a logout. `b`, `s`, `u`: who has a token request under way, since and until when (milliseconds) |
-//! | `tower-reauth:{<name>}:lease` | who holds the lease. It lives for 15 s, and is extended every 5 s |
+//! | `tower-reauth:{<name>}` | a hash. `v`: the version, 60 digits. `d`: the encrypted record. `m`: it is the mark of a logout. `b`, `s`, `u`: who has a token request under way, since and until when (milliseconds). `e`: the `master_replid` of the server that granted the last lease, `g`, `t`: until when it grants none, and when it told so |
+//! | `tower-reauth:{<name>}:lease` | who holds the lease. It lives for 15 s, and is extended every 3 s |
 //! | `tower-reauth:{<name>}:news` | a channel, with a message for each new version, for each lease that ends, and for each request of a replica that has no credential of its own |
 //!
 //! A record lives as long as its refresh token if the server says how long that is (`refresh_token_expires_in` or

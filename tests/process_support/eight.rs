@@ -4,14 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tower_reauth::FileStore;
 
-use super::{
-    Folder, Holds,
-    child::Child,
-    front::Front,
-    http,
-    remote::Server,
-    session,
-};
+use super::{Folder, Holds, child::Child, front::Front, http, remote::Server, session};
 
 pub const PROCESSES: usize = 8;
 

@@ -6,7 +6,7 @@
 //! of a file where all that happened is written to, session by session. An argument chooses the server by a part of its name.
 
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not their fixtures")]
-#![allow(unreachable_pub)]
+#![allow(unreachable_pub, reason = "none of what other tests share is seen outside")]
 
 mod authority;
 mod chaos;
@@ -20,6 +20,7 @@ mod server;
 mod verdict;
 
 use std::{
+    collections::HashSet,
     env, fs,
     process::ExitCode,
     sync::Arc,
@@ -129,13 +130,14 @@ async fn is_survived(name: &str, server: Remote, time: Duration) -> bool {
     let book = ledger.book();
     let verdict = Verdict::of(&book);
     let calls: usize = book.calls.values().map(|(calls, _)| calls).sum();
-    let refreshes = book.asked.iter().filter(|asked| asked.spent.is_some()).count();
-    let brought = book.asked.iter().filter(|asked| asked.spent.is_some() && asked.answer != Answer::Refused).count();
+    let sent: Vec<_> = book.asked.iter().filter(|asked| asked.spent.is_some()).collect();
+    let tokens: HashSet<_> = sent.iter().filter_map(|asked| asked.spent).collect();
+    let renewals = sent.iter().filter(|asked| matches!(asked.answer, Answer::Brought(_))).count();
     println!("{name}: {PROCESSES} processes, {SESSIONS} sessions, {took} s");
-    println!("  {calls} calls: {:?}", book.calls);
+    println!("  {calls} calls, with the longest of each kind in ms: {:?}", book.calls);
     println!("  {kills} processes killed; Redis: {:?}; {} access tokens withdrawn", book.harms, book.withdrawn.len());
-    println!("  {refreshes} requests with a refresh token, {brought} of them not refused; {} with the password; {} logins ended",
-        book.asked.len() - refreshes, book.ended.len());
+    println!("  {} refresh tokens sent {} times, for {renewals} renewals", tokens.len(), sent.len());
+    println!("  {} requests with the password; {} logins ended", book.asked.len() - sent.len(), book.ended.len());
     print!("{verdict}");
     if let Ok(file) = env::var("FLEET_LOG") {
         let all: Vec<_> =
@@ -145,5 +147,6 @@ async fn is_survived(name: &str, server: Remote, time: Duration) -> bool {
     for session in verdict.faulty().into_iter().take(3) {
         println!("session {session}, {:?}:\n{}", Kind::of(session), book.lines_of(session));
     }
+    assert!(calls >= 1_000 && kills >= 5 && renewals >= 20, "too little happened");
     verdict.is_good()
 }

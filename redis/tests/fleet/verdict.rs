@@ -100,7 +100,8 @@ fn judge(book: &Book, number: usize, asked: &Asked) -> Option<(Twice, Asked)> {
         Answer::Brought(brought) => {
             let held = book.held.get(&brought).map_or(&[][..], Vec::as_slice);
             let kept: Vec<_> = held.iter().filter(|held| held.to <= asked.at).collect();
-            let is_taken_back = !kept.is_empty() && kept.iter().all(|held| is_taken_back(book, held.from, held.to, asked.at));
+            let is_taken_back =
+                !kept.is_empty() && kept.iter().all(|held| is_taken_back(book, held.from, held.to, asked.at));
             match (!kept.is_empty(), is_taken_back, lives(first.by) || kept.iter().any(|held| lives(held.by))) {
                 (true, false, _) => Twice::Careless,
                 (true, true, true) => Twice::HolderLivesTakenBack,
@@ -125,9 +126,9 @@ fn is_claimed(book: &Book, by: Replica, token: Token, now: Millis) -> bool {
     const SLACK: Millis = 5;
     let claims = book.claimed.iter().filter(|claimed| claimed.by == by && claimed.token == token);
     let is_dead = book.is_dead(by, now);
-    claims.clone().any(|claimed| {
-        now + SLACK < claimed.until && !(is_dead && is_taken_back(book, claimed.at, claimed.at, now))
-    })
+    claims
+        .clone()
+        .any(|claimed| now + SLACK < claimed.until && !(is_dead && is_taken_back(book, claimed.at, claimed.at, now)))
 }
 
 impl fmt::Display for Verdict {
@@ -138,7 +139,14 @@ impl fmt::Display for Verdict {
         writeln!(f, "  refresh tokens that came twice: {counts:?}")?;
         writeln!(f, "  sessions lost that had to: {had_to}, that had not to: {}", self.lost.len() - had_to)?;
         for (twice, asked) in self.twice.iter().filter(|(twice, _)| twice.is_fault()) {
-            writeln!(f, "  {twice:?}: session {} ({:?}), by {} at {}", asked.session, Kind::of(asked.session), asked.by, clock(asked.at))?;
+            writeln!(
+                f,
+                "  {twice:?}: session {} ({:?}), by {} at {}",
+                asked.session,
+                Kind::of(asked.session),
+                asked.by,
+                clock(asked.at)
+            )?;
         }
         for (session, process, end) in &self.failed {
             writeln!(f, "  session {session} fails at process {process}: {end}")?;
