@@ -111,17 +111,19 @@ pub(crate) fn home(app: &App, account: &Account) -> Response {
                 }
                 p.faint {
                     "This server holds a token for each of your devices; no device ever sees one."
-                    @if app.is_one_of_many() {
-                        " It is one of several that share your login. What happened is told by the one that this page is connected to."
-                        @if target.login == Login::Password {
-                            " Your password stays with the one where you logged in. If that one ends, the others go on with the refresh token; when it is dead, they ask you to log in again."
-                        }
-                    }
                     @if let Some(options) = target.story_needs {
                         " Here no device can end another one's token, so no call needs healing. To see calls healed, start this example with "
                         code { (options) } "."
                     } @else if target.login == Login::Password {
                         " The gateway keeps one token per user: a device that logs in or out can end the other's. Watch that being put right."
+                    }
+                }
+                @if app.is_one_of_many() {
+                    p.faint {
+                        "It is one of several servers that share your login. What happened is told by the one that this page is connected to."
+                        @if target.login == Login::Password {
+                            " Your password stays with the one where you logged in. If that one ends, the others go on with the refresh token; when it is dead, they ask you to log in again."
+                        }
                     }
                 }
                 div.lanes aria-hidden="true" {
