@@ -49,7 +49,7 @@
 //!
 //! - The browser's next request may come to another replica. So the login must stand in the store before the answer leaves:
 //!   [`get_or_login`](crate::Sessions::get_or_login) waits for that, [`insert`](crate::Sessions::insert) does not.
-//! - The cookie sessions are shared as well. A logout ends them first, so it counts at all replicas at once, whenever they hear of it.
+//! - The cookie sessions are shared as well. A logout ends them at once, and so it counts at a replica that has not heard of it yet.
 //! - Whoever reads the cookie store must not be able to use a session: a record's name is a keyed hash of the cookie's value, and what
 //!   is in the record is encrypted.
 //! - A password stays in the memory of the replica where the user logged in. When that one is gone, the others go on with the refresh

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -59,6 +60,7 @@ impl TokenStore for Tokens {
             return Ok(Saved::Overtaken(Box::new(current.clone())));
         }
         records.insert(key.clone(), record.clone());
+        drop(records);
         Ok(Saved::Saved)
     }
 }
@@ -105,6 +107,21 @@ async fn logout_at_one_instance_ends_the_login_at_both() {
         assert_eq!(browser.goes_to(bff).get("/api/orders").await.status, StatusCode::UNAUTHORIZED);
         assert_eq!(browser.get("/").await.location(), "/login");
     }
+}
+
+#[tokio::test]
+async fn logout_counts_at_the_other_instance_before_the_tokens_are_revoked() {
+    let [one, other] = Bff::two(Password, &Tokens::default()).await;
+    let mut browser = one.alice().await;
+    let mut second = other.browser();
+    second.cookie = browser.cookie.clone();
+    assert_eq!(second.get("/api/orders").await.status, StatusCode::OK);
+    let mut logout = pin!(browser.post("/logout", ""));
+    assert!(futures::poll!(&mut logout).is_pending(), "it is on its way to the store and to the gateway");
+    assert_eq!(second.get("/").await.location(), "/login");
+    assert_eq!(other.gateway.counters().revocations, 0);
+    assert_eq!(logout.await.location(), "/login");
+    assert_eq!(other.gateway.counters().revocations, 1);
 }
 
 /// A deployment, or a crash but for the words: what it knew alone is gone.
