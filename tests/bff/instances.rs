@@ -110,7 +110,7 @@ async fn logout_at_one_instance_ends_the_login_at_both() {
 }
 
 #[tokio::test]
-async fn logout_counts_at_the_other_instance_before_the_tokens_are_revoked() {
+async fn logout_counts_at_the_other_instance_however_long_the_revocation_takes() {
     let [one, other] = Bff::two(Password, &Tokens::default()).await;
     let mut browser = one.alice().await;
     let mut second = other.browser();
@@ -119,7 +119,6 @@ async fn logout_counts_at_the_other_instance_before_the_tokens_are_revoked() {
     let mut logout = pin!(browser.post("/logout", ""));
     assert!(futures::poll!(&mut logout).is_pending(), "it is on its way to the store and to the gateway");
     assert_eq!(second.get("/").await.location(), "/login");
-    assert_eq!(other.gateway.counters().revocations, 0);
     assert_eq!(logout.await.location(), "/login");
     assert_eq!(other.gateway.counters().revocations, 1);
 }
