@@ -60,7 +60,7 @@ impl<S: TokenStore> Check<'_, S> {
         let rule = "whoever listens is told of a save";
         self.save_until(rule, one, actor, key, 1).await?;
         let rule = "whoever listens is told of one key alone";
-        let (another, foreign) = (self.key("messages of another key"), version(7, fastrand::u64(..)));
+        let (another, foreign) = (StoreKey::new([key.as_bytes(), b"another"].concat()), version(7, 7));
         save(rule, actor, &another, &tokens(foreign), None).await?;
         // What is told later comes later.
         self.save_until(rule, one, actor, key, 2).await?;
