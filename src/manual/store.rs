@@ -118,8 +118,8 @@
 //! | killed | the next process finds | and |
 //! | --- | --- | --- |
 //! | before the claim | the record as it was; the lease is free | renews |
-//! | after the claim, before the token request is sent | the claim | waits until the claim is over, then renews. With a grant of its own it uses that: the refresh token may be spent |
-//! | while the token request is under way | the claim, and a refresh token that the server may have replaced | as above. If the refresh token was spent, only the grant helps. Without one the session is `Refused` |
+//! | after the claim, before the token request is sent | the claim | waits until the claim is over, then renews. With a grant of its own it uses that: the refresh token may be spent. Without one it [asks the others](#when-only-some-processes-have-the-password) first |
+//! | while the token request is under way | the claim, and a refresh token that the server may have replaced | as above. If the refresh token was spent, only a grant helps, its own or another process's. Without one the session is `Refused` |
 //! | after the answer, before the save | the same | the same: nobody knows the new refresh token |
 //! | in the middle of the save | the record before it or the new one, never half of one | as in the row above or below |
 //! | after the save | the new record | goes on with it |
@@ -146,7 +146,7 @@
 //! | it cannot be written before a renewal | the same: the claim is a write |
 //! | it cannot be written after the answer | The tokens are handed out 2 s later at most. The lease is kept, and the save is tried again, every 5 s at most, until it succeeds or something newer stands there. [`Session::shutdown`](crate::Session::shutdown) waits for that |
 //! | it works again | the next call, a second later at most, renews |
-//! | it has lost something (a replica was promoted) | The record has vanished, or is older than what a process knows, and no logout is marked: that process writes its newer record back at its next look, or at once when somebody saves something older. No process takes a lower version of a login for news. Of two records with one number the random part decides, for all alike |
+//! | it has lost something (a replica was promoted) | The record has vanished, or is older than what a process knows, and no logout is marked: that process writes its newer record back at its next look. With a store that carries news it does so at once when somebody saves something older, or when the store says that news [may have been missed](crate::News::Missed). No process takes a lower version of a login for news. Of two records with one number the random part decides, for all alike |
 //! | it answers once with what stood there before | The save that follows compares versions, and finds out. Nothing is spent twice |
 //! | it has lost the mark of a logout | The sessions that have seen the mark stay logged out, and none of them brings the record back. A process that had not seen it, or that starts now, finds the old record. Its tokens were revoked at the server, so the next call is rejected and the session is `Refused`. Where the server revokes nothing, log out again |
 //! | a save seemed to fail and was done, or the other way round | The pair is kept, and saved again. Without the store it is not spent: others may have it |

@@ -34,10 +34,10 @@ pub(super) async fn ask(
 ) -> Result<Asked, Error> {
     let name = order.session;
     let Some(dead) = with_login(session, order, |login| login.wants(Instant::now()))? else { return Ok(Asked::Nobody) };
+    let (mut pause, longest) = shelf.begin_to_wait();
     let is_heard = matches!(shelf.ask(name, dead).await, Ok(true));
     if is_heard {
         let end = limit.min(Instant::now() + PATIENCE);
-        let (mut pause, longest) = shelf.polls();
         while Instant::now() < end {
             shelf.pause(pause.min(end.saturating_duration_since(Instant::now()))).await;
             pause = (pause * 2).min(longest);

@@ -24,20 +24,21 @@ struct Looking(Arc<Shelf>);
 impl Inner {
     /// Listens to what others do with the record, unless the session does so.
     pub(super) fn listen(self: &Arc<Self>, shelf: &Shelf) {
-        shelf.listen(|| {
+        shelf.hearing.listen(|| {
             let (session, listener) = (Arc::downgrade(self), Handle::try_current().ok());
-            Ear::new(move |news| {
+            let ear = Ear::new(move |news| {
                 if let Some(session) = session.upgrade() {
                     session.hear(news, listener.as_ref());
                 }
-            })
+            });
+            shelf.store.listen(&shelf.key, ear)
         });
     }
 
     /// There is no login any more.
     pub(super) fn listen_no_more(&self) {
         if let Some(shelf) = self.read(|state| state.shelf().cloned()) {
-            shelf.listen_no_more();
+            shelf.hearing.listen_no_more();
         }
     }
 
@@ -47,17 +48,17 @@ impl Inner {
         let _entered = Handle::try_current().is_err().then(|| listener.map(Handle::enter));
         match news {
             News::Saved(version) => {
-                shelf.woken.notify_one();
+                shelf.hearing.woken.notify_one();
                 let is_news = |login: &Login| login.known().is_some_and(|known| known.is_news(version));
-                if !shelf.is_own(version) && self.read(|state| state.login.as_ref().is_some_and(is_news)) {
+                if !shelf.hearing.is_own(version) && self.read(|state| state.login.as_ref().is_some_and(is_news)) {
                     self.look_now(shelf);
                 }
             }
             News::Missed => {
-                shelf.woken.notify_one();
+                shelf.hearing.woken.notify_one();
                 self.look_now(shelf);
             }
-            News::Free => shelf.woken.notify_one(),
+            News::Free => shelf.hearing.woken.notify_one(),
             News::Wanted(dead) => self.renew_for_others(dead),
         }
     }
@@ -65,14 +66,14 @@ impl Inner {
     /// Looks into the store, unless somebody does so: then once more after that.
     fn look_now(self: &Arc<Self>, shelf: Arc<Shelf>) {
         let Ok(runtime) = self.runtime() else { return };
-        if !shelf.begins_look() {
+        if !shelf.hearing.begins_look() {
             return;
         }
         let (session, looking) = (Arc::downgrade(self), Looking(shelf));
         runtime.spawn(async move {
             loop {
                 news::look_now(&session, &looking.0).await;
-                if !looking.0.looks_again() {
+                if !looking.0.hearing.looks_again() {
                     return;
                 }
             }
@@ -96,6 +97,6 @@ impl Inner {
 
 impl Drop for Looking {
     fn drop(&mut self) {
-        self.0.looks_no_more();
+        self.0.hearing.looks_no_more();
     }
 }

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    asks::{self, Asked},
+    asks::{Asked, ask},
     inner::{Inner, with_login},
     state::{Brought, Fate, Login, Order, Rung, logged_out},
     visit::{self, Entered, Visit},
@@ -95,7 +95,7 @@ async fn rungs(
     if order.endpoint.is_some() {
         order.spent = None;
     }
-    fetch(session, order, limit, refused, visit).await
+    fetch(session, order, limit, refused, visit.as_deref()).await
 }
 
 /// A refusal is believed only if no other process has brought something better meanwhile: that may be its cause.
@@ -141,10 +141,14 @@ async fn give_up(
     error: Error,
     visit: Option<&mut Visit>,
 ) -> Result<Brought, Error> {
-    match ask(session, order, limit, &error, visit).await? {
-        Asked::Found(record) => return Ok(Brought::Found(record)),
-        Asked::Changed => return Err(error),
-        Asked::Nobody => {}
+    if let (Some(shelf), Some(visit)) = (&order.shelf, visit)
+        && visit.give_back(session, order, &error).await
+    {
+        match ask(session, order, shelf, limit).await? {
+            Asked::Found(record) => return Ok(Brought::Found(record)),
+            Asked::Changed => return Err(error),
+            Asked::Nobody => {}
+        }
     }
     let error = error.into_final();
     with_login(session, order, |login| login.rare_mut().refusals.end(error.clone()))?;
@@ -153,31 +157,13 @@ async fn give_up(
     Err(error)
 }
 
-async fn ask(
-    session: &Weak<Inner>,
-    order: &Order,
-    limit: Instant,
-    error: &Error,
-    visit: Option<&mut Visit>,
-) -> Result<Asked, Error> {
-    let verdict = error.verdict(order.session.id);
-    let (Some(shelf), Some(visit), TokenVerdict::Refused(_)) = (&order.shelf, visit, verdict) else {
-        return Ok(Asked::Nobody);
-    };
-    let is_wanted = with_login(session, order, |login| login.wants(Instant::now()).is_some())?;
-    if !is_wanted || !visit.give_back(session, order, error).await {
-        return Ok(Asked::Nobody);
-    }
-    asks::ask(session, order, shelf, limit).await
-}
-
 /// The session's own grant. `refused` is what became of the refresh token in this flight.
 async fn fetch(
     session: &Weak<Inner>,
     order: &Order,
     limit: Instant,
     refused: Option<Error>,
-    visit: Option<&mut Visit>,
+    visit: Option<&Visit>,
 ) -> Result<Brought, Error> {
     is_in_time(visit.is_some(), limit)?;
     let id = order.session.id;
@@ -185,7 +171,7 @@ async fn fetch(
         let now = Instant::now();
         login.rare().refusals.check(now).inspect(|()| login.rare_mut().refusals.sent(now))?;
         // One that stands in a store that cannot be reached is never spent.
-        let is_spendable = visit.as_deref().is_none_or(Visit::is_free);
+        let is_spendable = visit.is_none_or(Visit::is_free);
         let own = login.refresh_token.clone().filter(|_| order.endpoint.is_none() && is_spendable);
         Ok((login.grant.clone(), own))
     })??;
@@ -199,16 +185,9 @@ async fn fetch(
     }
     let mut answer = answer.map_err(|error| error.of_session(id));
     if let Err(error) = &answer
-        && let Some(record) = second_look(session, order, visit.as_deref(), error).await
+        && let Some(record) = second_look(session, order, visit, error).await
     {
         return Ok(Brought::Found(record));
-    }
-    if let Err(error) = &answer {
-        match ask(session, order, limit, error, visit).await? {
-            Asked::Found(record) => return Ok(Brought::Found(record)),
-            Asked::Changed => return answer.map(Brought::Tokens),
-            Asked::Nobody => {}
-        }
     }
     // A grant that had nothing left to send: what the server said of the refresh token is the cause.
     if let (Err(error), Some(cause)) = (&answer, refused)

@@ -2,6 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
+use futures_util::future::FutureExt;
 use tokio::time::timeout;
 
 use super::state::Shelf;
@@ -29,7 +30,7 @@ impl Shelf {
         record: &Record,
         seen: Option<Version>,
     ) -> Result<Saved, Error> {
-        self.saves(record.version());
+        self.hearing.saves(record.version());
         self.within_limit(session, "saving the record", self.store.save(&self.key, record, seen)).await
     }
 
@@ -45,14 +46,15 @@ impl Shelf {
         self.within_limit(session, "asking other processes", self.store.ask(&self.key, dead)).await
     }
 
-    /// The shortest and the longest pause between two looks at what others do.
-    pub(super) fn polls(&self) -> (Duration, Duration) {
-        if self.carries_news() { POLL_WITH_NEWS } else { POLL }
+    /// The shortest and the longest pause between two looks at what others do. What they told until now is seen at the first.
+    pub(super) fn begin_to_wait(&self) -> (Duration, Duration) {
+        let _ = self.hearing.woken.notified().now_or_never();
+        if self.hearing.carries_news() { POLL_WITH_NEWS } else { POLL }
     }
 
     /// Until others tell something, and no longer than this.
     pub(super) async fn pause(&self, time: Duration) {
-        let _ = timeout(time, self.woken.notified()).await;
+        let _ = timeout(time, self.hearing.woken.notified()).await;
     }
 
     async fn within_limit<T>(

@@ -8,14 +8,14 @@
 //!    each save compares it.
 //! 4. New tokens are saved before anybody is handed them. Where that fails, they are handed out after two seconds, the lease is
 //!    held on to, and [`pending`](super::pending) goes on.
-//! 5. Where the store cannot be reached, a refresh token that stands in it is never spent.
+//! 5. Whoever has nothing to send but what may be dead asks the others first: they may have a credential.
+//! 6. Where the store cannot be reached, a refresh token that stands in it is never spent.
 
 use std::{
     sync::{Arc, Weak},
     time::Duration,
 };
 
-use futures_util::future::FutureExt;
 use tokio::time::Instant;
 
 use super::{
@@ -70,12 +70,9 @@ pub(super) async fn enter(
     let (end, whole) = (*limit, limit.saturating_duration_since(Instant::now()));
     let mut lease = Holding::of_pending(shelf);
     let (mut asked, mut patience) = (lease.is_held(), Instant::now() + PATIENCE);
-    let ((mut pause, _), mut rounds) = (shelf.polls(), 0);
-    // What others told until now is seen at the first look.
-    let _ = shelf.woken.notified().now_or_never();
+    let ((mut pause, longest), mut rounds) = (shelf.begin_to_wait(), 0);
     loop {
         let looked = look(session, order, shelf).await?;
-        // There is a login.
         if let Some(inner) = session.upgrade() {
             inner.listen(shelf);
         }
@@ -100,6 +97,13 @@ pub(super) async fn enter(
         let left = foreign.map_or(Duration::ZERO, |spending| spending.left(clock::date()));
         if !left.is_zero() {
             patience = Instant::now() + left.max(PATIENCE);
+        }
+        if !lease.is_held() && left.is_zero() {
+            match ask(session, order, shelf, end).await? {
+                Asked::Found(record) => return Ok(Entered::Found(record)),
+                Asked::Changed => continue,
+                Asked::Nobody => {}
+            }
         }
         let mut taken = false;
         if !asked && left.is_zero() {
@@ -164,7 +168,7 @@ pub(super) async fn enter(
             return Err(Error::store("another process renews this token, and does not come to an end"));
         }
         shelf.pause(if left.is_zero() { pause } else { pause.min(left) }).await;
-        pause = (pause * 2).min(shelf.polls().1);
+        pause = (pause * 2).min(longest);
     }
 }
 

@@ -53,6 +53,30 @@ async fn refresh_token_that_was_refused_is_not_sent_by_the_holder_as_well() {
     assert!(asker.is(Status::Active) && !statuses.has_changed().unwrap(), "it was never refused");
 }
 
+/// As after a process that died in the middle of a renewal.
+#[tokio::test(start_paused = true)]
+async fn refresh_token_that_a_dead_process_may_have_spent_is_sent_only_if_nobody_has_something_better() {
+    for has_holder in [true, false] {
+        let household = Household::with_news();
+        let (holder, asker) = (household.process(household.password()), household.process(household.stored()));
+        holder.get().await.unwrap();
+        asker.get().await.unwrap();
+        let session = Session::builder(household.stored()).store(household.store.clone(), KEY);
+        let dead = household.process_with(session.renewal_limit(2 * SECOND).build());
+        household.issuer.next(Answer::never());
+        household.issuer.revoke_all();
+        assert_eq!(dead.status_of_a_call().await, 401);
+        drop(dead);
+        if !has_holder {
+            drop(holder);
+        }
+        let refreshed = household.issuer.token_requests_of("refresh_token");
+        assert_eq!(asker.status_of_a_call().await, 200);
+        let sent = household.issuer.token_requests_of("refresh_token") - refreshed;
+        assert_eq!((sent, household.store.asks().len()), (usize::from(!has_holder), 1));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn whoever_asks_holds_neither_lease_nor_claim() {
     let household = Household::with_news();

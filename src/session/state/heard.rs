@@ -2,11 +2,21 @@
 
 use std::sync::PoisonError;
 
-use super::shelf::Shelf;
-use crate::store::{Ear, Listening, Version};
+use tokio::sync::Notify;
+
+use super::sync::Mutex;
+use crate::store::{Listening, Version};
+
+/// What a session hears of its record.
+#[derive(Default)]
+pub(crate) struct Hearing {
+    /// Wakes the flight that waits for others. It keeps a word that comes while nobody waits.
+    pub(crate) woken: Notify,
+    heard: Mutex<Heard>,
+}
 
 #[derive(Default)]
-pub(super) struct Heard {
+struct Heard {
     /// The store was asked to tell.
     asked: bool,
     listening: Option<Listening>,
@@ -24,14 +34,14 @@ enum Looks {
     Again,
 }
 
-impl Shelf {
-    /// Listens from now on, unless it does so.
-    pub(crate) fn listen(&self, ear: impl FnOnce() -> Ear) {
+impl Hearing {
+    /// Begins to listen, unless that was done. `begin` is the store's code: it runs without the lock, and may be told something at
+    /// once.
+    pub(crate) fn listen(&self, begin: impl FnOnce() -> Option<Listening>) {
         if self.heard(|heard| std::mem::replace(&mut heard.asked, true)) {
             return;
         }
-        // The store's code runs without the lock: it may tell something at once.
-        let listening = self.store.listen(&self.key, ear());
+        let listening = begin();
         let _older = self.heard(|heard| std::mem::replace(&mut heard.listening, listening));
     }
 

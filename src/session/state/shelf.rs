@@ -8,13 +8,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::sync::Notify;
-
-use super::{flight::FOREVER, heard::Heard, sync::Mutex};
+use super::{heard::Hearing, sync::Mutex};
 use crate::{
     grant::Revoker,
     store::{Lease, Record, SharedStore, StoreKey, Version},
 };
+
+/// A clock can count so far for certain.
+const LONGEST_REST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The store of a session, and the key of its record. It outlives logins, and the session where something is left to save.
 pub(crate) struct Shelf {
@@ -30,9 +31,7 @@ pub(crate) struct Shelf {
     pub(crate) claimant: u64,
     /// How long a look at the store holds while there is traffic.
     pub(crate) news_every: Duration,
-    /// Wakes the flight that waits for others. It keeps a word that comes while nobody waits.
-    pub(crate) woken: Notify,
-    pub(super) heard: Mutex<Heard>,
+    pub(crate) hearing: Hearing,
     pending: Mutex<Option<Pending>>,
     failing: AtomicBool,
 }
@@ -68,7 +67,7 @@ pub(crate) struct Pending {
 
 impl Shelf {
     pub(crate) fn new(store: SharedStore, key: StoreKey, owner: Option<Box<str>>) -> Self {
-        let (claimant, news_every) = (fastrand::u64(..), store.news_every().min(FOREVER));
+        let (claimant, news_every) = (fastrand::u64(..), store.news_every().min(LONGEST_REST));
         Self {
             store,
             key,
@@ -77,8 +76,7 @@ impl Shelf {
             limits: None,
             claimant,
             news_every,
-            woken: Notify::new(),
-            heard: Mutex::default(),
+            hearing: Hearing::default(),
             pending: Mutex::default(),
             failing: AtomicBool::new(false),
         }

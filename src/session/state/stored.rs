@@ -138,6 +138,19 @@ impl Login {
         record
     }
 
+    /// The version that another process is to renew, if one is to be asked now: nothing is left here to renew it with, or nothing
+    /// but a refresh token that a process which died may have spent.
+    pub(crate) fn wants(&self, now: Instant) -> Option<Version> {
+        let known = self.known().filter(|_| !self.has_own_credential())?;
+        let is_lost = self.refresh_token.is_none() || known.is_doubtful();
+        known.version().filter(|_| is_lost && known.asks.are_due(now))
+    }
+
+    /// Others were asked, and nobody renewed. Says whether it is the first time.
+    pub(crate) fn asked_in_vain(&mut self, now: Instant) -> bool {
+        self.known_mut().is_some_and(|known| known.asks.in_vain(now))
+    }
+
     /// Whether there is something besides a refresh token.
     pub(crate) fn has_own_credential(&self) -> bool {
         self.credential != Credential::RefreshToken
