@@ -6,6 +6,7 @@
 //! 3. What a small store cannot do, it says by a default method; a session then does without.
 
 mod boxed;
+mod claim;
 mod closure;
 #[cfg(feature = "file")]
 mod file;
@@ -31,15 +32,17 @@ pub use self::file::{FileStore, FileStoreBuilder};
 pub(crate) use self::record::Access;
 pub(crate) use self::{
     boxed::SharedStore,
+    claim::{Spending, milliseconds},
     owner::{Owner, OwnerFacts},
-    record::{MOST_TOKENS, Spending, milliseconds},
+    record::MOST_TOKENS,
     trials::{REMEMBERED, Refused, Trials},
 };
 pub use self::{
+    claim::Claim,
     closure::{StoreFn, store_fn},
     lease::{Lease, Leased},
     news::{Ear, Listening, News},
-    record::{Claim, Record},
+    record::Record,
     version::Version,
 };
 #[cfg(feature = "seal")]

@@ -2,12 +2,17 @@
 
 use std::{
     fmt,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use secrecy::SecretString;
 
-use super::{owner::Owner, trials::Trials, version::Version};
+use super::{
+    claim::{Claim, Spending, milliseconds},
+    owner::Owner,
+    trials::Trials,
+    version::Version,
+};
 use crate::{
     clock,
     context::Wish,
@@ -20,9 +25,6 @@ const MARGIN: Duration = Duration::from_secs(10);
 
 /// So many tokens of derived sessions are kept for a login; the newest stay.
 pub(crate) const MOST_TOKENS: usize = 64;
-
-/// Clocks that work together differ by less.
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 /// What is needed to go on with a login later, or in another process: the access token with its end, the refresh token, the
 /// scope, `id_token` and the like. It never holds a password, a client secret, a key or an assertion.
@@ -70,14 +72,6 @@ pub(crate) struct Access {
     pub(crate) token: SecretString,
     pub(crate) issued_at: SystemTime,
     pub(crate) expires_at: Option<SystemTime>,
-}
-
-/// Somebody's token request is under way for this record, or was: until then it may still arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Spending {
-    pub(crate) by: u64,
-    pub(crate) since: SystemTime,
-    pub(crate) until: SystemTime,
 }
 
 impl Record {
@@ -216,26 +210,13 @@ impl Record {
     /// record, on its own clock, and puts it back with [`with_claim`](Record::with_claim) when it loads the record. `now` is this
     /// machine's time of day.
     pub fn claim(&self, now: SystemTime) -> Option<Claim> {
-        // Claims are of whole milliseconds.
-        let now = milliseconds(now);
-        let from_now = |time: SystemTime| match time.duration_since(now) {
-            Ok(ahead) => i64::try_from(ahead.as_millis()).unwrap_or(i64::MAX),
-            Err(error) => i64::try_from(error.duration().as_millis()).map_or(i64::MIN, |past| -past),
-        };
-        self.spending.map(|Spending { by, since, until }| Claim { by, since: from_now(since), until: from_now(until) })
+        self.spending.map(|spending| spending.from(now))
     }
 
     /// With this claim in place of the one that is there. See [`claim`](Record::claim).
     #[must_use]
     pub fn with_claim(self, claim: Option<Claim>, now: SystemTime) -> Self {
-        let now = milliseconds(now);
-        let at = |from_now: i64| {
-            let distance = Duration::from_millis(from_now.unsigned_abs());
-            let time = if from_now < 0 { now.checked_sub(distance) } else { now.checked_add(distance) };
-            milliseconds(time.unwrap_or(now))
-        };
-        let spending = claim.map(|Claim { by, since, until }| Spending { by, since: at(since), until: at(until) });
-        Self { spending, ..self }
+        Self { spending: claim.map(|claim| Spending::of(claim, now)), ..self }
     }
 
     /// The rule of every store: whether this record may be written over `current`. `seen` is the version that whoever saves has
@@ -305,58 +286,6 @@ impl Access {
             None => tokens,
         })
     }
-}
-
-/// A token request that may be under way for a [`Record`], on the store's own clock: in milliseconds from now, negative where that is
-/// past. See [`Record::claim`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Claim {
-    /// Tells the session that made it from others.
-    pub by: u64,
-    /// When it was made.
-    pub since: i64,
-    /// Until when the token request may still arrive.
-    pub until: i64,
-}
-
-impl Claim {
-    /// A claim of this session, with these times.
-    pub const fn new(by: u64, since: i64, until: i64) -> Self {
-        Self { by, since, until }
-    }
-}
-
-impl Spending {
-    /// The same claim, taken back: nothing is under way.
-    pub(crate) fn void(self) -> Self {
-        Self { until: self.since, ..self }
-    }
-
-    pub(crate) fn is_void(self) -> bool {
-        self.until <= self.since
-    }
-
-    /// The same claim, over now: the answer came, and did not say what became of the refresh token.
-    pub(crate) fn over(self, now: SystemTime) -> Self {
-        Self { until: now.max(self.since + Duration::from_millis(1)), ..self }
-    }
-
-    /// For how long the token request may still arrive. However wrong the clocks are, hardly longer than it was said to take: one
-    /// that is to begin later was written by a clock that has been set back since.
-    pub(crate) fn left(self, now: SystemTime) -> Duration {
-        if self.since.duration_since(now).is_ok_and(|ahead| ahead > CLOCK_SKEW) {
-            return Duration::ZERO;
-        }
-        let whole = self.until.duration_since(self.since).unwrap_or_default();
-        self.until.duration_since(now).unwrap_or_default().min(whole)
-    }
-}
-
-/// To the millisecond, as a record is written: what is read back is the same.
-pub(crate) fn milliseconds(time: SystemTime) -> SystemTime {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    UNIX_EPOCH + Duration::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl From<TokenSet> for Record {

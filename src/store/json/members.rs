@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     error::Error,
-    store::{record::milliseconds, version::Version},
+    store::{claim::milliseconds, version::Version},
 };
 
 pub(in crate::store) const FORMAT: u64 = 1;

@@ -9,8 +9,9 @@ use super::members::{Members, hex, nested, read, secret, time, time_of, version}
 use crate::{
     context::Wish,
     store::{
+        claim::Spending,
         owner::{HASH, Owner, SALT},
-        record::{Access, Record, Spending},
+        record::{Access, Record},
         trials::{Refused, Trials},
     },
     token::Details,

@@ -13,8 +13,9 @@ use crate::{
     context::Wish,
     error::ErrorKind,
     store::{
+        claim::Spending,
         owner::{HASH, Owner, SALT},
-        record::{Access, Spending},
+        record::Access,
         trials::{Refused, Trials},
         version::Version,
     },

@@ -14,7 +14,8 @@ use super::members::{FORMAT, digits};
 use crate::{
     context::Wish,
     store::{
-        record::{Access, Record, Spending, milliseconds},
+        claim::{Spending, milliseconds},
+        record::{Access, Record},
         trials::{Refused, Trials},
     },
     token::Details,
