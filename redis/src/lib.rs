@@ -26,8 +26,9 @@
 //! 2. Times are those of Redis' clock, which all replicas share.
 //! 3. A lease keeps replicas from doing the same work twice. What protects the tokens is their version: a lease that is lost
 //!    costs a request, not a login.
-//! 4. News make replicas fast. They may get lost: a session with traffic looks every 4 s by itself.
-//! 5. Nothing waits longer than 1.5 s.
+//! 4. News make replicas fast. They may get lost: a session with traffic looks every 4 s by itself. So a logout is seen by all at
+//!    once, and 6 s later at most where its message was lost.
+//! 5. No command takes longer than 1.5 s.
 //!
 //! # What it protects from
 //! - **Whoever reads Redis**, its snapshots or its backups. Records are encrypted (XChaCha20-Poly1305), and bound to their place and
@@ -46,6 +47,7 @@
 //!   cannot make tokens, or move those of one user to another.
 //! - A fail-over that loses a new refresh token whose replica has died as well: nobody has it any more, and the user has to log
 //!   in. `WAIT` and `min-replicas-to-write` make that rarer, `appendfsync always` does for a single Redis.
+//! - Servers of one Redis whose clocks differ by more than a second: after a fail-over claims last that much longer or shorter.
 //! - A Redis that evicts: see [*Memory*](#memory).
 //!
 //! # Keys in Redis

@@ -60,6 +60,24 @@ async fn a_lease_that_another_has_taken_is_neither_extended_nor_released() {
 }
 
 #[tokio::test]
+async fn who_gives_back_a_lease_takes_it_from_nobody_else() {
+    let server = Server::start();
+    let store = store(&server).await;
+    let heard = Heard::default();
+    let _listening = heard.listen(&store, &alice()).await;
+    let lease = held(store.lease(&alice()).await.unwrap());
+    let key = format!("{}:lease", place(&alice()));
+    // It ran out, and the next extension is far away.
+    server.cli(&["SET", &key, "another", "PX", "60000"]);
+    // Two of the probe when it connected, then one each to take and to give back.
+    let scripts = || server.cli(&["INFO", "commandstats"]).lines().any(|line| line.starts_with("cmdstat_get:calls=4"));
+    drop(lease);
+    until("the lease is given back", async || scripts()).await;
+    assert_eq!(server.cli(&["GET", &key]), "another");
+    assert_eq!(heard.all(), []);
+}
+
+#[tokio::test]
 async fn a_lease_that_redis_has_lost_is_taken_again() {
     let server = Server::start();
     let store = builder(server.url()).lease_life(LIFE).connect().await.unwrap();
