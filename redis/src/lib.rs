@@ -70,8 +70,8 @@
 //! user orders on >secret resetchannels &tower-reauth:* ~tower-reauth:* -@all +eval +evalsha +time +exists +hmget +hget +hset +hdel +pexpire +pttl +get +set +del +publish +subscribe +unsubscribe +ping +info
 //! ```
 //!
-//! `+info` only tells whether Redis evicts. A database other than 0 takes `+select`, a cluster `+spublish +ssubscribe
-//! +sunsubscribe +cluster|slots`.
+//! `+info` tells whether Redis evicts, and whether its server is another one than before. A database other than 0 takes `+select`, a
+//! cluster `+spublish +ssubscribe +sunsubscribe +cluster|slots`.
 //!
 //! Redis is of version 6.2 or later, in a cluster 7.0 or later; Valkey is of any version.
 //!
