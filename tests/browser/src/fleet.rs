@@ -192,7 +192,11 @@ async fn start_nginx(
     fs::write(&file, format!("{text}{book}"))?;
     let mut command = Command::new("nginx");
     // One process, that can be ended as one.
-    command.args(["-e", "stderr", "-g", "master_process off; error_log stderr crit;", "-p"]).arg(folder.path()).arg("-c").arg(&file);
+    command
+        .args(["-e", "stderr", "-g", "master_process off; error_log stderr crit;", "-p"])
+        .arg(folder.path())
+        .arg("-c")
+        .arg(&file);
     let nginx = Process::start(&mut command)?;
     let listens = async {
         while TcpStream::connect((Ipv4Addr::LOCALHOST, front)).is_err() {
