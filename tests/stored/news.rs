@@ -96,8 +96,10 @@ async fn lease_that_ends_wakes_the_flight_that_waits_for_it() {
     household.issuer.revoke_all();
     household.store.take_lease(KEY);
     let call = call_of(&process).await;
+    let loads = household.store.loads();
     // In the middle of a pause between two looks.
     sleep(SECOND * 37 / 10).await;
+    assert_eq!(household.store.loads() - loads, 6, "after 0.1, 0.3, 0.7, 1.5, 2.5 and 3.5 s");
     let loads = household.store.loads();
     household.store.end_lease(KEY);
     let freed = Instant::now();
