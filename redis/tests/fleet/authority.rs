@@ -112,7 +112,7 @@ impl Inner {
         let mut book = self.ledger.book();
         if status == StatusCode::OK {
             let brought = Token::of(&refresh_token);
-            book.asked[number].answer = Answer::Brought(brought);
+            book.asked[number].answer = Answer::Brought(brought, now());
             let line = format!("{by} is answered {brought}, access token {}", Token::of(&access_token));
             book.note(now(), Some(session), line);
             let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);

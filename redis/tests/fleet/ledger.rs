@@ -88,8 +88,8 @@ pub(crate) enum Answer {
     /// Not yet.
     None,
     Refused,
-    /// This refresh token.
-    Brought(Token),
+    /// This refresh token, at this time.
+    Brought(Token, Millis),
 }
 
 /// A process had a refresh token in its memory from then on, and the store had it as well at some moment in that time.

@@ -132,7 +132,7 @@ async fn is_survived(name: &str, server: Remote, time: Duration) -> bool {
     let calls: usize = book.calls.values().map(|(calls, _)| calls).sum();
     let sent: Vec<_> = book.asked.iter().filter(|asked| asked.spent.is_some()).collect();
     let tokens: HashSet<_> = sent.iter().filter_map(|asked| asked.spent).collect();
-    let renewals = sent.iter().filter(|asked| matches!(asked.answer, Answer::Brought(_))).count();
+    let renewals = sent.iter().filter(|asked| matches!(asked.answer, Answer::Brought(..))).count();
     println!("{name}: {PROCESSES} processes, {SESSIONS} sessions, {took} s");
     println!("  {calls} calls, with the longest of each kind in ms: {:?}", book.calls);
     println!("  {kills} processes killed; Redis: {:?}; {} access tokens withdrawn", book.harms, book.withdrawn.len());

@@ -1,7 +1,8 @@
 //! What has to come of a run, worked out from what was done in it.
 //!
 //! A login ends when one of its refresh tokens comes twice. Nobody can help that if all processes that knew the pair which the
-//! first use brought were killed, and the store has none of it: it was never saved, or a server without it was promoted. And
+//! first use brought were killed, and the store has none of it: it was never saved, or a server without it was promoted; or if the
+//! answer came too late for anybody. And
 //! whoever sends it for the second time has to have waited until the first request could not be under way any more.
 //! Everything else is a fault.
 
@@ -19,6 +20,8 @@ pub(crate) enum Twice {
     Unsaved,
     /// Its answer was saved, and taken back; all who had it were killed.
     TakenBack,
+    /// Its answer came after the longest time that a renewal takes, and was lost.
+    TooLate,
     /// It was refused before, and so nothing came of it.
     Refused,
     /// Fault: its answer was in the store.
@@ -37,7 +40,7 @@ impl Twice {
     }
 
     fn cannot_be_helped(self) -> bool {
-        matches!(self, Self::Unsaved | Self::TakenBack)
+        matches!(self, Self::Unsaved | Self::TakenBack | Self::TooLate)
     }
 }
 
@@ -97,7 +100,7 @@ fn judge(book: &Book, number: usize, asked: &Asked) -> Option<(Twice, Asked)> {
     let twice = match first.answer {
         Answer::None | Answer::Refused if may_be_under_way => Twice::Early,
         Answer::None | Answer::Refused => Twice::Unsaved,
-        Answer::Brought(brought) => {
+        Answer::Brought(brought, at) => {
             let held = book.held.get(&brought).map_or(&[][..], Vec::as_slice);
             let kept: Vec<_> = held.iter().filter(|held| held.to <= asked.at).collect();
             let is_taken_back =
@@ -106,8 +109,9 @@ fn judge(book: &Book, number: usize, asked: &Asked) -> Option<(Twice, Asked)> {
                 (true, false, _) => Twice::Careless,
                 (true, true, true) => Twice::HolderLivesTakenBack,
                 (true, true, false) => Twice::TakenBack,
-                (false, _, true) => Twice::HolderLives,
                 (false, ..) if may_be_under_way => Twice::Early,
+                (false, ..) if is_too_late(book, first.by, token, at) => Twice::TooLate,
+                (false, _, true) => Twice::HolderLives,
                 (false, ..) => Twice::Unsaved,
             }
         }
@@ -129,6 +133,12 @@ fn is_claimed(book: &Book, by: Replica, token: Token, now: Millis) -> bool {
     claims
         .clone()
         .any(|claimed| now + SLACK < claimed.until && !(is_dead && is_taken_back(book, claimed.at, claimed.at, now)))
+}
+
+/// Whether an answer came when nobody waited for it any more, give or take a second.
+fn is_too_late(book: &Book, by: Replica, token: Token, at: Millis) -> bool {
+    let claims = book.claimed.iter().filter(|claimed| claimed.by == by && claimed.token == token);
+    claims.map(|claimed| claimed.until).max().is_some_and(|end| at + 1_000 >= end)
 }
 
 impl fmt::Display for Verdict {
