@@ -59,6 +59,7 @@ impl Authority {
             let mut book = self.inner.ledger.book();
             book.withdrawn.insert(Token::of(&access_token));
             book.note(now(), Some(session), format_args!("withdrawn {}", Token::of(&access_token)));
+            drop(book);
         }
     }
 

@@ -147,6 +147,7 @@ async fn is_survived(name: &str, server: Remote, time: Duration) -> bool {
     for session in verdict.faulty().into_iter().take(3) {
         println!("session {session}, {:?}:\n{}", Kind::of(session), book.lines_of(session));
     }
+    drop(book);
     assert!(calls >= 1_000 && kills >= 5 && renewals >= 20, "too little happened");
     verdict.is_good()
 }

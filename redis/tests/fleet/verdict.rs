@@ -2,9 +2,8 @@
 //!
 //! A login ends when one of its refresh tokens comes twice. Nobody can help that if all processes that knew the pair which the
 //! first use brought were killed, and the store has none of it: it was never saved, or a server without it was promoted; or if the
-//! answer came too late for anybody. And
-//! whoever sends it for the second time has to have waited until the first request could not be under way any more.
-//! Everything else is a fault.
+//! answer came too late for anybody. And whoever sends it for the second time has to have waited until the first request could not
+//! be under way any more. Everything else is a fault.
 
 use std::{collections::BTreeMap, fmt};
 
