@@ -5,6 +5,9 @@
 //! token request of its that is under way arrives or is lost. Whoever is stopped reaches nothing until it goes on. The issuer
 //! rotates refresh tokens, and a second use of one ends the login.
 //!
+//! The store is a file, or far away ([`remote`]): then commands and news are lost, late or repeated, replicas lag behind and take over
+//! without the newest writes, and what is under way when a process is killed arrives or not.
+//!
 //! A calm world has neither kills, stops, faults nor logouts, and nothing may fail there. See `oracle.rs` for the rest.
 
 mod chaos;

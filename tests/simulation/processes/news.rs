@@ -38,7 +38,7 @@ impl Drop for Subscription {
 }
 
 pub(crate) fn carry(scene: &Scene, told: &[News]) {
-    let mut letters = Vec::new();
+    let mut letters: Vec<(News, u64, usize, Instant)> = Vec::new();
     {
         let mut state = scene.lock();
         let Some(remote) = state.plan.remote.clone().filter(|_| !told.is_empty()) else { return };
@@ -50,9 +50,9 @@ pub(crate) fn carry(scene: &Scene, told: &[News]) {
                 let at = now + std::time::Duration::from_millis(state.delay(remote.news_delay));
                 let deaf = state.lives[life].deaf.filter(|(until, _)| now < *until);
                 match deaf {
-                    // All at once when it is over.
+                    // All at once when it is over, or that there was something.
                     Some((until, true)) => letters.push((news, number, life, until)),
-                    Some((_, false)) => {}
+                    Some((until, false)) => letters.push((News::Missed, number, life, until)),
                     None if state.chance(remote.news_lost) => {}
                     None => letters.push((news, number, life, at)),
                 }

@@ -13,7 +13,8 @@
 //! 7. One token request is under way at a time, unless its sender was stopped, or the store or the way to it failed.
 //! 8. Nobody calls with an older version than before.
 //! 9. A login that was ended is not used for longer than it takes to look twice.
-//! 10. Where a process has the password, and hears of it, no other one stays without a token.
+//! 10. What a fail-over took away is written back by whoever calls with it.
+//! 11. Where a process has the password, and hears of it, no other one stays without a token.
 
 use std::time::Duration;
 
@@ -178,6 +179,7 @@ pub(crate) fn sent(state: &mut State, by: usize, pair: usize) {
         let held = state.was_disturbed(by, now);
         state.check(!older || held, || format!("life {by} calls with {pair}, and had something newer"));
         state.lives[by].newest = state.lives[by].newest.max(Some(version));
+        written_back(state, by, version);
     }
     let looks = if state.plan.remote.is_some() { REMOTE_NEWS } else { LOOKS };
     let epoch = state.families[state.pairs[pair].family].epoch;
@@ -189,6 +191,25 @@ pub(crate) fn sent(state: &mut State, by: usize, pair: usize) {
     match looked {
         Some((_, at)) => state.check(now <= at + LOOK, || format!("life {by} calls with {pair}, which was logged out")),
         None if now >= seen + looks => state.lives[by].looked = Some((epoch, now)),
+        None => {}
+    }
+}
+
+/// Somebody calls with this version: if the store has lost it, it is there again after two looks.
+fn written_back(state: &mut State, by: usize, version: Version) {
+    let now = Instant::now();
+    let Some(lost) = state.place.lost.filter(|lost| lost.elapsed() < SHOWS) else { return };
+    if state.place.version() >= Some(version) {
+        state.lives[by].behind = None;
+        return;
+    }
+    let life = &state.lives[by];
+    let since = [state.place.failed, life.stop, life.cut].into_iter().flatten().fold(lost, Instant::max) + REMOTE_NEWS;
+    match life.behind.filter(|at| *at >= since) {
+        Some(at) => state.check(now <= at + LOOK, || {
+            format!("life {by} calls with version {}, and leaves an older one in the store", version.number())
+        }),
+        None if now >= since => state.lives[by].behind = Some(now),
         None => {}
     }
 }

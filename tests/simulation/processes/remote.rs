@@ -5,7 +5,8 @@
 //! 2. A lease runs out after 15 s; its holder extends it every 5 s, while it lives and is not stopped.
 //! 3. Claims are kept on the store's own clock.
 //! 4. A load may be answered by a replica that does not know the newest write yet.
-//! 5. A fail-over takes the newest writes back, and nobody is told.
+//! 5. A fail-over takes the newest writes back. For 3 s whoever asks for the lease is turned away, and all are told what stands there:
+//!    whoever knows more writes it back.
 
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ const LEASE: (Duration, Duration) = (Duration::from_secs(15), Duration::from_sec
 const PATIENCE: Duration = Duration::from_secs(2);
 /// So far a replica lags behind at most.
 const LAG: Duration = Duration::from_secs(1);
+/// So long nobody gets a lease where a replica took over.
+const GRACE: Duration = Duration::from_secs(3);
 
 #[derive(Clone)]
 pub(crate) struct Remote(pub(crate) Life);
@@ -170,7 +173,7 @@ impl TokenStore for Remote {
             place.tickets += 1;
             place.tickets
         };
-        if !self.command(move |state, by| hold(state, by, ticket)).await? {
+        if !self.command(move |state, by| take(state, by, ticket)).await? {
             return Ok(Leased::Taken);
         }
         let (end, ended) = oneshot::channel();
@@ -245,6 +248,16 @@ fn save(
     state.place.claim = claim.map(|claim| moved(claim, time));
     state.place.told.push(News::Saved(record.version()));
     Ok(None)
+}
+
+/// Takes the lease if it is free, and whoever may know more than is known here has had his time.
+fn take(state: &mut State, by: usize, ticket: u64) -> bool {
+    let promoted = state.place.lost.is_some_and(|lost| lost.elapsed() < GRACE);
+    if promoted && let Some(version) = state.place.version() {
+        state.place.told.push(News::Saved(version));
+        return false;
+    }
+    hold(state, by, ticket)
 }
 
 /// Takes the lease if it is free, and extends it if it is the own one.

@@ -134,6 +134,8 @@ pub(crate) struct Span {
     pub(crate) deaf: Option<(Instant, bool)>,
     /// The newest version that it called with.
     pub(crate) newest: Option<Version>,
+    /// When it called with something that the store has lost.
+    pub(crate) behind: Option<Instant>,
 }
 
 /// A token request, with a refresh token or without.

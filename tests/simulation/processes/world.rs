@@ -163,6 +163,7 @@ impl World {
                 cut: None,
                 deaf: None,
                 newest: None,
+                behind: None,
             });
             state.note(|| format!("process {process} begins life {number}"));
             (number, state.plan.clone())
