@@ -61,6 +61,9 @@ impl Seal {
     ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store): the operating system gives no random numbers.
+    ///
+    /// # Panics
+    /// Never: what is written has no member that JSON does not know.
     pub fn seal(&self, name: &str, record: &Record) -> Result<Zeroizing<Vec<u8>>, Error> {
         let text = record.to_json();
         let text = text.expose_secret().as_bytes();
