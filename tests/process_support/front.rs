@@ -22,7 +22,6 @@ use axum::{
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
-use serde_json::Value;
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
