@@ -51,6 +51,7 @@
 //! | broken | seed | found as |
 //! | --- | --- | --- |
 //! | no claim before the token request | 2 | asks while a request of another life is under way |
+//! | a lease is never extended | 14 | asks while a request of another life is under way |
 //! | claims are compared by the local clock | 28 | asks while a request of another life is under way |
 //! | an older version is taken for news | 7 | calls with a token, and had something newer |
 //! | a save looks at no version | 1 | writes an older record over a newer one |
@@ -62,8 +63,7 @@
 //! | nobody is asked for a renewal | 5 | failed without a cause: `Refused` |
 //! | whoever is asked does not answer | 5 | failed without a cause: `Refused` |
 //!
-//! Some are not found in 30 seeds, since something else stands behind what was broken: without a lease, or with one that is never
-//! extended, the claim protects; who is not woken looks again after a second at most; without the look before a refusal is believed,
+//! Some are not found in 30 seeds, since something else stands behind what was broken: without a lease the claim protects; who is not woken looks again after a second at most; without the look before a refusal is believed,
 //! the version protects already.
 //!
 //! ```text
