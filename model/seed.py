@@ -362,6 +362,29 @@ SEEDS = {
             "                        if !SEEDED {\n                            visit.release(session, order, &error.clone().not_sent()).await;\n                        }\n",
         )
     ],
+    "whoever_waits_is_not_woken": [
+        (
+            "session/reach.rs",
+            "    pub(super) async fn pause(&self, time: Duration) {\n",
+            "    pub(super) async fn pause(&self, time: Duration) {\n"
+            "        if SEEDED {\n            return tokio::time::sleep(time).await;\n        }\n",
+        )
+    ],
+    "lease_counts_as_a_claim": [
+        (
+            "session/visit.rs",
+            "            let record = Record { spending, ..record };\n",
+            "            let spending = spending.filter(|_| !SEEDED || !lease.is_held());\n"
+            "            let record = Record { spending, ..record };\n",
+        )
+    ],
+    "asks_are_not_answered": [
+        (
+            "session/hearing.rs",
+            "            News::Wanted(dead) => self.renew_for_others(dead),\n",
+            "            News::Wanted(dead) if !SEEDED => self.renew_for_others(dead),\n            News::Wanted(_) => {}\n",
+        )
+    ],
 }
 
 SWITCH = """

@@ -64,6 +64,13 @@ impl Family {
         self.pairs.lock().unwrap().iter().any(|pair| !pair.spent && (pair.works || pair.refreshes))
     }
 
+    /// What was given out until now is good for nothing any more.
+    pub fn ends(&self) {
+        for pair in self.pairs.lock().unwrap().iter_mut() {
+            (pair.refreshes, pair.works) = (false, false);
+        }
+    }
+
     /// The password is wrong from now on.
     pub fn refuses_logins(&self) {
         *self.refused_logins.lock().unwrap() = Some(0);

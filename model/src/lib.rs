@@ -5,7 +5,7 @@
 //! waiters and a task is a point where another task may run.
 //!
 //! Sessions that share a store (`stored`) stand for processes. The store (`store`) delays, loses and repeats, with leases or
-//! without, and the server (`family`) notices a refresh token that comes again.
+//! without, which may run out, and with news of what others do or without; the server (`family`) notices a refresh token that comes again.
 //!
 //! Covered:
 //! - *All* schedules with up to the number of preemptions that a claim names; switches where a task waits or ends are free

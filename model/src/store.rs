@@ -1,17 +1,17 @@
-//! A store that delays, loses and repeats. Its own locks are std's, so that looking adds no schedules; where it may be
+//! A store that delays, loses and repeats, and tells others what is done to it. Its own locks are std's, so that looking adds no schedules; where it may be
 //! interrupted, it yields.
 
 use std::{
     ops::Range,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicUsize, Ordering::SeqCst},
     },
 };
 
 use secrecy::ExposeSecret;
 use shuttle::future::yield_now;
-use tower_reauth::{Error, Lease, Leased, Record, Saved, StoreKey, TokenStore, Version};
+use tower_reauth::{Ear, Error, Lease, Leased, Listening, News, Record, Saved, StoreKey, TokenStore, Version};
 
 use crate::family::number_of;
 
@@ -27,6 +27,10 @@ pub struct Faults {
     pub loses_answers: Range<usize>,
     /// Loads that answer what stood there before.
     pub repeats: Range<usize>,
+    /// Leases that run out, at any time: another one may have it.
+    pub run_out: Range<usize>,
+    /// It carries news: each piece on its own, in any order, as late as can be.
+    pub news: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -41,10 +45,16 @@ struct Books {
     unsaved: AtomicUsize,
     loads: AtomicUsize,
     saves: AtomicUsize,
-    leased: AtomicBool,
+    leases: AtomicUsize,
+    /// The number of the lease that is held.
+    leased: Mutex<Option<usize>>,
+    ears: Mutex<Vec<(usize, Ear)>>,
+    listeners: AtomicUsize,
 }
 
-struct Guard(Arc<Books>);
+struct Guard(Store, usize);
+
+struct Listener(Store, usize);
 
 impl Store {
     pub fn new(faults: Faults) -> Self {
@@ -71,7 +81,29 @@ impl Store {
     }
 
     pub fn is_leased(&self) -> bool {
-        self.0.leased.load(SeqCst)
+        self.0.leased.lock().unwrap().is_some()
+    }
+
+    /// Whether what it tells must be enough, without the clock.
+    pub fn stands_still(&self) -> bool {
+        self.0.faults.news && self.0.faults.run_out.is_empty()
+    }
+
+    fn tell(&self, news: News) {
+        if !self.0.faults.news {
+            return;
+        }
+        let ears = self.0.ears.lock().unwrap().clone();
+        for (number, ear) in ears {
+            let store = self.clone();
+            drop(shuttle::future::spawn(async move {
+                yield_now().await;
+                let is_there = store.0.ears.lock().unwrap().iter().any(|(other, _)| *other == number);
+                if is_there {
+                    ear.hear(news);
+                }
+            }));
+        }
     }
 }
 
@@ -105,6 +137,9 @@ impl TokenStore for Store {
         if !faults.forgets.contains(&number) {
             records.push(record.clone());
         }
+        // Somebody else may run while it tells.
+        drop(records);
+        self.tell(News::Saved(record.version()));
         if faults.loses_answers.contains(&number) {
             return Err(Error::store("the connection broke"));
         }
@@ -116,16 +151,48 @@ impl TokenStore for Store {
             return Ok(Leased::Unknown);
         }
         yield_now().await;
-        Ok(if self.0.leased.swap(true, SeqCst) {
-            Leased::Taken
-        } else {
-            Leased::Held(Lease::new(Guard(self.0.clone())))
-        })
+        let mut leased = self.0.leased.lock().unwrap();
+        if leased.is_some_and(|number| !self.0.faults.run_out.contains(&number)) {
+            return Ok(Leased::Taken);
+        }
+        let number = self.0.leases.fetch_add(1, SeqCst);
+        *leased = Some(number);
+        Ok(Leased::Held(Lease::new(Guard(self.clone(), number))))
+    }
+
+    fn listen(&self, _key: &StoreKey, ear: Ear) -> Option<Listening> {
+        if !self.0.faults.news {
+            return None;
+        }
+        let number = self.0.listeners.fetch_add(1, SeqCst);
+        self.0.ears.lock().unwrap().push((number, ear));
+        Some(Listening::new(Listener(self.clone(), number)))
+    }
+
+    async fn ask(&self, _key: &StoreKey, dead: Version) -> Result<bool, Error> {
+        yield_now().await;
+        self.tell(News::Wanted(dead));
+        Ok(self.0.faults.news)
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.leased.store(false, SeqCst);
+        let Self(store, number) = self;
+        let is_held = store.0.leased.lock().unwrap().take_if(|leased| leased == number).is_some();
+        if is_held {
+            store.tell(News::Free);
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let Self(store, number) = self;
+        let _ear = {
+            let mut ears = store.0.ears.lock().unwrap();
+            let at = ears.iter().position(|(other, _)| other == number);
+            at.map(|at| ears.remove(at))
+        };
     }
 }

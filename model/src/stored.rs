@@ -20,6 +20,9 @@ const OVERDUE: Duration = Duration::from_secs(122);
 /// A session that may go on looks again after that time.
 const NEWS: Duration = Duration::from_secs(31);
 
+/// Between two refusals of a refresh token, until they are believed.
+const CONFIRMED: Duration = Duration::from_secs(16);
+
 const MOMENT: Duration = Duration::from_millis(1);
 
 type Outcome = Result<usize, ErrorKind>;
@@ -59,6 +62,29 @@ pub fn what_cannot_be_saved_is_saved_later(sessions: usize) {
 /// A token set is saved, and whoever saved it is told that it was not.
 pub fn what_seems_to_be_unsaved_is_not_lost(sessions: usize) {
     share_one_renewal(sessions, Faults { loses_answers: 1..3, ..Faults::default() });
+}
+
+/// A lease runs out in the middle of a flight: the claim protects, and the version decides.
+pub fn a_lease_that_runs_out_costs_nothing(sessions: usize) {
+    share_one_renewal(sessions, Faults { run_out: 0..2, ..Faults::default() });
+}
+
+/// The clock stands still: whoever waits for another one goes on because it is told, and by nothing else.
+pub fn whoever_waits_is_woken(sessions: usize) {
+    block_on(async {
+        let place = Place::with_token(Faults { news: true, ..Faults::default() });
+        let sessions = place.sessions(sessions);
+        settled(place.begin(&sessions)).await;
+        for outcome in place.ask_all(&sessions) {
+            assert_eq!(outcome.await.expect("nobody aborts this"), Ok(2));
+        }
+        settled(place.ends_well(&sessions, 2)).await;
+    });
+}
+
+/// As the one above, where leases run out and nobody who waits for one is told when.
+pub fn news_and_leases_that_run_out_cost_nothing(sessions: usize) {
+    share_one_renewal(sessions, Faults { news: true, run_out: 0..2, ..Faults::default() });
 }
 
 fn share_one_renewal(sessions: usize, faults: Faults) {
@@ -148,6 +174,27 @@ pub fn whoever_came_second_adopts(sessions: usize) {
     });
 }
 
+/// The refresh token is dead, and another session has the password: it is asked, logs in once, and all go on with that.
+pub fn whoever_has_the_password_is_asked(callers: usize) {
+    block_on(async {
+        let place = Place::with_token(Faults { news: true, ..Faults::default() });
+        let helper = place.session(place.password_grant());
+        let all = [place.sessions(1).remove(0), helper];
+        settled(async {
+            place.begin(&all).await;
+            place.family.ends();
+            // It makes sure of the refusal.
+            assert_eq!(place.ask(&all[0]).await, Err(ErrorKind::Refused));
+            tokio::time::advance(CONFIRMED);
+        })
+        .await;
+        for outcome in place.ask_all(&vec![all[0].clone(); callers]) {
+            assert_eq!(outcome.await.expect("nobody aborts this"), Ok(2));
+        }
+        settled(place.ends_well(&all, 2)).await;
+    });
+}
+
 /// One logs out while others renew: the login is over for all, and nothing of it is left, in the store or at the server.
 pub fn a_logout_wins_over_the_flights_of_others(others: usize) {
     log_out_meanwhile(others, 1, Faults::default());
@@ -156,6 +203,11 @@ pub fn a_logout_wins_over_the_flights_of_others(others: usize) {
 /// As the one above, where nothing but the version protects.
 pub fn a_logout_wins_without_leases(others: usize) {
     log_out_meanwhile(others, 1, Faults { no_leases: true, ..Faults::default() });
+}
+
+/// As the first one, where those who wait for the lease are told, and it may run out.
+pub fn a_logout_wins_over_those_who_wait_for_the_lease(others: usize) {
+    log_out_meanwhile(others, 1, Faults { news: true, run_out: 0..1, ..Faults::default() });
 }
 
 /// The one who logs out renews.
@@ -169,10 +221,7 @@ fn log_out_meanwhile(callers: usize, from: usize, faults: Faults) {
         let place = Place::with_token(faults);
         let sessions = place.sessions(if from == 0 { 1 } else { callers + 1 });
         settled(async {
-            for session in &sessions {
-                assert_eq!(place.ask(session).await, Ok(1));
-            }
-            tokio::time::advance(LIFETIME);
+            place.begin(&sessions).await;
         })
         .await;
         let askers: Vec<_> = match from {
@@ -255,8 +304,11 @@ fn the_last_handle_goes(others: usize, faults: Faults) {
 
 impl Place {
     fn empty(faults: Faults, forgives: bool) -> Self {
-        let_time_pass();
+        // What is told must be enough.
         let store = Store::new(faults);
+        if !store.stands_still() {
+            let_time_pass();
+        }
         let family = Family::new(&store, forgives);
         Self { store, family }
     }
@@ -302,8 +354,19 @@ impl Place {
         Ok(number)
     }
 
+    /// All have the first token, and it has just expired.
+    async fn begin(&self, sessions: &[Session]) {
+        for session in sessions {
+            assert_eq!(self.ask(session).await, Ok(1));
+        }
+        tokio::time::advance(LIFETIME);
+    }
+
     /// Nothing is under way any more.
     async fn rests(&self, sessions: &[Session]) {
+        if self.store.stands_still() {
+            let_time_pass();
+        }
         // The clock moves when nobody else can.
         tokio::time::sleep(MOMENT).await;
         for session in sessions {

@@ -43,6 +43,11 @@ prove! {
     the_lease_protects_when_a_claim_is_lost:;
     what_cannot_be_saved_is_saved_later:;
     what_seems_to_be_unsaved_is_not_lost:;
+    a_lease_that_runs_out_costs_nothing:;
+    whoever_waits_is_woken:;
+    news_and_leases_that_run_out_cost_nothing:;
+    whoever_has_the_password_is_asked:;
+    a_logout_wins_over_those_who_wait_for_the_lease:;
     processes_share_one_login: 2 callers 0 preemptions;
     processes_share_one_login_after_a_logout: 2 callers 0 preemptions;
     processes_share_one_refusal: 2 callers 0 preemptions;

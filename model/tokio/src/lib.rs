@@ -30,7 +30,7 @@ macro_rules! task_local {
 }
 
 pub mod sync {
-    pub use real::sync::{Mutex, Semaphore, SemaphorePermit, oneshot};
+    pub use real::sync::{Mutex, Notify, Semaphore, SemaphorePermit, oneshot};
 
     pub mod watch {
         pub use real::sync::watch::{Receiver, Ref};

@@ -84,11 +84,15 @@ pub fn sleep_until(at: Instant) -> Sleep {
 }
 
 pub async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
-    timeout_at(Instant::now() + limit, future).await
+    within(sleep(limit), future).await
 }
 
 pub async fn timeout_at<F: Future>(at: Instant, future: F) -> Result<F::Output, Elapsed> {
-    let (mut future, mut over) = (pin!(future), sleep_until(at));
+    within(sleep_until(at), future).await
+}
+
+async fn within<F: Future>(mut over: Sleep, future: F) -> Result<F::Output, Elapsed> {
+    let mut future = pin!(future);
     std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Ok(output)),
         Poll::Pending => Pin::new(&mut over).poll(cx).map(|()| Err(Elapsed)),
