@@ -48,7 +48,7 @@ fn storm_costs_one_renewal_and_a_handful_of_commands_for_each_that_waits() {
         for token_request in [0.02, 0.1, 1.0, 12.0] {
             let played = storm(replicas, token_request, 7);
             assert_eq!(played.renewals, 1.0, "{replicas} replicas, {token_request} s");
-            let extended = (token_request / (LEASE / 3.0)).floor();
+            let extended = (token_request * LEASE.1 / LEASE.0).floor();
             let expected = RENEWING + extended + (replicas - 1) as f64 * waiting(token_request);
             agrees(&format!("{replicas} replicas, {token_request} s"), expected, played.renewal_commands);
         }
@@ -68,7 +68,7 @@ fn the_same_seed_plays_the_same() {
 fn times_are_those_of_the_library() {
     let files = [
         (include_str!("../src/lease.rs"), "LIFE: Duration = Duration::from_secs(15)"),
-        (include_str!("../src/lease.rs"), "self.life / 3"),
+        (include_str!("../src/lease.rs"), "EXTENSIONS: u32 = 5"),
         (include_str!("../src/store.rs"), "Duration::from_secs(4)"),
         (include_str!("../../src/session/reach.rs"), "(Duration::from_millis(100), Duration::from_secs(1))"),
     ];

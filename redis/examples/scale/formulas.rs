@@ -8,8 +8,8 @@ pub(crate) const NEWS_EVERY: f64 = 4.0;
 pub(crate) const AHEAD: (f64, f64) = (0.7, 0.1);
 /// Commands of a replica that renews: look, lease, look again, claim, save, give the lease back.
 pub(crate) const RENEWING: f64 = 6.0;
-/// What it publishes meanwhile: the claim, the tokens, the end of the lease.
-pub(crate) const PUBLISHED: f64 = 3.0;
+/// What it publishes meanwhile: the tokens, and the end of the lease.
+pub(crate) const PUBLISHED: f64 = 2.0;
 /// Commands of any other replica that has the session: it hears of the tokens, and loads them.
 pub(crate) const ADOPTING: f64 = 1.0;
 /// Commands for a session that a replica does not know: it is loaded, its channel is subscribed to, and let go of in the end.
@@ -128,7 +128,8 @@ pub(crate) fn fleets() -> [(&'static str, Fleet, Sample); 4] {
 }
 
 /// Commands of a replica whose call is rejected while another one renews, in a token request of so many seconds: a look that finds the
-/// claim, one at each poll, and two for the tokens. Who comes before the claim stands there asks for the lease and looks once more.
+/// claim, one at each poll, and two for the tokens. Who comes before the claim stands there also asks
+/// for the lease.
 pub(crate) fn waiting(token_request: f64) -> f64 {
     let (mut looks, mut pause, mut left) = (3.0, POLL.0, token_request);
     while left > pause {
@@ -156,7 +157,7 @@ pub(crate) fn tables() -> String {
 
 /// Three digits that count.
 fn written(figure: f64) -> String {
-    if figure < 0.0005 {
+    if figure < 0.000_05 {
         return "0".to_owned();
     }
     if figure < 100.0 {

@@ -14,8 +14,8 @@ use super::formulas::{AHEAD, Fleet, Load, NEWS_EVERY};
 
 /// From a replica to Redis and back, in seconds, as all times here.
 const TRIP: f64 = 0.0005;
-/// A lease lives so long, and is extended three times in that time.
-pub(crate) const LEASE: f64 = 15.0;
+/// A lease lives so long, and is extended so often in that time.
+pub(crate) const LEASE: (f64, f64) = (15.0, 5.0);
 /// Whoever waits for another's renewal looks after so long, then after twice as long, up to the second one.
 pub(crate) const POLL: (f64, f64) = (0.1, 1.0);
 
@@ -74,7 +74,6 @@ enum Step {
 
 #[derive(Clone, Copy, PartialEq)]
 enum News {
-    /// A claim, too.
     Saved,
     Free,
 }
@@ -292,15 +291,15 @@ impl<'a> Play<'a> {
             Step::Look => self.command(at, Step::Lease),
             Step::Lease if self.now < self.stored.lease => self.pause(at),
             Step::Lease => {
-                self.stored.lease = self.now + LEASE;
+                self.stored.lease = self.now + LEASE.0;
                 let flight = self.flight(at).map_or(0, |flight| flight.number);
-                self.put(LEASE / 3.0, Event::Extend { at, flight });
+                self.put(LEASE.0 / LEASE.1, Event::Extend { at, flight });
                 self.command(at, Step::LookAgain);
             }
             Step::LookAgain => self.command(at, Step::Claim),
             Step::Claim => {
+                // That is no news.
                 self.stored.claimed = true;
-                self.publish(at, News::Saved);
                 self.then(at, self.sample.token_request, Step::TokenRequest);
             }
             Step::TokenRequest => self.command(at, Step::Save),
@@ -325,8 +324,8 @@ impl<'a> Play<'a> {
     fn extend(&mut self, at: usize, flight: u64) {
         if self.flight(at).is_some_and(|now| now.number == flight) {
             self.load.renewal_commands += 1.0;
-            self.stored.lease = self.now + LEASE;
-            self.put(LEASE / 3.0, Event::Extend { at, flight });
+            self.stored.lease = self.now + LEASE.0;
+            self.put(LEASE.0 / LEASE.1, Event::Extend { at, flight });
         }
     }
 
