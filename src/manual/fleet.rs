@@ -55,24 +55,22 @@
 //! | a replica of Redis is promoted, without the newest writes | For 4 s nobody renews there, so that whoever has newer tokens writes them back first. See [*A region is lost*](#a-region-is-lost) |
 //!
 //! # What it costs
-//! Measured by the bench `fleet` of the crate `tower-reauth-redis`, in its small size, unoptimised, on two cores that others used as well
-//! (load 18.20), with a redis-server (7.0) on the same machine. Counts and bytes are what they are anywhere; times say nothing but how they
-//! compare, and with 64 replicas in one process they are those of the busy cores. Run it where you want to know:
-//! `cargo bench -p tower-reauth-redis --bench fleet`.
+//! Measured by `cargo bench -p tower-reauth-redis --bench fleet` on two cores that others used as well (load 10), with a redis-server
+//! (7.0) on the same machine. Of times only the ratios mean something. A token request takes 20 ms.
 //!
 //! | a token dies in all replicas at once | 1 replica | 8 | 64 |
 //! | --- | --- | --- | --- |
 //! | token requests for it | 1 | 1 | 1 |
-//! | commands, all together | 6 | 35 | 276 |
-//! | of these, for each replica that waits | | 4.1 | 4.3 |
+//! | commands, all together | 6 | 34 | 258 |
+//! | of these, for each replica that waits | | 4 | 4 |
 //! | messages published | 2 | 2 | 2 |
-//! | from the rejection to the replay, where a token request takes 20 ms: the one that renews | 76.1 ms | 111.2 ms | 1154.2 ms |
-//! | the same: one that waits (median) | | 160.5 ms (2.1 times a renewal alone) | 1726.2 ms (22.7 times a renewal alone) |
+//! | from the rejection to the replay, at the one that renews | 23.1 ms | 24.0 ms | 36.7 ms |
+//! | the same, at one that waits (median) | | 26.0 ms, 1.12 times a renewal alone | 50.4 ms, 2.18 times: 64 replicas share two cores |
 //!
-//! Alone and without a store it is 25.4 ms. A call with a good token sends nothing to Redis: 281,849 calls in 9 s cost 0 scripts and
+//! Alone and without a store it is 21.5 ms. A call with a good token sends nothing to Redis: 4,004,970 calls in 9 s cost no script and
 //! 2 looks for news, one every 4 s.
 //!
-//! | in Redis, of 2,000 | bytes each | with `hash-max-listpack-value 8192` in redis.conf |
+//! | in Redis (of 2,000; the bench's small size, load 18) | bytes each | with `hash-max-listpack-value 8192` in redis.conf |
 //! | --- | --- | --- |
 //! | a session: access and refresh token of 43 bytes | 1,277 | 929 |
 //! | a session: access token of 1 KiB, refresh token of 43 bytes, scope | 2,539 | 2,209 |

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
-use redis::{Client, FromRedisValue, aio::MultiplexedConnection, cmd};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, aio::MultiplexedConnection, cmd};
 
 use crate::server::Server;
 
@@ -28,7 +28,9 @@ pub(crate) struct Commands {
 impl Observer {
     pub(crate) async fn of(server: &Server) -> Self {
         let client = Client::open(server.url()).unwrap();
-        let connection = client.get_multiplexed_async_connection().await.unwrap();
+        // Redis may take long to forget 100,000 sessions.
+        let patient = AsyncConnectionConfig::new().set_response_timeout(None);
+        let connection = client.get_multiplexed_async_connection_with_config(&patient).await.unwrap();
         let mut observer = Self { connection, process: 0 };
         observer.process = observer.info("server", "process_id").await as u32;
         observer
