@@ -55,7 +55,7 @@
 //! | a replica of Redis is promoted, without the newest writes | For 4 s nobody renews there, so that whoever has newer tokens writes them back first. See [*A region is lost*](#a-region-is-lost) |
 //!
 //! # What it costs
-//! Measured by `cargo bench -p tower-reauth-redis --bench fleet` on two cores that others used as well (load 10), with a redis-server
+//! Measured by `cargo bench -p tower-reauth-redis --bench fleet` on two cores that others used as well (load 5 to 10), with a redis-server
 //! (7.0) on the same machine. Of times only the ratios mean something. A token request takes 20 ms.
 //!
 //! | a token dies in all replicas at once | 1 replica | 8 | 64 |
@@ -70,16 +70,16 @@
 //! Alone and without a store it is 21.5 ms. A call with a good token sends nothing to Redis: 4,004,970 calls in 9 s cost no script and
 //! 2 looks for news, one every 4 s.
 //!
-//! | in Redis (of 2,000; the bench's small size, load 18) | bytes each | with `hash-max-listpack-value 8192` in redis.conf |
+//! | 100,000 in one Redis | bytes each | with `hash-max-listpack-value 8192` in redis.conf |
 //! | --- | --- | --- |
-//! | a session: access and refresh token of 43 bytes | 1,277 | 929 |
-//! | a session: access token of 1 KiB, refresh token of 43 bytes, scope | 2,539 | 2,209 |
-//! | the same, and an `id_token` of 1 KiB | 4,076 | 3,745 |
-//! | a subscription | 296 | |
+//! | a session: access and refresh token of 43 bytes | 1,136 | 933 |
+//! | a session: access token of 1 KiB, refresh token of 43 bytes, scope | 2,541 | 2,213 |
+//! | the same, and an `id_token` of 1 KiB | 4,077 | 3,749 |
+//! | a subscription | 251 | |
 //!
-//! Many sessions that renew at once, through four stores and against a token endpoint that costs nothing: redis-server used 0.02 of a
-//! core and the replicas 0.25, so the limit was the busy machine, and the rate says nothing. By the CPU time of redis-server **one core
-//! of it carries some 2,900 renewals a second, or 150,000 looks for news**.
+//! 500 sessions that renew on and on, through four stores and against a token endpoint that costs nothing: 1,235 renewals a second. The
+//! machine was the limit: redis-server got 0.22 of a core and the replicas 0.43. By its CPU time **one core of redis-server carries some
+//! 5,500 renewals a second, or 200,000 looks for news**.
 //!
 //! # Past one machine
 //! In letters: *N* replicas, *A* sessions with calls, each of which makes *c* calls a second. *T* is the life of an access token, *I* the idle
@@ -114,11 +114,11 @@
 //!   lost. They are single reads of one field, and follow the calls: quiet sessions cost nothing.
 //! - **Stickiness pays.** Without it a session is in 165 replicas at a time, nearly each call meets a replica that has to load it, and each
 //!   renewal is told to all of them.
-//! - **One Redis or a cluster?** By the figures above the first row takes 0.6 of a core of redis-server: one is enough, with a
-//!   replica of it for safety. The second takes 6 cores, and the third 9, since loading is dearer than looking: both want a
+//! - **One Redis or a cluster?** By the figures above the first row takes 0.4 of a core of redis-server: one is enough, with a
+//!   replica of it for safety. The second takes 4 cores, and the third 5, since loading is dearer than looking: both want a
 //!   cluster.
-//! - **Memory**: ten million sessions take 13 GB with opaque tokens, 41 GB with JWTs and `id_token`; the subscriptions of the first row
-//!   0.3 GB, those of the third 49 GB.
+//! - **Memory**: ten million sessions take 11 GB with opaque tokens, 41 GB with JWTs and `id_token`; the subscriptions of the first row
+//!   0.3 GB, those of the third 41 GB.
 //! - **A restart of everything**: each replica loads the sessions that are called, one command each, and subscribes to up to 500 channels
 //!   with one more. If only Redis restarts, the subscriptions are made again, and each session with traffic looks once.
 //! - **Output buffers**: Redis closes a subscriber that does not read (`client-output-buffer-limit pubsub 32mb 8mb 60`). It connects and
