@@ -66,11 +66,11 @@ use crate::{
 /// | `cannot write to its disk` | look at Redis' log: the disk is full, or not writable |
 /// | `too few replicas` | bring the replicas back |
 /// | `still reading its data`, `keeps Redis busy` | wait |
-/// | `something else stands under a key` | choose another [prefix](RedisStoreBuilder::prefix) |
+/// | `something else stands under a key` | choose another [prefix](crate::RedisStoreBuilder::prefix) |
 /// | `the record .. is damaged` | somebody changed it: find out who, remove the key, and log in again |
 /// | `.. is not used, and not written over` | the cause says why, as below |
 /// | `its format is ..` | a newer release wrote it: update this program |
-/// | `it is encrypted with the key ..` | give that key, as [`older_key`](RedisStoreBuilder::older_key) if it was replaced |
+/// | `it is encrypted with the key ..` | give that key, as [`older_key`](crate::RedisStoreBuilder::older_key) if it was replaced |
 /// | `it was encrypted with another key ..` | the key of this id is a different one, or the record was changed or moved |
 ///
 /// A naming key that is not the one of before gives no error: nothing is found, and users log in again.

@@ -37,7 +37,6 @@ use crate::error::Error;
 /// assert!(seal.open("another name", &sealed).is_err());
 /// # Ok::<(), tower_reauth::Error>(())
 /// ```
-#[derive(Default)]
 pub struct Seal {
     /// Without one nothing is encrypted.
     pub(super) newest: Option<(Box<str>, StoreSecret)>,
@@ -64,7 +63,18 @@ impl Seal {
     ///
     /// # Panics
     /// Never: what is written has no member that JSON does not know.
-    pub fn seal(&self, name: &str, record: &Record) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub fn seal(&self, name: &str, record: &Record) -> Result<Vec<u8>, Error> {
+        self.content(name, record).map(|content| content.to_vec())
+    }
+
+    /// Without a key: nothing is encrypted.
+    #[cfg(feature = "file")]
+    pub(super) fn none() -> Self {
+        Self { newest: None, older: Vec::new() }
+    }
+
+    /// What stands in a place that may be without a key.
+    pub(super) fn content(&self, name: &str, record: &Record) -> Result<Zeroizing<Vec<u8>>, Error> {
         let text = record.to_json();
         let text = text.expose_secret().as_bytes();
         let Some((id, secret)) = &self.newest else { return Ok(Zeroizing::new(text.to_vec())) };

@@ -135,7 +135,7 @@ impl FileStore {
     pub fn builder(folder: impl AsRef<Path>) -> FileStoreBuilder {
         // Without a slash at its end, which would lead through a symbolic link.
         let path = folder.as_ref().components().collect();
-        FileStoreBuilder { path, keys: Seal::default(), naming: None }
+        FileStoreBuilder { path, keys: Seal::none(), naming: None }
     }
 
     async fn work<T: Send + 'static>(
@@ -232,7 +232,7 @@ impl Inner {
         {
             return Ok(Saved::Overtaken(Box::new(current)));
         }
-        let metadata = content::write(&files.record, &self.keys.seal(&files.name, record)?)?;
+        let metadata = content::write(&files.record, &self.keys.content(&files.name, record)?)?;
         self.looks.remember(&files.name, &metadata, record.version());
         Ok(Saved::Saved)
     }
