@@ -27,7 +27,15 @@ pub(crate) struct Content {
 }
 
 /// What the script that saves is given, in this order.
-pub(crate) struct Arguments([Vec<u8>; 11]);
+pub(crate) struct Arguments([Vec<u8>; 12]);
+
+/// What the script that saves answers.
+pub(crate) enum Answer {
+    Saved,
+    Overtaken(Content),
+    /// Nothing was written yet: what stands there has to be opened first.
+    Unread(Content),
+}
 
 impl Arguments {
     pub(crate) fn new(record: &Record, seen: Option<Version>, sealed: &[u8], publish: &str) -> Self {
@@ -53,10 +61,16 @@ impl Arguments {
             life.as_millis().to_string().into(),
             flag(known.is_some()),
             publish.into(),
+            Vec::new(),
         ])
     }
 
-    pub(crate) fn as_slices(&self) -> [&[u8]; 11] {
+    /// This version stands there, and can be read here.
+    pub(crate) fn has_opened(&mut self, version: Version) {
+        self.0[11] = names::digits(version).into();
+    }
+
+    pub(crate) fn as_slices(&self) -> [&[u8]; 12] {
         self.0.each_ref().map(|argument| &**argument)
     }
 }
@@ -76,6 +90,23 @@ fn life(record: &Record, known: Option<Duration>, now: SystemTime) -> Duration {
     let access = record.expires_at().and_then(|end| end.duration_since(now).ok()).unwrap_or_default();
     // Redis can't count further. WSO2 says of a token without an end that it lives for 9223372036854775 seconds.
     known.unwrap_or(SLIDING).max(access).min(LONGEST)
+}
+
+impl Answer {
+    pub(crate) fn read(answer: &Value) -> Result<Self, redis::ParsingError> {
+        let fields = match answer {
+            Value::Array(fields) => &fields[..],
+            _ => &[],
+        };
+        let content = |fields: &[Value]| {
+            Content::read(&Value::Array(fields.to_vec()))?.ok_or("Redis kept the record out, and holds none".into())
+        };
+        match fields {
+            [_] => Ok(Self::Saved),
+            [fields @ .., _] if fields.len() == 7 => content(fields).map(Self::Unread),
+            fields => content(fields).map(Self::Overtaken),
+        }
+    }
 }
 
 impl Content {

@@ -1,8 +1,8 @@
 -- KEYS[1]: the record, KEYS[2]: its channel.
 -- ARGV: version seen last or '', version, '1' for the mark of a logout or '', '1' if it brings access tokens or '', the sealed record,
 -- who claims or '', since and until when (milliseconds from now), how long it lives (milliseconds), '1' if that is known or '',
--- the command that publishes.
--- Gives back '1' if the record was saved, else what load.lua gives back.
+-- the command that publishes, the version that the store has just opened or ''.
+-- Gives back '1' if the record was saved, else what load.lua gives back. 'unread' after it: the store has to open it first.
 local seen, version, mark, tokens, data = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] == '1', ARGV[5]
 local own, since, till, life, known = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9]), ARGV[10] == '1'
 
@@ -44,6 +44,13 @@ if stands == version and sealed == data then
 end
 if not may_replace() then
   return {string.format('%.0f', now), unpack(current)}
+end
+
+-- Who has not seen it may not be able to read it: a key is missing, or a newer release wrote it. Nothing is written over that.
+if stands and stands ~= seen and stands ~= ARGV[12] then
+  local answer = {string.format('%.0f', now), unpack(current)}
+  answer[8] = 'unread'
+  return answer
 end
 
 -- A claim is no news. First, since it may be forbidden: what a script has written before it fails stays.

@@ -10,11 +10,12 @@ use std::{
 };
 
 use redis::{Value, cmd};
+use tokio::time::timeout;
 use tower_reauth::{Ear, Error, Leased, Listening, Record, Saved, Seal, StoreKey, StoreSecret, TokenStore, Version};
 
 use crate::{
-    connection::Connection,
-    content::{Arguments, Content},
+    connection::{BOUND, Connection},
+    content::{Answer, Arguments, Content},
     failure,
     lease::Held,
     names::{self, Names},
@@ -131,16 +132,25 @@ impl TokenStore for RedisStore {
     async fn save(&self, key: &StoreKey, record: &Record, seen: Option<Version>) -> Result<Saved, Error> {
         let names = self.names(key);
         let sealed = self.inner.seal.seal(&names.name, record)?;
-        let arguments = Arguments::new(record, seen, &sealed, self.inner.connection.publish());
+        let mut arguments = Arguments::new(record, seen, &sealed, self.inner.connection.publish());
         let keys = [&*names.record, &*names.channel];
-        let answer: Value = self.inner.connection.run("save a record", &SAVE, &keys, &arguments.as_slices()).await?;
-        if matches!(&answer, Value::Array(fields) if fields.len() == 1) {
-            return Ok(Saved::Saved);
-        }
-        let content = Content::read(&answer).map_err(|error| failure::told("save a record", error.into()))?;
-        let content =
-            content.ok_or_else(|| Error::store("could not save a record: Redis kept it out and holds none"))?;
-        Ok(Saved::Overtaken(Box::new(content.open(&names, &self.inner.seal)?)))
+        let step = "save a record";
+        failure::runtime()?;
+        let saved = async {
+            loop {
+                let answer: Value = self.inner.connection.run(step, &SAVE, &keys, &arguments.as_slices()).await?;
+                match Answer::read(&answer).map_err(|error| failure::told(step, error.into()))? {
+                    Answer::Saved => return Ok(Saved::Saved),
+                    Answer::Overtaken(content) => {
+                        return Ok(Saved::Overtaken(Box::new(content.open(&names, &self.inner.seal)?)));
+                    }
+                    Answer::Unread(content) => {
+                        arguments.has_opened(content.open(&names, &self.inner.seal)?.version());
+                    }
+                }
+            }
+        };
+        timeout(BOUND, saved).await.unwrap_or_else(|_| Err(failure::slow(step, BOUND)))
     }
 
     async fn lease(&self, key: &StoreKey) -> Result<Leased, Error> {

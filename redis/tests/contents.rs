@@ -72,6 +72,8 @@ async fn another_key_of_the_same_id_opens_nothing_and_writes_nothing_over() {
         wrong.load(&alice()).await.unwrap_err(),
         wrong.save(&alice(), &record(2), None).await.unwrap_err(),
         wrong.save(&alice(), &record(2), Some(Version::from_parts(0, 9, 9))).await.unwrap_err(),
+        // As a login that is tried again: it has seen nothing but itself.
+        wrong.save(&alice(), &record(2), Some(record(2).version())).await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Store);
         let said = chain(&error);
@@ -117,10 +119,30 @@ async fn what_was_changed_or_moved_is_not_used_and_not_written_over() {
         let said = chain(&store.load(&alice()).await.unwrap_err());
         assert!(said.contains(&mine) && said.contains(expected), "{command:?}: {said}");
         assert!(!said.contains("canary"), "{said}");
-        let error = store.save(&alice(), &record(2), None).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Store, "{command:?}");
+        let later = at(Version::from_parts(9, 0, 1), &record(1));
+        for seen in [None, Some(later.version())] {
+            let error = store.save(&alice(), &later, seen).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Store, "{command:?}");
+        }
         assert_eq!(server.cli(&["HGETALL", &mine]), before, "{command:?}");
     }
+}
+
+#[tokio::test]
+async fn a_later_login_is_saved_over_what_can_be_read_alone() {
+    let server = Server::start();
+    let good = store(&server).await;
+    good.save(&alice(), &record(1), None).await.unwrap();
+    let with_another = RedisStore::builder(server.url())
+        .naming_key(StoreSecret::from([1; 32]))
+        .encrypt_with("two", StoreSecret::from([3; 32]));
+    let bad = with_another.connect().await.unwrap();
+    let login = at(Version::from_parts(9, 0, 1), &record(1));
+    let said = chain(&bad.save(&alice(), &login, Some(login.version())).await.unwrap_err());
+    assert!(said.contains("not written over") && said.contains("\"one\""), "{said}");
+    assert_eq!(good.load(&alice()).await.unwrap().unwrap().version(), record(1).version());
+    assert!(matches!(good.save(&alice(), &login, Some(login.version())).await.unwrap(), Saved::Saved));
+    assert_eq!(good.load(&alice()).await.unwrap().unwrap().version(), login.version());
 }
 
 #[tokio::test]
@@ -259,8 +281,10 @@ async fn a_save_whose_answer_was_lost_is_not_overtaken_by_itself() {
     let code = include_str!("../src/save.lua");
     let channel = format!("{place}:news");
     let again = |seen: &str| {
-        let fixed =
-            ["EVAL", code, "2", &place, &channel, seen, &version, "", "1", &sealed, "", "", "", "1000", "", "PUBLISH"];
+        let fixed = [
+            "EVAL", code, "2", &place, &channel, seen, &version, "", "1", &sealed, "", "", "", "1000", "", "PUBLISH",
+            "",
+        ];
         server.cli(&fixed)
     };
     assert_eq!(again(""), "1");
