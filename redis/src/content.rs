@@ -119,7 +119,7 @@ impl Content {
                 names.record
             )));
         }
-        let record = seal.open(&names.name, &self.sealed).map_err(|error| {
+        let record = seal.open(&names.record, &self.sealed).map_err(|error| {
             Error::store(format!("the record {} is not used, and not written over", names.record)).with_source(error)
         })?;
         if str::from_utf8(&self.sealed).is_ok_and(|text| Record::from_json(text).is_ok()) {

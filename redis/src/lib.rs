@@ -32,9 +32,9 @@
 //!
 //! # What it protects from
 //! - **Whoever reads Redis**, its snapshots or its backups. Records are encrypted (XChaCha20-Poly1305), and bound to their place and
-//!   version: copied to another user's key or with another version they do not open. Names are keyed hashes: they show no
-//!   user's name to those who do not have the naming key. Not hidden are how many logins there are, when they are renewed, and
-//!   which of them have ended.
+//!   version: copied to another user's key, to another prefix or with another version they do not open. Names are keyed hashes: they
+//!   show no user's name to those who do not have the naming key. Not hidden are how many logins there are, when they are renewed,
+//!   and which of them have ended.
 //! - **Replicas that race, stop or die.** One holds the lease, and extends it while its renewal runs. If it dies, the lease runs out
 //!   15 s later at most. A token request that may still be under way is noted in the record, and others wait until it is over.
 //! - **A fail-over that loses the newest writes.** What Redis holds then is older than what some replica knows. No replica goes back

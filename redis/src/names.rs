@@ -7,8 +7,7 @@ use tower_reauth::{StoreKey, StoreSecret, Version};
 /// The keys of one record. What stands in braces decides where a cluster keeps them: all of them in one place.
 #[derive(Clone)]
 pub(crate) struct Names {
-    /// The name that the sealed record is bound to.
-    pub(crate) name: String,
+    /// The sealed record is bound to it.
     pub(crate) record: String,
     pub(crate) lease: String,
     pub(crate) channel: Arc<str>,
@@ -18,7 +17,7 @@ impl Names {
     pub(crate) fn of(prefix: &str, naming: &StoreSecret, key: &StoreKey) -> Self {
         let name = naming.name(key);
         let record = format!("{prefix}:{{{name}}}");
-        Self { lease: format!("{record}:lease"), channel: format!("{record}:news").into(), record, name }
+        Self { lease: format!("{record}:lease"), channel: format!("{record}:news").into(), record }
     }
 }
 

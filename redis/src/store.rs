@@ -131,7 +131,7 @@ impl TokenStore for RedisStore {
 
     async fn save(&self, key: &StoreKey, record: &Record, seen: Option<Version>) -> Result<Saved, Error> {
         let names = self.names(key);
-        let sealed = self.inner.seal.seal(&names.name, record)?;
+        let sealed = self.inner.seal.seal(&names.record, record)?;
         let mut arguments = Arguments::new(record, seen, &sealed, self.inner.connection.publish());
         let keys = [&*names.record, &*names.channel];
         let step = "save a record";

@@ -100,7 +100,9 @@ async fn what_was_changed_or_moved_is_not_used_and_not_written_over() {
     let plain = record(1).to_json();
     let plain = plain.expose_secret();
     let later = r#"{"format":9,"epoch":1,"number":1,"random":"0000000000000007","created":1}"#;
-    let cases: [(&[&str], &str); 8] = [
+    let elsewhere = mine.replace("tower-reauth", "staging");
+    builder(server.url()).prefix("staging").connect().await.unwrap().save(&alice(), &record(1), None).await.unwrap();
+    let cases: [(&[&str], &str); 9] = [
         (&["HSET", &mine, "v", &newer], "changed"),
         (&["HSET", &mine, "m", "1"], "changed"),
         (&["HSET", &mine, "d", "{"], "cut off"),
@@ -109,6 +111,7 @@ async fn what_was_changed_or_moved_is_not_used_and_not_written_over() {
         (&["HDEL", &mine, "d"], "cut off"),
         (&["HDEL", &mine, "v"], "something else"),
         (&["COPY", &his, &mine, "REPLACE"], "another key than"),
+        (&["COPY", &elsewhere, &mine, "REPLACE"], "another key than"),
     ];
     store.save(&bob, &record(1), None).await.unwrap();
     for (command, expected) in cases {
