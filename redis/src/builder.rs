@@ -9,6 +9,7 @@ use std::{
 use tower_reauth::{Error, ErrorKind, Seal, StoreSecret};
 
 use crate::{
+    clock::Clock,
     connection::Connection,
     failure, lease,
     news::Switchboard,
@@ -195,7 +196,18 @@ impl RedisStoreBuilder {
         let connection = Connection::to(place.clone());
         let board = Switchboard::new(place);
         let looked = AtomicBool::new(false);
-        Ok(RedisStore { inner: Arc::new(Inner { prefix, naming, seal, connection, board, lease_life, looked }) })
+        Ok(RedisStore {
+            inner: Arc::new(Inner {
+                prefix,
+                naming,
+                seal,
+                connection,
+                board,
+                lease_life,
+                looked,
+                clock: Clock::default(),
+            }),
+        })
     }
 }
 

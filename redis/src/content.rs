@@ -19,7 +19,7 @@ const FAR: i64 = 1 << 40;
 
 /// What stands in Redis, and when it was read, by the clock there.
 pub(crate) struct Content {
-    now: i64,
+    pub(crate) now: i64,
     version: Vec<u8>,
     mark: bool,
     claim: Option<(u64, i64, i64)>,
@@ -27,7 +27,7 @@ pub(crate) struct Content {
 }
 
 /// What the script that saves is given, in this order.
-pub(crate) struct Arguments([Vec<u8>; 12]);
+pub(crate) struct Arguments([Vec<u8>; 13]);
 
 /// What the script that saves answers.
 pub(crate) enum Answer {
@@ -35,6 +35,8 @@ pub(crate) enum Answer {
     Overtaken(Content),
     /// Nothing was written yet: what stands there has to be opened first.
     Unread(Content),
+    /// Nothing was written: it is too late, at this time of day.
+    Late(i64),
 }
 
 impl Arguments {
@@ -62,6 +64,7 @@ impl Arguments {
             flag(known.is_some()),
             publish.into(),
             Vec::new(),
+            Vec::new(),
         ])
     }
 
@@ -70,7 +73,12 @@ impl Arguments {
         self.0[11] = names::digits(version).into();
     }
 
-    pub(crate) fn as_slices(&self) -> [&[u8]; 12] {
+    /// It is not to be saved after this time of day in Redis.
+    pub(crate) fn not_after(&mut self, end: Option<i64>) {
+        self.0[12] = end.map(|end| end.to_string()).unwrap_or_default().into();
+    }
+
+    pub(crate) fn as_slices(&self) -> [&[u8]; 13] {
         self.0.each_ref().map(|argument| &**argument)
     }
 }
@@ -103,6 +111,7 @@ impl Answer {
         };
         match fields {
             [_] => Ok(Self::Saved),
+            [now, _] => Ok(Self::Late(i64::from_redis_value_ref(now)?)),
             [fields @ .., _] if fields.len() == 7 => content(fields).map(Self::Unread),
             fields => content(fields).map(Self::Overtaken),
         }

@@ -23,7 +23,7 @@
 //!
 //! # Rules
 //! 1. A record is compared and written by one script. Nothing is written over what is newer, and nothing over what cannot be read.
-//! 2. Times are those of Redis' clock, which all replicas share.
+//! 2. Times are those of Redis' clock, which all replicas share. What claims a token request is written in time or not at all.
 //! 3. A lease keeps replicas from doing the same work twice. What protects the tokens is their version: a lease that is lost
 //!    costs a request, not a login.
 //! 4. News make replicas fast. They may get lost: a session with traffic looks every 4 s by itself. So a logout is seen by all at
@@ -101,6 +101,7 @@
 //! replicas.
 
 mod builder;
+mod clock;
 mod connection;
 mod content;
 mod failure;

@@ -17,7 +17,8 @@ use crate::connection::BOUND;
 use crate::connection::Link;
 
 const CONNECT: Duration = Duration::from_secs(1);
-const ANSWER: Duration = Duration::from_secs(1);
+/// For how long a command waits for its answer.
+pub(crate) const ANSWER: Duration = Duration::from_secs(1);
 /// A connection on which nothing arrives any more ends after this time, where the system can do so.
 #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
 const DEAD: Duration = Duration::from_secs(5);

@@ -1,8 +1,10 @@
 -- KEYS[1]: the record, KEYS[2]: its channel.
 -- ARGV: version seen last or '', version, '1' for the mark of a logout or '', '1' if it brings access tokens or '', the sealed record,
 -- who claims or '', since and until when (milliseconds from now), how long it lives (milliseconds), '1' if that is known or '',
--- the command that publishes, the version that the store has just opened or ''.
--- Gives back '1' if the record was saved, else what load.lua gives back. 'unread' after it: the store has to open it first.
+-- the command that publishes, the version that the store has just opened or '', until when it is to be saved (the time of day here)
+-- or ''.
+-- Gives back '1' if the record was saved, else what load.lua gives back. 'unread' after it: the store has to open it first. With
+-- 'late' after the time alone it is too late.
 local seen, version, mark, tokens, data = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] == '1', ARGV[5]
 local own, since, till, life, known = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9]), ARGV[10] == '1'
 
@@ -41,6 +43,10 @@ end
 -- The very same bytes: the answer was lost, and the save came once more.
 if stands == version and sealed == data then
   return {'1'}
+end
+-- Nobody waits for the answer any more: a claim would hold the others up for a request that was not sent.
+if ARGV[13] ~= '' and now > tonumber(ARGV[13]) then
+  return {string.format('%.0f', now), 'late'}
 end
 if not may_replace() then
   return {string.format('%.0f', now), unpack(current)}

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use redis::{Value, cmd};
@@ -14,12 +14,14 @@ use tokio::time::timeout;
 use tower_reauth::{Ear, Error, Leased, Listening, Record, Saved, Seal, StoreKey, StoreSecret, TokenStore, Version};
 
 use crate::{
+    clock::Clock,
     connection::{BOUND, Connection},
     content::{Answer, Arguments, Content},
     failure,
     lease::Held,
     names::{self, Names},
     news::{self, Switchboard},
+    place::ANSWER,
     policy,
     script::{LOAD, SAVE},
 };
@@ -89,6 +91,7 @@ pub(crate) struct Inner {
     pub(crate) lease_life: Duration,
     /// Whether it was looked whether Redis evicts keys.
     pub(crate) looked: AtomicBool,
+    pub(crate) clock: Clock,
 }
 
 impl RedisStore {
@@ -126,7 +129,11 @@ impl TokenStore for RedisStore {
         let answer: Value = self.inner.connection.run("load a record", &LOAD, &[&names.record], &[]).await?;
         self.inner.look();
         let content = Content::read(&answer).map_err(|error| failure::told("load a record", error.into()))?;
-        content.map(|content| content.open(&names, &self.inner.seal)).transpose()
+        let open = |content: Content| {
+            self.inner.clock.learn(content.now);
+            content.open(&names, &self.inner.seal)
+        };
+        content.map(open).transpose()
     }
 
     async fn save(&self, key: &StoreKey, record: &Record, seen: Option<Version>) -> Result<Saved, Error> {
@@ -136,14 +143,21 @@ impl TokenStore for RedisStore {
         let keys = [&*names.record, &*names.channel];
         let step = "save a record";
         failure::runtime()?;
+        let now = SystemTime::now();
+        let claims = record.claim(now).is_some_and(|claim| claim.until > claim.since.max(0));
         let saved = async {
             loop {
+                if claims {
+                    arguments.not_after(self.inner.clock.after(ANSWER));
+                }
                 let answer: Value = self.inner.connection.run(step, &SAVE, &keys, &arguments.as_slices()).await?;
                 match Answer::read(&answer).map_err(|error| failure::told(step, error.into()))? {
                     Answer::Saved => return Ok(Saved::Saved),
                     Answer::Overtaken(content) => {
                         return Ok(Saved::Overtaken(Box::new(content.open(&names, &self.inner.seal)?)));
                     }
+                    // Its clock was set, or it is another server: we are still here.
+                    Answer::Late(now) => self.inner.clock.learn(now),
                     Answer::Unread(content) => {
                         arguments.has_opened(content.open(&names, &self.inner.seal)?.version());
                     }

@@ -1,8 +1,13 @@
 //! Redis stops, pauses, forgets and comes back.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
 
-use tower_reauth::{ErrorKind, Leased, News, Saved, TokenStore};
+use tower_reauth::{Claim, ErrorKind, Leased, News, Saved, TokenStore};
 
 use crate::support::{BOUND, Heard, Server, alice, builder, chain, record, store, until};
 
@@ -75,6 +80,42 @@ async fn nothing_waits_longer_than_its_bound_for_a_redis_that_does_not_answer() 
         matches!(store.lease(&alice).await, Ok(Leased::Held(_)))
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_claim_that_seemed_to_fail_does_not_hold_up_the_others() {
+    let server = Server::start();
+    let store = store(&server).await;
+    store.save(&alice(), &record(1), None).await.unwrap();
+    let version = store.load(&alice()).await.unwrap().unwrap().version();
+    let claimed = || record(1).with_claim(Some(Claim::new(7, 0, 120_000)), SystemTime::now());
+    let claim = async || store.load(&alice()).await.unwrap().unwrap().claim(SystemTime::now());
+    server.pause();
+    store.save(&alice(), &claimed(), Some(version)).await.unwrap_err();
+    server.resume();
+    until("the store works", async || store.load(&alice()).await.is_ok()).await;
+    assert_eq!(claim().await, None);
+    store.save(&alice(), &claimed(), Some(version)).await.unwrap();
+    assert!(claim().await.is_some(), "one that comes in time is written");
+}
+
+#[tokio::test]
+async fn a_claim_is_sent_again_to_a_server_whose_clock_says_that_it_is_too_late() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let store = builder(format!("redis://{}", listener.local_addr().unwrap())).connect_lazily().unwrap();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut bytes = [0; 65536];
+        for answer in ["*2\r\n$13\r\n4102444800000\r\n$4\r\nlate\r\n", "*1\r\n$1\r\n1\r\n"] {
+            let length = stream.read(&mut bytes).unwrap();
+            let first = answer.starts_with("*2");
+            assert_eq!(String::from_utf8_lossy(&bytes[..length]).contains("\n41024448"), !first);
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let claimed = record(1).with_claim(Some(Claim::new(7, 0, 120_000)), SystemTime::now());
+    assert!(matches!(store.save(&alice(), &claimed, Some(record(1).version())).await.unwrap(), Saved::Saved));
+    server.join().unwrap();
 }
 
 #[tokio::test]
