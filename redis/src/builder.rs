@@ -182,7 +182,7 @@ impl RedisStoreBuilder {
                 "the prefix of a store in Redis has no braces: a cluster would keep all records in one place",
             ));
         }
-        failure::runtime()?;
+        let home = failure::runtime()?;
         let place = Place::new(urls, tls).map_err(|error| {
             // Redis' own words may hold the URL.
             let what = match error.kind() {
@@ -193,7 +193,7 @@ impl RedisStoreBuilder {
             };
             invalid(what)
         })?;
-        let connection = Connection::to(place.clone());
+        let connection = Connection::to(place.clone(), home);
         let board = Switchboard::new(place);
         let looked = AtomicBool::new(false);
         Ok(RedisStore {

@@ -2,23 +2,27 @@
 //!
 //! 1. Nothing waits longer than [`BOUND`].
 //! 2. A command may be sent twice: all that are sent do twice what they do once.
-//! 3. Where Redis is down, a command learns of it at once, and has it tried again for those that follow.
+//! 3. Where Redis is down, a command learns of it at once, and each that follows tries again.
+//! 4. A connection lives on the runtime that made it. That is the one of the set-up, since others may end with a request, unless
+//!    nobody drives it any more. One that does not answer is given up.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, aio::ConnectionManager};
-use tokio::{sync::Mutex, time::timeout};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, aio::MultiplexedConnection};
+use tokio::{runtime::Handle, sync::Mutex, time::timeout};
 use tower_reauth::Error;
 
 use crate::{failure, place::Place, script::Atomic};
 
 /// A session waits for two seconds.
 pub(crate) const BOUND: Duration = Duration::from_millis(1500);
-/// An error that comes sooner may tell of an attempt to connect that failed long ago.
+/// An error that comes sooner may tell of a connection that broke long ago.
 const SOON: Duration = Duration::from_millis(500);
+/// A runtime that somebody drives gets to a task sooner.
+const DRIVEN: Duration = Duration::from_millis(100);
 
 /// Carries commands; clones share it.
 #[derive(Clone)]
@@ -26,21 +30,22 @@ pub(crate) struct Connection(Arc<Shared>);
 
 struct Shared {
     place: Place,
+    home: Handle,
     /// With a number for each.
     link: Mutex<(u64, Option<Link>)>,
 }
 
-/// It connects again by itself.
 #[derive(Clone)]
 pub(crate) enum Link {
-    One(ConnectionManager),
+    One(MultiplexedConnection),
+    /// It connects again by itself.
     #[cfg(feature = "cluster")]
     Cluster(redis::cluster_async::ClusterConnection),
 }
 
 impl Connection {
-    pub(crate) fn to(place: Place) -> Self {
-        Self(Arc::new(Shared { place, link: Mutex::new((0, None)) }))
+    pub(crate) fn to(place: Place, home: Handle) -> Self {
+        Self(Arc::new(Shared { place, home, link: Mutex::new((0, None)) }))
     }
 
     pub(crate) fn publish(&self) -> &'static str {
@@ -98,9 +103,20 @@ impl Connection {
             return Ok((*number, link.clone()));
         }
         // Boxed: it is large, and seldom.
-        let link = Box::pin(self.0.place.connect()).await?;
+        let link = Box::pin(self.open()).await?;
         *current = (current.0 + 1, Some(link.clone()));
         Ok((current.0, link))
+    }
+
+    async fn open(&self) -> RedisResult<Link> {
+        let Shared { place, home, .. } = &*self.0;
+        if matches!(timeout(DRIVEN, home.spawn(async {})).await, Ok(Ok(()))) {
+            let place = place.clone();
+            if let Ok(link) = home.spawn(async move { place.connect().await }).await {
+                return link;
+            }
+        }
+        place.connect().await
     }
 
     async fn forget(&self, number: u64) {
@@ -110,37 +126,18 @@ impl Connection {
         }
     }
 
-    /// Whether the master may be elsewhere now, or the manager tells of an attempt that it does not repeat.
+    /// Whether it broke, nobody drives it, or the master may be elsewhere now.
     fn is_gone(&self, error: &RedisError) -> bool {
         match &self.0.place {
-            Place::One(_) => is_read_only(error) || is_turned_away(error),
-            #[cfg(feature = "sentinel")]
-            Place::Sentinels(_) => is_of_the_way(error) || is_turned_away(error),
             #[cfg(feature = "cluster")]
-            Place::Cluster(..) => error.kind() == ErrorKind::ClusterConnectionNotFound,
+            Place::Cluster(..) => error.kind() == ErrorKind::ClusterConnectionNotFound || error.is_connection_dropped(),
+            _ => is_of_the_way(error) || error.is_unrecoverable_error(),
         }
     }
 }
 
 fn is_of_the_way(error: &RedisError) -> bool {
-    error.is_io_error() || is_read_only(error)
-}
-
-fn is_read_only(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
-}
-
-/// A connection was not let in, as where Redis has too many clients for now or does not know the user yet: the manager tries again
-/// after errors of the network alone.
-fn is_turned_away(error: &RedisError) -> bool {
-    let kinds = [
-        ErrorKind::AuthenticationFailed,
-        ErrorKind::Parse,
-        ErrorKind::RESP3NotSupported,
-        ErrorKind::InvalidClientConfig,
-        ErrorKind::Server(ServerErrorKind::ResponseError),
-    ];
-    kinds.contains(&error.kind()) || matches!(error.code(), Some("WRONGPASS" | "NOAUTH"))
+    error.is_io_error() || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
 }
 
 async fn within<T>(step: &str, answer: impl Future<Output = RedisResult<T>>) -> Result<T, Error> {

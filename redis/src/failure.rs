@@ -31,8 +31,8 @@ const ANSWERS: [(&str, &str); 18] = [
 ];
 
 /// Tokio panics without one.
-pub(crate) fn runtime() -> Result<(), Error> {
-    Handle::try_current().map(drop).map_err(|error| {
+pub(crate) fn runtime() -> Result<Handle, Error> {
+    Handle::try_current().map_err(|error| {
         Error::new(tower_reauth::ErrorKind::NoRuntime, "a store in Redis works on a tokio runtime").with_source(error)
     })
 }

@@ -86,8 +86,10 @@
 //! [`connect`](RedisStoreBuilder::connect) fails where Redis is down when the program starts;
 //! [`connect_lazily`](RedisStoreBuilder::connect_lazily) does not.
 //!
-//! A store has one connection for commands and one that hears news; with a cluster two to each node. They live on the runtime
-//! on which the store was set up.
+//! A store has one connection for commands and one that hears news; with a cluster two to each node. They live on the runtime on
+//! which the store was set up: let that be the program's main one. Where it has ended, they are made anew on the runtime that uses
+//! the store. Where it lives on and nobody drives it, as after a `block_on`, the first command fails after a second, and the others
+//! work; but no news are heard, and a cluster is not reached.
 //!
 //! # Features
 //! | feature | brings |

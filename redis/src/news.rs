@@ -3,7 +3,8 @@
 //! 1. News only make things fast. Some are lost whenever a connection is; sessions look by themselves, too.
 //! 2. One connection and one task serve all ears. It subscribes to a channel while some ear listens.
 //! 3. Ears are called without a lock.
-//! 4. Whenever Redis begins to tell, the ears hear [`News::Free`]: something may have happened before.
+//! 4. The task lives on the runtime of the set-up, or if that has ended, of whoever listens next.
+//! 5. Whenever Redis begins to tell, the ears hear [`News::Free`]: something may have happened before.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,6 +15,7 @@ use std::{
 
 use redis::RedisResult;
 use tokio::{
+    runtime::Handle,
     sync::Notify,
     task::AbortHandle,
     time::{Instant, sleep, sleep_until},
@@ -36,7 +38,8 @@ const CHUNK: usize = 500;
 /// What a process hears of its records.
 pub(crate) struct Switchboard {
     ears: Arc<Ears>,
-    task: AbortHandle,
+    place: Place,
+    task: Mutex<AbortHandle>,
 }
 
 #[derive(Default)]
@@ -69,11 +72,18 @@ struct Heard {
 impl Switchboard {
     pub(crate) fn new(place: Place) -> Arc<Self> {
         let ears = Arc::<Ears>::default();
-        let task = tokio::spawn(serve(Arc::clone(&ears), place)).abort_handle();
-        Arc::new(Self { ears, task })
+        let task = Mutex::new(tokio::spawn(serve(Arc::clone(&ears), place.clone())).abort_handle());
+        Arc::new(Self { ears, place, task })
     }
 
     pub(crate) fn listen(self: &Arc<Self>, channel: &Arc<str>, ear: Ear) -> Listening {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if task.is_finished()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            *task = runtime.spawn(serve(Arc::clone(&self.ears), self.place.clone())).abort_handle();
+        }
+        drop(task);
         let (id, is_first) = self.ears.state().add(channel, ear);
         if is_first {
             self.ears.changed.notify_one();
@@ -90,7 +100,16 @@ impl Switchboard {
 
 impl Drop for Switchboard {
     fn drop(&mut self) {
-        self.task.abort();
+        self.task.get_mut().unwrap_or_else(PoisonError::into_inner).abort();
+    }
+}
+
+/// Nobody hears any more, also when the runtime of the task ends.
+struct Cut(Arc<Ears>);
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        self.0.state().cut();
     }
 }
 
@@ -182,6 +201,7 @@ impl Ears {
 }
 
 async fn serve(ears: Arc<Ears>, place: Place) {
+    let _cut = Cut(Arc::clone(&ears));
     let mut silent = false;
     loop {
         ears.state().cut();

@@ -4,11 +4,7 @@ use std::time::Duration;
 
 #[cfg(any(feature = "sentinel", feature = "tls"))]
 use redis::ConnectionAddr;
-use redis::{
-    Client, ConnectionInfo, IntoConnectionInfo, RedisResult,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-    io::tcp::TcpSettings,
-};
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisResult, io::tcp::TcpSettings};
 #[cfg(feature = "sentinel")]
 use {std::sync::Arc, tokio::sync::Mutex};
 
@@ -86,9 +82,12 @@ impl Place {
 
     pub(crate) async fn connect(&self) -> RedisResult<Link> {
         match self {
-            Self::One(client) => manager(client.clone()),
+            Self::One(client) => link(client).await,
             #[cfg(feature = "sentinel")]
-            Self::Sentinels(sentinels) => manager(sentinels.lock().await.async_get_client().await?),
+            Self::Sentinels(sentinels) => {
+                let client = sentinels.lock().await.async_get_client().await?;
+                link(&client).await
+            }
             #[cfg(feature = "cluster")]
             Self::Cluster(..) => Ok(Link::Cluster(self.cluster()?.build()?.get_async_connection().await?)),
         }
@@ -125,13 +124,9 @@ impl Place {
     }
 }
 
-fn manager(client: Client) -> RedisResult<Link> {
-    // One attempt at a time: where Redis is down, commands learn of it at once.
-    let config = ConnectionManagerConfig::new()
-        .set_number_of_retries(0)
-        .set_connection_timeout(Some(CONNECT))
-        .set_response_timeout(Some(ANSWER));
-    ConnectionManager::new_lazy_with_config(client, config).map(Link::One)
+async fn link(client: &Client) -> RedisResult<Link> {
+    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(ANSWER));
+    client.get_multiplexed_async_connection_with_config(&config).await.map(Link::One)
 }
 
 #[cfg(feature = "sentinel")]

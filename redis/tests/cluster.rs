@@ -93,3 +93,11 @@ async fn a_cluster_keeps_the_rules_carries_news_and_survives_the_loss_of_a_node(
     let saved = News::Saved(record(3).version());
     heard.until("all saves are heard", |news| news.iter().filter(|news| **news == saved).count() == keys.len()).await;
 }
+
+#[test]
+fn a_store_in_a_cluster_works_on_after_the_runtime_of_its_set_up_has_ended() {
+    let nodes = start();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = runtime().block_on(async { builder(&nodes).connect().await.unwrap() });
+    runtime().block_on(async { store.save(&crate::support::alice(), &record(1), None).await.unwrap() });
+}

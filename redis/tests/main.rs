@@ -12,6 +12,7 @@ mod leases;
 mod news;
 mod outages;
 mod rule;
+mod runtimes;
 mod scale;
 #[cfg(feature = "sentinel")]
 mod sentinel;
