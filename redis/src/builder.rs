@@ -151,7 +151,8 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Connects, and makes sure that Redis can be read, written and published in. Do it when the program starts.
+    /// Connects, and makes sure that Redis can be read, written and published in, by a lease and a record of its own that ends a second
+    /// later. Do it when the program starts.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`]: a key is missing, or the URL cannot be used. [`ErrorKind::NoRuntime`]: there is no tokio runtime.
@@ -162,7 +163,7 @@ impl RedisStoreBuilder {
     /// May be dropped at any point.
     pub async fn connect(self) -> Result<RedisStore, Error> {
         let store = self.connect_lazily()?;
-        store.inner.probe().await?;
+        store.probe().await?;
         Ok(store)
     }
 

@@ -40,7 +40,13 @@ pub(crate) enum Answer {
 }
 
 impl Arguments {
-    pub(crate) fn new(record: &Record, seen: Option<Version>, sealed: &[u8], publish: &str) -> Self {
+    pub(crate) fn new(
+        record: &Record,
+        seen: Option<Version>,
+        sealed: &[u8],
+        short_life: Option<Duration>,
+        publish: &str,
+    ) -> Self {
         let flag = |set: bool| if set { b"1".to_vec() } else { Vec::new() };
         let now = SystemTime::now();
         let (by, since, until) = match record.claim(now) {
@@ -50,7 +56,7 @@ impl Arguments {
             None => Default::default(),
         };
         let known = refresh_life(record);
-        let life = life(record, known, now);
+        let life = short_life.unwrap_or_else(|| life(record, known, now));
         Self([
             seen.map(names::digits).unwrap_or_default().into(),
             names::digits(record.version()).into(),

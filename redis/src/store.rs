@@ -11,7 +11,9 @@ use std::{
 
 use redis::{Value, cmd};
 use tokio::time::timeout;
-use tower_reauth::{Ear, Error, Leased, Listening, Record, Saved, Seal, StoreKey, StoreSecret, TokenStore, Version};
+use tower_reauth::{
+    Ear, Error, Leased, Listening, Record, Saved, Seal, StoreKey, StoreSecret, TokenSet, TokenStore, Version,
+};
 
 use crate::{
     clock::Clock,
@@ -25,6 +27,9 @@ use crate::{
     policy,
     script::{LOAD, SAVE},
 };
+
+/// How long the record lives by which a store that connects makes sure that it can save.
+const PROBE: Duration = Duration::from_secs(1);
 
 /// A [`TokenStore`] in Redis or Valkey, for replicas that share logins. Clones share its connections. [The crate](crate) says what
 /// it protects from, and what stands in Redis.
@@ -101,15 +106,6 @@ impl RedisStore {
 }
 
 impl Inner {
-    /// Makes sure that Redis can be used, by a lease that nobody else asks for.
-    pub(crate) async fn probe(&self) -> Result<(), Error> {
-        let names = Names::of(&self.prefix, &self.naming, &StoreKey::new(format!("probe {:032x}", fastrand::u128(..))));
-        self.lease(names).probe().await?;
-        self.looked.store(true, Ordering::Relaxed);
-        policy::look(&self.connection).await;
-        Ok(())
-    }
-
     fn lease(&self, names: Names) -> Held {
         Held { connection: self.connection.clone(), names, life: self.lease_life }
     }
@@ -123,23 +119,31 @@ impl Inner {
     }
 }
 
-impl TokenStore for RedisStore {
-    async fn load(&self, key: &StoreKey) -> Result<Option<Record>, Error> {
-        let names = self.names(key);
-        let answer: Value = self.inner.connection.run("load a record", &LOAD, &[&names.record], &[]).await?;
-        self.inner.look();
-        let content = Content::read(&answer).map_err(|error| failure::told("load a record", error.into()))?;
-        let open = |content: Content| {
-            self.inner.clock.learn(content.now);
-            content.open(&names, &self.inner.seal)
-        };
-        content.map(open).transpose()
+impl RedisStore {
+    /// Makes sure that Redis can be used: takes a lease that nobody else asks for, and saves a record that ends by itself.
+    pub(crate) async fn probe(&self) -> Result<(), Error> {
+        let key = StoreKey::new(format!("probe {:032x}", fastrand::u128(..)));
+        self.inner.lease(self.names(&key)).probe().await?;
+        let record = Record::new(TokenSet::new("probe")?);
+        self.put(&key, &record, None, Some(PROBE)).await?;
+        self.changed(&key, Some(record.version())).await?;
+        self.inner.looked.store(true, Ordering::Relaxed);
+        self.load(&key).await?;
+        policy::look(&self.inner.connection).await;
+        Ok(())
     }
 
-    async fn save(&self, key: &StoreKey, record: &Record, seen: Option<Version>) -> Result<Saved, Error> {
+    /// Saves a record, which lives for so long if that is given.
+    async fn put(
+        &self,
+        key: &StoreKey,
+        record: &Record,
+        seen: Option<Version>,
+        life: Option<Duration>,
+    ) -> Result<Saved, Error> {
         let names = self.names(key);
         let sealed = self.inner.seal.seal(&names.record, record)?;
-        let mut arguments = Arguments::new(record, seen, &sealed, self.inner.connection.publish());
+        let mut arguments = Arguments::new(record, seen, &sealed, life, self.inner.connection.publish());
         let keys = [&*names.record, &*names.channel];
         let step = "save a record";
         failure::runtime()?;
@@ -165,6 +169,24 @@ impl TokenStore for RedisStore {
             }
         };
         timeout(BOUND, saved).await.unwrap_or_else(|_| Err(failure::slow(step, BOUND)))
+    }
+}
+
+impl TokenStore for RedisStore {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Record>, Error> {
+        let names = self.names(key);
+        let answer: Value = self.inner.connection.run("load a record", &LOAD, &[&names.record], &[]).await?;
+        self.inner.look();
+        let content = Content::read(&answer).map_err(|error| failure::told("load a record", error.into()))?;
+        let open = |content: Content| {
+            self.inner.clock.learn(content.now);
+            content.open(&names, &self.inner.seal)
+        };
+        content.map(open).transpose()
+    }
+
+    async fn save(&self, key: &StoreKey, record: &Record, seen: Option<Version>) -> Result<Saved, Error> {
+        self.put(key, record, seen, None).await
     }
 
     async fn lease(&self, key: &StoreKey) -> Result<Leased, Error> {
