@@ -31,7 +31,7 @@ impl Record {
     /// | `refresh_token`, `scope` | as in the token response |
     /// | `extra` | the other members of the token response, such as `id_token` |
     /// | `spending` | `{"by", "since", "until"}` while a token request is under way |
-    /// | `trials` | `{"worked", "sends", "refused": {"at", "code"}}`: what became of the login's own credential |
+    /// | `trials` | `{"worked", "sends", "refused": {"at", "code"}, "unsure": {"at", "again", "times", "code"}, "refresh_token"}`: what became of the login's own credential; `unsure`, and `refresh_token` of the same form, of one that was refused and is sent again to make sure |
     ///
     /// Members that have nothing to say are left out.
     pub fn to_json(&self) -> SecretString {

@@ -35,7 +35,7 @@ pub(crate) use self::{
     claim::{Spending, milliseconds},
     owner::{Owner, OwnerFacts},
     record::MOST_TOKENS,
-    trials::{REMEMBERED, Refused, Trials},
+    trials::{REMEMBERED, Refused, Trials, Unsure, elsewhere},
 };
 pub use self::{
     claim::Claim,

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "one binary of several files")]
 
 mod asks;
+mod ceilings;
 mod ends;
 mod faults;
 mod forgetful;

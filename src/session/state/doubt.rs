@@ -1,11 +1,11 @@
 //! What is remembered of a refresh token that failed (invariants 4 and 5). It ends with the token.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use super::consequence::AfterRefresh;
-use crate::error::Error;
+use crate::{error::Error, store::Unsure};
 
 const FIRST_PROBE: Duration = Duration::from_secs(60);
 const LONGEST_PROBE: Duration = Duration::from_secs(15 * 60);
@@ -72,6 +72,28 @@ impl Doubts {
         match (self.not_before, &self.last) {
             (Some(at), Some(error)) if at > now => Err(error.clone().with_retry_after(at - now)),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether the server would not have the token, and that is not certain yet.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refusals > 0
+    }
+
+    /// What other processes are to know.
+    pub(crate) fn told(&self, now: Instant, wall: SystemTime) -> Option<Unsure> {
+        let (since, last) = (self.refused_since?, self.last.as_ref()?);
+        let at = wall.checked_sub(now.saturating_duration_since(since)).unwrap_or(wall);
+        let pause = self.not_before.map_or(Duration::ZERO, |again| again.saturating_duration_since(since));
+        Some(Unsure::new(at, pause, self.refusals, last))
+    }
+
+    /// A refusal that another process heard counts as one of ours. `is_next`: there is another rung.
+    pub(crate) fn absorb(&mut self, unsure: &Unsure, is_next: bool, now: Instant, wall: SystemTime) {
+        if let Some(left) = unsure.left(wall).filter(|_| unsure.times > self.refusals) {
+            (self.refusals, self.refused_since) = (unsure.times, now.checked_sub(unsure.since(wall)));
+            (self.not_before, self.last) = (Some(now + left), Some(unsure.error()));
+            self.passed_over |= is_next;
         }
     }
 

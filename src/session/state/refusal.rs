@@ -19,7 +19,7 @@ use super::consequence::{AfterGrant, after_grant};
 use crate::{
     credential::Credential,
     error::{Error, ErrorKind, TokenVerdict},
-    store::{REMEMBERED, Refused, Trials, milliseconds},
+    store::{REMEMBERED, Refused, Trials, Unsure, elsewhere, milliseconds},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -56,15 +56,17 @@ pub(crate) struct Refusals {
 #[derive(Clone, Debug)]
 enum State {
     Open,
-    /// `refused`: the server will not have the credential at present.
-    NotBefore {
-        at: Instant,
-        error: Error,
-        refused: bool,
-    },
-    Final {
-        error: Error,
-    },
+    NotBefore { at: Instant, error: Error, why: Why },
+    Final { error: Error },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Pause,
+    /// The server would not have the credential; it is sent again to make sure.
+    Unsure,
+    /// The server will not have the credential at present.
+    Refused,
 }
 
 impl Refusals {
@@ -147,16 +149,22 @@ impl Refusals {
         let at = |at: Instant| wall.checked_sub(now.saturating_duration_since(at)).unwrap_or(wall);
         let sends =
             self.sends.iter().filter(|sent| **sent + REMEMBERED > now).map(|sent| milliseconds(at(*sent))).collect();
-        let refused = match &self.state {
+        let mut trials = Trials { worked: self.worked, sends, ..Trials::default() };
+        let (refused_at, times) = (self.refused_at.unwrap_or(now), self.confirmed.try_into().unwrap_or(u32::MAX));
+        match &self.state {
             // What others find is that the refresh token is gone. Whatever else they have is none of its business.
-            _ if self.credential == Credential::RefreshToken => None,
-            State::Final { error } | State::NotBefore { error, refused: true, .. } => Some(Refused {
-                at: milliseconds(self.refused_at.map_or(wall, at)),
-                code: error.oauth_code().map(Into::into),
-            }),
-            _ => None,
-        };
-        Trials { worked: self.worked, sends, refused }
+            _ if self.credential == Credential::RefreshToken => {}
+            State::Final { error } | State::NotBefore { error, why: Why::Refused, .. } => {
+                let code = error.oauth_code().map(Into::into);
+                trials.refused = Some(Refused { at: milliseconds(at(refused_at)), code });
+            }
+            State::NotBefore { at: again, error, why: Why::Unsure } => {
+                let pause = again.saturating_duration_since(refused_at);
+                trials.unsure = Some(Box::new(Unsure::new(at(refused_at), pause, times, error)));
+            }
+            _ => {}
+        }
+        trials
     }
 
     /// Takes over what other processes have learned: their sends count, and a refusal holds the credential back here, too.
@@ -170,8 +178,12 @@ impl Refusals {
             self.sends = trials.sends.iter().filter_map(|sent| at(*sent)).collect();
             self.sent = self.sent.max(self.sends.len().try_into().unwrap_or(u32::MAX));
         }
+        if let Some(unsure) = &trials.unsure {
+            self.absorb_unsure(unsure, now, wall);
+        }
         let is_held_back = match &self.state {
-            State::Open => false,
+            // Somebody has made sure.
+            State::Open | State::NotBefore { why: Why::Unsure, .. } => false,
             State::NotBefore { at, .. } => *at > now,
             State::Final { .. } => true,
         };
@@ -183,13 +195,23 @@ impl Refusals {
             return;
         }
         if let Some(left) = REMEMBERED.checked_sub(since).filter(|left| !left.is_zero()) {
-            let why = "the server refused the credentials to another process a moment ago: they are not sent again now";
-            let mut error = Error::new(ErrorKind::Refused, why);
-            if let Some(code) = &refused.code {
-                error = error.with_oauth_code(code);
-            }
+            let error = elsewhere(refused.code.as_deref(), "they are not sent again now");
             self.refused_at = now.checked_sub(since);
-            self.state = State::NotBefore { at: now + left, error, refused: true };
+            self.state = State::NotBefore { at: now + left, error, why: Why::Refused };
+        }
+    }
+
+    /// A refusal that another process heard counts as one of ours: whoever comes first makes sure, for all of them.
+    fn absorb_unsure(&mut self, unsure: &Unsure, now: Instant, wall: SystemTime) {
+        let (since, times) = (unsure.since(wall), unsure.times.try_into().unwrap_or(usize::MAX));
+        let is_later = |own: Instant| since + SECOND < now.saturating_duration_since(own);
+        let is_news = times > self.confirmed || (times == self.confirmed && self.refused_at.is_some_and(is_later));
+        if self.credential == Credential::RefreshToken || self.is_final() || !is_news {
+            return;
+        }
+        if let Some(left) = unsure.left(wall) {
+            (self.confirmed, self.refused_at) = (times, now.checked_sub(since));
+            self.state = State::NotBefore { at: now + left, error: unsure.error(), why: Why::Unsure };
         }
     }
 
@@ -246,8 +268,12 @@ impl Refusals {
             at = at.max(now + SECOND);
         }
         if at > now {
-            let refused = refused && self.is_secret_of_client(verdict);
-            self.state = State::NotBefore { at, error: error.clone(), refused };
+            let why = match self.confirmed {
+                _ if refused && self.is_secret_of_client(verdict) => Why::Refused,
+                0 => Why::Pause,
+                _ => Why::Unsure,
+            };
+            self.state = State::NotBefore { at, error: error.clone(), why };
         }
         refused
     }
@@ -265,7 +291,7 @@ impl Refusals {
 
     /// Whether the user is to be asked.
     pub(crate) fn is_refused(&self) -> bool {
-        matches!(self.state, State::Final { .. } | State::NotBefore { refused: true, .. })
+        matches!(self.state, State::Final { .. } | State::NotBefore { why: Why::Refused, .. })
     }
 
     /// Whether it is the client's own secret that the server will not have: nobody but its owner can put that right, and it is

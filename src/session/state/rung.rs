@@ -109,7 +109,7 @@ impl Login {
     }
 
     /// Whether there is something behind the refresh token.
-    fn has_next_rung(&self) -> bool {
+    pub(super) fn has_next_rung(&self) -> bool {
         self.credential != Credential::RefreshToken && !self.rare().refusals.is_final()
     }
 

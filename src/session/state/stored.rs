@@ -12,7 +12,7 @@ use crate::{
     credential::Credential,
     error::Error,
     identity::Generation,
-    store::{Owner, Record, Version},
+    store::{Owner, Record, Trials, Version},
     token,
 };
 
@@ -66,7 +66,16 @@ impl Login {
             self.forget_refresh_token();
         }
         if same {
-            self.rare_mut().refusals.absorb(&found.trials, now, wall);
+            self.absorb(&found.trials, now, wall);
+        }
+    }
+
+    /// Takes over what other processes have learned of the credentials.
+    fn absorb(&mut self, trials: &Trials, now: Instant, wall: SystemTime) {
+        self.rare_mut().refusals.absorb(trials, now, wall);
+        if let Some(unsure) = trials.refresh_token.as_ref().filter(|_| self.refresh_token.is_some()) {
+            let is_next = self.has_next_rung();
+            self.rare_mut().doubts.absorb(unsure, is_next, now, wall);
         }
     }
 
@@ -86,12 +95,13 @@ impl Login {
         self.worked = worked;
         let rare = self.rare_mut();
         (rare.doubts, rare.refusals) = (Doubts::NONE, Refusals::new(credential, worked));
-        rare.refusals.absorb(&record.trials, now, wall);
         self.refresh_token.clone_from(&record.refresh_token);
         self.had_refresh_token |= self.refresh_token.is_some();
         self.adopt_granted(record);
-        let Some(tokens) = tokens.filter(|_| !(first && record.is_expired(wall))) else { return Ok(None) };
-        let generation = self.keep(now, tokens, None);
+        let generation =
+            tokens.filter(|_| !(first && record.is_expired(wall))).map(|tokens| self.keep(now, tokens, None));
+        self.absorb(&record.trials, now, wall);
+        let Some(generation) = generation else { return Ok(None) };
         if let Some(known) = self.known_mut() {
             known.adopted = generation;
         }
@@ -122,6 +132,8 @@ impl Login {
         record.refresh_token.clone_from(&self.refresh_token);
         record.trials = self.rare().refusals.trials(now, wall);
         record.trials.worked = self.worked;
+        let doubts = self.rare().doubts.told(now, wall).filter(|_| self.refresh_token.is_some());
+        record.trials.refresh_token = doubts.map(Box::new);
         let Some(known) = self.known() else { return record };
         match &known.mine {
             Some(mine) => {

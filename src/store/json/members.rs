@@ -84,6 +84,6 @@ pub(super) fn time_of(seconds: f64) -> Option<SystemTime> {
 /// The name of a member of the format; those inside `extra` are somebody else's.
 fn known(name: &str) -> &'static str {
     const NAMES: &str = "format epoch number random owner named created used logged_out access_tokens token issued_at expires_at refresh_token \
-        resource scope extra spending by since until trials worked sends refused at code";
+        resource scope extra spending by since until trials worked sends refused at code unsure again times";
     NAMES.split(' ').find(|known| *known == name).unwrap_or("extra")
 }

@@ -12,7 +12,7 @@ use crate::{
         claim::Spending,
         owner::{HASH, Owner, SALT},
         record::{Access, Record},
-        trials::{Refused, Trials},
+        trials::{Refused, Trials, Unsure},
     },
     token::Details,
 };
@@ -82,7 +82,19 @@ fn trials(members: &Members<'_>) -> Result<Trials, &'static str> {
     let sends = read::<Vec<f64>>(members, "sends")?.unwrap_or_default();
     let sends = sends.into_iter().map(|seconds| time_of(seconds).ok_or("trials")).collect::<Result<_, _>>()?;
     let refused = nested(members, "refused")?.map(|members| refused(&members)).transpose()?;
-    Ok(Trials { worked: read(members, "worked")?.unwrap_or_default(), sends, refused })
+    let worked = read(members, "worked")?.unwrap_or_default();
+    let (unsure, refresh_token) = (unsure(members, "unsure")?, unsure(members, "refresh_token")?);
+    Ok(Trials { worked, sends, refused, unsure, refresh_token })
+}
+
+fn unsure(members: &Members<'_>, name: &str) -> Result<Option<Box<Unsure>>, &'static str> {
+    let Some(members) = nested(members, name)? else { return Ok(None) };
+    Ok(Some(Box::new(Unsure {
+        at: time(&members, "at")?.ok_or("trials")?,
+        again: time(&members, "again")?.ok_or("trials")?,
+        times: read(&members, "times")?.ok_or("trials")?,
+        code: read(&members, "code")?,
+    })))
 }
 
 fn refused(members: &Members<'_>) -> Result<Refused, &'static str> {

@@ -16,7 +16,7 @@ use crate::{
         claim::Spending,
         owner::{HASH, Owner, SALT},
         record::Access,
-        trials::{Refused, Trials},
+        trials::{Refused, Trials, Unsure},
         version::Version,
     },
     token::Details,
@@ -89,7 +89,7 @@ fn what_the_first_release_wrote_is_read() {
     assert_eq!(record.spending, Some(Spending { by, since: at(1_700_000_000_000), until: at(1_700_000_060_000) }));
     let sends = vec![at(1_700_000_000_000), at(1_700_000_000_125)];
     let refused = Some(Refused { at: at(1_700_000_002_000), code: Some("invalid_grant".into()) });
-    assert_eq!(record.trials, Trials { worked: true, sends, refused });
+    assert_eq!(record.trials, Trials { worked: true, sends, refused, ..Trials::default() });
 
     let derived = Record::from_json(DERIVED).unwrap();
     assert!(derived.access_token().is_none());
@@ -231,7 +231,9 @@ prop_compose! {
         spending in option::of((any::<u64>(), times(), times())),
         (worked, sends) in (any::<bool>(), collection::vec(times(), 0..100)),
         refused in option::of((times(), option::of(boxed()))),
+        unsure in [unsure(), unsure()],
     ) -> Record {
+        let [doubted, refresh_token_doubted] = unsure;
         Record {
             version: Version::from_parts(version[0], version[1], version[2]),
             owner: owner.map(|(salt, hash, named)| Owner { salt, hash, named }),
@@ -248,9 +250,20 @@ prop_compose! {
             refresh_token,
             details: Details::new(scope, extra),
             spending: spending.map(|(by, since, until)| Spending { by, since, until }),
-            trials: Trials { worked, sends, refused: refused.map(|(at, code)| Refused { at, code }) },
+            trials: Trials {
+                worked,
+                sends,
+                refused: refused.map(|(at, code)| Refused { at, code }),
+                unsure: doubted,
+                refresh_token: refresh_token_doubted,
+            },
         }
     }
+}
+
+fn unsure() -> impl Strategy<Value = Option<Box<Unsure>>> {
+    option::of((times(), times(), any::<u32>(), option::of(boxed())))
+        .prop_map(|unsure| unsure.map(|(at, again, times, code)| Box::new(Unsure { at, again, times, code })))
 }
 
 fn extras(record: &Record) -> Vec<(String, String)> {

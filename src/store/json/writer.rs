@@ -16,7 +16,7 @@ use crate::{
     store::{
         claim::{Spending, milliseconds},
         record::{Access, Record},
-        trials::{Refused, Trials},
+        trials::{Refused, Trials, Unsure},
     },
     token::Details,
 };
@@ -28,8 +28,10 @@ pub(super) fn json(record: &Record) -> Zeroizing<Vec<u8>> {
     let wished =
         |wish: &Wish| 128 + [&wish.resource, &wish.scope].into_iter().flatten().map(|text| text.len()).sum::<usize>();
     let secrets = secrets + record.granted.iter().map(|(wish, _)| wished(wish)).sum::<usize>();
-    let code = record.trials.refused.as_ref().and_then(|refused| refused.code.as_deref());
-    let texts = secrets + record.scope().map_or(0, str::len) + code.map_or(0, str::len);
+    let Trials { refused, unsure, refresh_token, .. } = &record.trials;
+    let unsure = unsure.iter().chain(refresh_token).filter_map(|unsure| unsure.code.as_deref());
+    let codes = refused.iter().filter_map(|refused| refused.code.as_deref()).chain(unsure);
+    let texts = secrets + record.scope().map_or(0, str::len) + codes.map(str::len).sum::<usize>();
     let room = 1024 + texts * 6 + record.trials.sends.len() * 24;
     let mut text = Zeroizing::new(Vec::with_capacity(room));
     serde_json::to_writer(&mut *text, &Json(record)).expect("a record has only members that JSON knows");
@@ -138,6 +140,11 @@ impl Serialize for Trials {
         if let Some(refused) = &self.refused {
             map.serialize_entry("refused", refused)?;
         }
+        for (name, unsure) in [("unsure", &self.unsure), ("refresh_token", &self.refresh_token)] {
+            if let Some(unsure) = unsure {
+                map.serialize_entry(name, &**unsure)?;
+            }
+        }
         map.end()
     }
 }
@@ -158,6 +165,19 @@ impl Serialize for Refused {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("at", &seconds(self.at))?;
+        if let Some(code) = &self.code {
+            map.serialize_entry("code", code)?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Unsure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("at", &seconds(self.at))?;
+        map.serialize_entry("again", &seconds(self.again))?;
+        map.serialize_entry("times", &self.times)?;
         if let Some(code) = &self.code {
             map.serialize_entry("code", code)?;
         }

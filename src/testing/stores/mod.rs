@@ -27,7 +27,9 @@ const FULL: &str = r#"{
     "refresh_token": "refresh", "scope": "openid a/b",
     "extra": {"id_token": "e30.e30.", "": "", "quoted\"\\\u0000": "\u0000\"\\\u00e9\ud83d\ude00\r\n"},
     "spending": {"by": "fedcba9876543210", "since": 1700000000, "until": 1700000060},
-    "trials": {"worked": true, "sends": [1700000000, 1700000000.125], "refused": {"at": 1700000002, "code": "invalid_grant"}}
+    "trials": {"worked": true, "sends": [1700000000, 1700000000.125], "refused": {"at": 1700000002, "code": "invalid_grant"},
+        "unsure": {"at": 1700000003, "again": 1700000063, "times": 1, "code": "invalid_grant"},
+        "refresh_token": {"at": 1700000004, "again": 1700000006, "times": 1}}
 }"#;
 
 /// Checks that a store keeps the rules of [`TokenStore`]. `one` and `other` are two handles on the same place, such as two
