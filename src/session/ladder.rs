@@ -79,10 +79,11 @@ async fn rungs(
                         return Ok(Brought::Found(record));
                     }
                     let (fate, error) = descend(session, order, error)?;
-                    if fate == Fate::Final {
-                        return give_up(session, order, limit, error, visit).await;
+                    match fate {
+                        Fate::Kept => return kept(session, order, limit, error, visit).await,
+                        Fate::Final => return give_up(session, order, limit, error, visit).await,
+                        Fate::PassedOver | Fate::Forgotten => refused = Some(error),
                     }
-                    refused = Some(error);
                 }
             }
         }
@@ -111,7 +112,7 @@ async fn second_look(
     }
 }
 
-/// Notes a refresh that failed; gives the error back where the refresh token is not to be tried again.
+/// Notes a refresh that failed.
 fn descend(session: &Weak<Inner>, order: &Order, error: Error) -> Result<(Fate, Error), Error> {
     let name = order.session;
     let error = error.of_session(name.id);
@@ -123,7 +124,7 @@ fn descend(session: &Weak<Inner>, order: &Order, error: Error) -> Result<(Fate, 
     });
     let fate = fate?;
     match fate {
-        Fate::Kept => return Err(error),
+        Fate::Kept => {}
         Fate::PassedOver => events::refresh_token_passed_over(name, &error),
         Fate::Forgotten | Fate::Final => {
             events::refresh_token_refused(name, &error);
@@ -131,6 +132,36 @@ fn descend(session: &Weak<Inner>, order: &Order, error: Error) -> Result<(Fate, 
         }
     }
     Ok((fate, error))
+}
+
+/// It is tried again later. Where the server would not have it, another process may have something better now.
+async fn kept(
+    session: &Weak<Inner>,
+    order: &Order,
+    limit: Instant,
+    error: Error,
+    visit: Option<&mut Visit>,
+) -> Result<Brought, Error> {
+    let is_refused = matches!(error.verdict(order.session.id), TokenVerdict::Refused(_));
+    match ask_others(session, order, limit, &error, visit.filter(|_| is_refused)).await? {
+        Asked::Found(record) => Ok(Brought::Found(record)),
+        Asked::Changed | Asked::Nobody => Err(error),
+    }
+}
+
+async fn ask_others(
+    session: &Weak<Inner>,
+    order: &Order,
+    limit: Instant,
+    error: &Error,
+    visit: Option<&mut Visit>,
+) -> Result<Asked, Error> {
+    if let (Some(shelf), Some(visit)) = (&order.shelf, visit)
+        && visit.give_back(session, order, error).await
+    {
+        return ask(session, order, shelf, limit).await;
+    }
+    Ok(Asked::Nobody)
 }
 
 /// Nothing is left here. Another process may have something left.
@@ -141,14 +172,10 @@ async fn give_up(
     error: Error,
     visit: Option<&mut Visit>,
 ) -> Result<Brought, Error> {
-    if let (Some(shelf), Some(visit)) = (&order.shelf, visit)
-        && visit.give_back(session, order, &error).await
-    {
-        match ask(session, order, shelf, limit).await? {
-            Asked::Found(record) => return Ok(Brought::Found(record)),
-            Asked::Changed => return Err(error),
-            Asked::Nobody => {}
-        }
+    match ask_others(session, order, limit, &error, visit).await? {
+        Asked::Found(record) => return Ok(Brought::Found(record)),
+        Asked::Changed => return Err(error),
+        Asked::Nobody => {}
     }
     let error = error.into_final();
     with_login(session, order, |login| login.rare_mut().refusals.end(error.clone()))?;

@@ -15,15 +15,6 @@ async fn without_refresh_token(household: &Household) -> (Process, Process) {
     (holder, asker)
 }
 
-/// One call after the other, until there is no more doubt about the refresh token.
-async fn until_it_is_refused_for_good(household: &Household, process: &Process) -> u16 {
-    household.issuer.revoke_refresh_tokens();
-    household.issuer.revoke_all();
-    assert_eq!(process.status_of_a_call().await, 401);
-    advance(3 * SECOND).await;
-    process.status_of_a_call().await
-}
-
 #[tokio::test(start_paused = true)]
 async fn holder_of_the_password_renews_for_whoever_asks_and_all_calls_are_replayed() {
     let household = Household::with_news();
@@ -46,11 +37,28 @@ async fn refresh_token_that_was_refused_is_not_sent_by_the_holder_as_well() {
     holder.get().await.unwrap();
     asker.get().await.unwrap();
     let statuses = asker.session.subscribe();
-    assert_eq!(until_it_is_refused_for_good(&household, &asker).await, 200);
-    // It was made sure of by the asker.
-    assert_eq!(household.issuer.token_requests_of("refresh_token"), 2);
+    household.issuer.revoke_refresh_tokens();
+    household.issuer.revoke_all();
+    let began = Instant::now();
+    assert_eq!((asker.status_of_a_call().await, began.elapsed()), (200, 0 * SECOND));
+    assert_eq!(household.issuer.token_requests_of("refresh_token"), 1);
     assert_eq!(household.issuer.token_requests_of("password"), 2);
     assert!(asker.is(Status::Active) && !statuses.has_changed().unwrap(), "it was never refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusal_that_nobody_has_something_better_for_is_made_sure_of() {
+    let household = Household::with_news();
+    let (asker, other) = (household.logged_in().await, household.process(household.stored()));
+    other.get().await.unwrap();
+    household.issuer.revoke_refresh_tokens();
+    household.issuer.revoke_all();
+    let began = Instant::now();
+    assert_eq!((asker.status_of_a_call().await, began.elapsed()), (401, 5 * SECOND));
+    assert!(!asker.is(Status::Refused), "nothing is certain yet");
+    advance(2 * SECOND).await;
+    assert_eq!(asker.status_of_a_call().await, 401);
+    assert!(asker.is(Status::Refused));
 }
 
 /// As after a process that died in the middle of a renewal.

@@ -151,10 +151,10 @@ impl Login {
     }
 
     /// The version that another process is to renew, if one is to be asked now: nothing is left here to renew it with, or nothing
-    /// but a refresh token that a process which died may have spent.
+    /// but a refresh token that a process which died may have spent, or that was refused.
     pub(crate) fn wants(&self, now: Instant) -> Option<Version> {
         let known = self.known().filter(|_| !self.has_own_credential())?;
-        let is_lost = self.refresh_token.is_none() || known.is_doubtful();
+        let is_lost = self.refresh_token.is_none() || known.is_doubtful() || self.rare().doubts.is_refused();
         known.version().filter(|_| is_lost && known.asks.are_due(now))
     }
 
