@@ -27,7 +27,7 @@
 //! 3. A lease keeps replicas from doing the same work twice. What protects the tokens is their version: a lease that is lost
 //!    costs a request, not a login.
 //! 4. News make replicas fast. They may get lost: a session with traffic looks every 4 s by itself. So a logout is seen by all at
-//!    once, and 6 s later at most where its message was lost.
+//!    once, and 6 s later at most where its message was lost. After a lost connection to the news all sessions look, 500 each 50 ms.
 //! 5. No command takes longer than 1.5 s.
 //!
 //! # What it protects from

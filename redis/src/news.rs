@@ -4,10 +4,11 @@
 //! 2. One connection and one task serve all ears. It subscribes to a channel while some ear listens.
 //! 3. Ears are called without a lock.
 //! 4. The task lives on the runtime of the set-up, or if that has ended, of whoever listens next.
-//! 5. Whenever Redis begins to tell, the ears hear [`News::Free`]: something may have happened before.
+//! 5. When Redis begins to tell, the ears hear [`News::Free`]: somebody may have waited for that. When it does so again, they hear
+//!    [`News::Missed`], and a session looks: they do so in portions, since Redis has just come back for all.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -34,6 +35,9 @@ const QUIET: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(1);
 /// So many channels are subscribed to by one command.
 const CHUNK: usize = 500;
+/// So many ears' sessions look at a time, and the next ones after this time.
+const PORTION: usize = 500;
+const BETWEEN: Duration = Duration::from_millis(50);
 
 /// What a process hears of its records.
 pub(crate) struct Switchboard {
@@ -61,6 +65,8 @@ struct Channel {
     ears: Vec<(u64, Ear)>,
     /// Redis has confirmed it.
     live: bool,
+    /// Redis told of it before.
+    known: bool,
 }
 
 struct Heard {
@@ -183,14 +189,21 @@ impl Ears {
         }
     }
 
-    /// Redis tells of these from now on.
-    fn live(&self, channels: &[Arc<str>]) {
-        for channel in channels {
-            if let Some(channel) = self.state().channels.get_mut(channel) {
-                channel.live = true;
+    /// Redis tells of these from now on. Gives back those of which something may have been missed.
+    fn live(&self, channels: &[Arc<str>]) -> Vec<Arc<str>> {
+        let mut missed = Vec::new();
+        for name in channels {
+            let mut state = self.state();
+            let Some(channel) = state.channels.get_mut(name) else { continue };
+            channel.live = true;
+            if std::mem::replace(&mut channel.known, true) {
+                missed.push(Arc::clone(name));
+            } else {
+                drop(state);
+                self.tell(name, News::Free);
             }
-            self.tell(channel, News::Free);
         }
+        missed
     }
 
     async fn wanted(&self) {
@@ -220,9 +233,11 @@ async fn serve(ears: Arc<Ears>, place: Place) {
 /// One connection, until it breaks.
 async fn hear(ears: &Ears, place: &Place, silent: &mut bool) -> RedisResult<Infallible> {
     let mut wire = Wire::to(place).await?;
-    follow(ears, &mut wire).await?;
+    let mut missed = VecDeque::new();
+    follow(ears, &mut wire, &mut missed).await?;
     *silent = false;
     let mut quiet = Instant::now() + QUIET;
+    let mut next = Instant::now();
     loop {
         tokio::select! {
             event = wire.next() => match event? {
@@ -238,7 +253,15 @@ async fn hear(ears: &Ears, place: &Place, silent: &mut bool) -> RedisResult<Infa
                     }
                 }
             },
-            () = ears.changed.notified() => follow(ears, &mut wire).await?,
+            () = ears.changed.notified() => follow(ears, &mut wire, &mut missed).await?,
+            () = sleep_until(next), if !missed.is_empty() => {
+                for channel in missed.drain(..PORTION.min(missed.len())) {
+                    ears.tell(&channel, News::Missed);
+                }
+                next = Instant::now() + BETWEEN;
+                // Nothing came.
+                continue;
+            }
             () = sleep_until(quiet) => wire.ping().await?,
         }
         quiet = Instant::now() + QUIET;
@@ -246,11 +269,11 @@ async fn hear(ears: &Ears, place: &Place, silent: &mut bool) -> RedisResult<Infa
 }
 
 /// Subscribes and unsubscribes as the ears came and went.
-async fn follow(ears: &Ears, wire: &mut Wire) -> RedisResult<()> {
+async fn follow(ears: &Ears, wire: &mut Wire, missed: &mut VecDeque<Arc<str>>) -> RedisResult<()> {
     let (on, off) = ears.state().take();
     for chunk in on.chunks(CHUNK) {
         wire.subscribe(&names_of(chunk)).await?;
-        ears.live(chunk);
+        missed.extend(ears.live(chunk));
     }
     for chunk in off.chunks(CHUNK) {
         wire.unsubscribe(&names_of(chunk)).await?;

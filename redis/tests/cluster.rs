@@ -85,7 +85,8 @@ async fn a_cluster_keeps_the_rules_carries_news_and_survives_the_loss_of_a_node(
         })
         .await;
     }
-    heard.until("all listen again", |news| news.iter().filter(|news| **news == News::Free).count() >= keys.len()).await;
+    let missed = |news: &[News]| news.iter().filter(|news| **news == News::Missed).count();
+    heard.until("all listen again", |news| missed(news) >= keys.len()).await;
     heard.forget();
     for key in &keys {
         one.save(key, &record(3), Some(record(2).version())).await.unwrap();

@@ -3,11 +3,12 @@
 use std::{
     io::{Read, Write},
     net::TcpListener,
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant, SystemTime},
 };
 
-use tower_reauth::{Claim, ErrorKind, Leased, News, Saved, TokenStore};
+use tower_reauth::{Claim, Ear, ErrorKind, Leased, News, Saved, TokenStore};
 
 use crate::support::{BOUND, Heard, Server, alice, builder, chain, record, store, until};
 
@@ -159,7 +160,7 @@ async fn news_are_heard_again_after_every_kind_of_loss() {
                 server.restart();
             }
         }
-        heard.until("the ear is told that it listens again", |news| news.contains(&News::Free)).await;
+        heard.until("the ear is told that it listens again", |news| news == [News::Missed]).await;
         heard.forget();
         assert!(one.ask(&alice(), record(1).version()).await.unwrap());
         heard.until("news are heard again", |news| news == [News::Wanted(record(1).version())]).await;
@@ -187,6 +188,30 @@ async fn ten_thousand_keys_are_listened_to_by_one_connection() {
     assert_eq!(channels(), keys.len());
     drop(listening);
     until("nothing is subscribed to", async || channels() == 0).await;
+}
+
+#[tokio::test]
+async fn after_a_loss_sessions_are_told_to_look_in_portions() {
+    let server = Server::start();
+    let store = store(&server).await;
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let ear = || {
+        let times = Arc::clone(&times);
+        Ear::new(move |news| times.lock().unwrap().push((news, Instant::now())))
+    };
+    let listening = (0..2_000).map(|number| store.listen(&format!("user {number}").into(), ear())).collect::<Vec<_>>();
+    let all = |expected: News| {
+        let times = times.lock().unwrap();
+        times.iter().filter(|(news, _)| *news == expected).map(|(_, time)| *time).collect::<Vec<_>>()
+    };
+    until("all listen", async || all(News::Free).len() == listening.len()).await;
+    assert!(all(News::Missed).is_empty(), "who has just begun to listen has just looked");
+    server.cut();
+    until("all are told", async || all(News::Missed).len() == listening.len()).await;
+    let told = all(News::Missed);
+    for (at, later) in told.iter().zip(&told[500..]) {
+        assert!(later.duration_since(*at) >= Duration::from_millis(50), "more than 500 at once");
+    }
 }
 
 #[tokio::test]

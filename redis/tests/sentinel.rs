@@ -52,7 +52,7 @@ async fn the_new_master_is_found_after_a_failover() {
     })
     .await;
     assert_eq!(replica.cli(&["ROLE"]).lines().next(), Some("master"));
-    heard.until("news come from the new master", |news| news.contains(&News::Free)).await;
+    heard.until("news come from the new master", |news| news.contains(&News::Missed)).await;
     store.save(&alice(), &record(3), Some(record(2).version())).await.unwrap();
     heard.until("the save is heard", |news| news.contains(&News::Saved(record(3).version()))).await;
 }

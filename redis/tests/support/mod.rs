@@ -73,7 +73,8 @@ impl Heard {
     /// Listens, and waits until Redis has begun to tell.
     pub(crate) async fn listen(&self, store: &RedisStore, key: &StoreKey) -> Listening {
         let listening = self.begin(store, key);
-        self.until("the ear hears that it listens", |news| news.contains(&News::Free)).await;
+        self.until("the ear hears that it listens", |news| news.contains(&News::Free) || news.contains(&News::Missed))
+            .await;
         self.forget();
         listening
     }
