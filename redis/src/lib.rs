@@ -44,10 +44,16 @@
 //!
 //! # What it does not protect from
 //! - Whoever can write in Redis: they can end logins, put an older record of the same login back, or hold renewals up. They
-//!   cannot make tokens, or move those of one user to another.
+//!   cannot make tokens, or move those of one user to another. Whoever can publish there can make replicas look, and those with a
+//!   password renew.
 //! - A fail-over that loses a new refresh token whose replica has died as well: nobody has it any more, and the user has to log
 //!   in. `WAIT` and `min-replicas-to-write` make that rarer, `appendfsync always` does for a single Redis.
-//! - Servers of one Redis whose clocks differ by more than a second: after a fail-over claims last that much longer or shorter.
+//! - A fail-over, or a backup that is put back, which loses the mark of a logout: who looks that login up later finds it as it was
+//!   before. The refresh token in it is dead if the server could revoke it.
+//! - A Redis whose clock is set: forward by more than a claim lasts, the claim is over; back by an hour, the lease of a replica that
+//!   died stays for that hour, and each renewal waits 10 s for it. Let NTP slew the clocks.
+//! - Servers of one Redis whose clocks differ by more than a second: after a fail-over claims last that much longer or shorter, and
+//!   past a minute not at all.
 //! - A Redis that evicts: see [*Memory*](#memory).
 //!
 //! # Keys in Redis

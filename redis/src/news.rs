@@ -17,9 +17,9 @@ use std::{
 use redis::RedisResult;
 use tokio::{
     runtime::Handle,
-    sync::Notify,
+    sync::{Notify, oneshot},
     task::AbortHandle,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tower_reauth::{Ear, Listening, News, Version};
 
@@ -33,6 +33,8 @@ use crate::{
 const QUIET: Duration = Duration::from_secs(10);
 /// After a connection that broke, at most.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Whoever wants to know whether it lives waits so long.
+const SURE: Duration = Duration::from_millis(400);
 /// So many channels are subscribed to by one command.
 const CHUNK: usize = 500;
 /// So many ears' sessions look at a time, and the next ones after this time.
@@ -58,6 +60,10 @@ struct State {
     /// Those that got their first ear, or lost their last.
     dirty: HashSet<Arc<str>>,
     next: u64,
+    /// How often the connection was lost.
+    cuts: u64,
+    /// Who wants to know whether it lives.
+    asked: Vec<oneshot::Sender<()>>,
 }
 
 #[derive(Default)]
@@ -67,6 +73,13 @@ struct Channel {
     live: bool,
     /// Redis told of it before.
     known: bool,
+}
+
+/// At some moment.
+pub(crate) struct Ourselves {
+    pub(crate) told: u64,
+    pub(crate) ears: usize,
+    cuts: u64,
 }
 
 struct Heard {
@@ -97,10 +110,20 @@ impl Switchboard {
         Listening::new(Heard { board: Arc::clone(self), channel: Arc::clone(channel), id })
     }
 
-    /// How many of those that Redis says to have told are we ourselves, and how many ears listen here.
-    pub(crate) fn ourselves(&self, channel: &str) -> (u64, usize) {
+    /// What Redis counts of ourselves among those that it tells.
+    pub(crate) fn ourselves(&self, channel: &str) -> Ourselves {
         let state = self.ears.state();
-        state.channels.get(channel).map_or((0, 0), |channel| (u64::from(channel.live), channel.ears.len()))
+        let (told, ears) =
+            state.channels.get(channel).map_or((0, 0), |channel| (u64::from(channel.live), channel.ears.len()));
+        Ourselves { told, ears, cuts: state.cuts }
+    }
+
+    /// Whether Redis has told us all the time since then: we may not know yet that the connection broke.
+    pub(crate) async fn has_lived(&self, since: &Ourselves) -> bool {
+        let (asked, answered) = oneshot::channel();
+        self.ears.state().asked.push(asked);
+        self.ears.changed.notify_one();
+        matches!(timeout(SURE, answered).await, Ok(Ok(()))) && self.ears.state().cuts == since.cuts
     }
 }
 
@@ -157,6 +180,8 @@ impl State {
 
     /// Nothing is subscribed to any more.
     fn cut(&mut self) {
+        self.cuts += 1;
+        self.asked.clear();
         self.dirty = self.channels.keys().cloned().collect();
         for channel in self.channels.values_mut() {
             channel.live = false;
@@ -268,7 +293,7 @@ async fn hear(ears: &Ears, place: &Place, silent: &mut bool) -> RedisResult<Infa
     }
 }
 
-/// Subscribes and unsubscribes as the ears came and went.
+/// Subscribes and unsubscribes as the ears came and went, and makes sure that the connection lives if somebody wants to know.
 async fn follow(ears: &Ears, wire: &mut Wire, missed: &mut VecDeque<Arc<str>>) -> RedisResult<()> {
     let (on, off) = ears.state().take();
     for chunk in on.chunks(CHUNK) {
@@ -277,6 +302,13 @@ async fn follow(ears: &Ears, wire: &mut Wire, missed: &mut VecDeque<Arc<str>>) -
     }
     for chunk in off.chunks(CHUNK) {
         wire.unsubscribe(&names_of(chunk)).await?;
+    }
+    let asked = std::mem::take(&mut ears.state().asked);
+    if !asked.is_empty() {
+        wire.ping().await?;
+        for asked in asked {
+            let _ = asked.send(());
+        }
     }
     Ok(())
 }

@@ -211,12 +211,15 @@ impl TokenStore for RedisStore {
 
     async fn ask(&self, key: &StoreKey, dead: Version) -> Result<bool, Error> {
         let names = self.names(key);
-        let (ourselves, ears) = self.inner.board.ourselves(&names.channel);
+        let ourselves = self.inner.board.ourselves(&names.channel);
         let publish = self.inner.connection.publish();
         let mut command = cmd(publish);
         command.arg(&*names.channel).arg(news::wanted(dead));
         let told: u64 = self.inner.connection.send("ask for new tokens", &command).await?;
-        Ok(told > ourselves || ears > 1)
+        if told > ourselves.told || ourselves.ears > 1 {
+            return Ok(true);
+        }
+        Ok(told > 0 && !self.inner.board.has_lived(&ourselves).await)
     }
 }
 

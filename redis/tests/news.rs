@@ -1,6 +1,6 @@
 //! What replicas tell each other.
 
-use crate::support::{Heard, Server, alice, record, store, until};
+use crate::support::{Heard, Server, alice, builder, record, store, trouble::Proxy, until};
 use tower_reauth::{Leased, News, StoreKey, TokenStore};
 
 #[tokio::test]
@@ -66,4 +66,20 @@ async fn a_claim_is_no_news() {
     store.save(&alice(), &second, Some(first.version())).await.unwrap();
     heard.until("the second save is heard", |news| news.contains(&News::Saved(second.version()))).await;
     assert_eq!(heard.all(), [News::Saved(first.version()), News::Saved(second.version())]);
+}
+
+#[tokio::test]
+async fn who_asks_counts_the_others_while_its_own_connection_is_gone_unnoticed() {
+    let server = Server::start();
+    // It hides that Redis has closed a connection.
+    let proxy = Proxy::to(server.port);
+    let one = builder(format!("redis://127.0.0.1:{}", proxy.port)).connect().await.unwrap();
+    let other = store(&server).await;
+    let (mine, theirs) = (Heard::default(), Heard::default());
+    let _mine = mine.listen(&one, &alice()).await;
+    let _theirs = theirs.listen(&other, &alice()).await;
+    server.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    theirs.until("the other one listens again", |news| news.contains(&News::Missed)).await;
+    assert_eq!(mine.all(), []);
+    assert!(one.ask(&alice(), record(1).version()).await.unwrap());
 }
