@@ -62,11 +62,14 @@ async fn pair_that_the_store_lost_is_written_back_at_the_next_look() {
 
 /// As after a lost connection, or a fail-over.
 #[tokio::test(start_paused = true)]
-async fn process_that_may_have_missed_something_looks_at_once() {
+async fn process_that_may_have_missed_something_looks_within_a_second() {
     let household = Household::with_news();
     let (one, two, _) = fail_over(&household).await;
     let newest = one.session.record().unwrap().version();
     household.store.tell(KEY, News::Missed);
+    settled().await;
+    advance(SECOND).await;
+    settled().await;
     settled().await;
     assert_eq!(household.store.record(KEY).unwrap().version(), newest);
     assert_eq!(two.session.record().unwrap().version(), newest);

@@ -13,4 +13,6 @@ mod news;
 mod others;
 mod renewal;
 mod start;
+mod wanted;
+mod words;
 mod world;

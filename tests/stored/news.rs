@@ -266,6 +266,9 @@ async fn news_that_come_together_are_one_look_and_those_that_come_meanwhile_one_
     }
     gate.open();
     settled().await;
+    assert_eq!(household.store.loads() - before, 1);
+    advance(SECOND / 10).await;
+    settled().await;
     assert_eq!(household.store.loads() - before, 2);
     assert!(process.is(Status::Active));
 }

@@ -1,11 +1,16 @@
 //! A session's ear at the store, and what it makes of what it hears.
 
-use std::sync::PoisonError;
+use std::{sync::PoisonError, time::Duration};
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::sync::Mutex;
 use crate::store::{Listening, Version};
+
+/// Between two looks that words ask for.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// Between two renewals for others. Whoever may speak to the store may ask without end.
+const BETWEEN_RENEWALS: Duration = Duration::from_secs(5);
 
 /// What a session hears of its record.
 #[derive(Default)]
@@ -23,6 +28,11 @@ struct Heard {
     /// The version that the session itself saved last: it is told of that, too.
     own: Option<Version>,
     looks: Looks,
+    looked: Option<Instant>,
+    /// What others want renewed, and was not known here when they said so.
+    wanted: Option<Version>,
+    /// When others were renewed for last.
+    renewed: Option<Instant>,
 }
 
 /// Looks that news ask for: one at a time, and one more for what came meanwhile.
@@ -75,18 +85,50 @@ impl Hearing {
         })
     }
 
+    /// When the next look may begin.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        self.heard(|heard| heard.looked.map(|looked| looked + BETWEEN_LOOKS))
+    }
+
+    /// A look begins: it sees whatever was told until now.
+    pub(crate) fn looks(&self, now: Instant) {
+        self.heard(|heard| (heard.looks, heard.looked) = (Looks::Once, Some(now)));
+    }
+
     /// Ends a look; says whether another one is to follow.
     pub(crate) fn looks_again(&self) -> bool {
         self.heard(|heard| {
             let again = heard.looks == Looks::Again;
-            heard.looks = if again { Looks::Once } else { Looks::No };
+            if !again {
+                (heard.looks, heard.wanted) = (Looks::No, None);
+            }
             again
         })
     }
 
     /// Nobody looks any more.
     pub(crate) fn looks_no_more(&self) {
-        self.heard(|heard| heard.looks = Looks::No);
+        self.heard(|heard| (heard.looks, heard.wanted) = (Looks::No, None));
+    }
+
+    /// Others want this version renewed; it is to be looked for first.
+    pub(crate) fn wants(&self, dead: Version) {
+        self.heard(|heard| heard.wanted = heard.wanted.max(Some(dead)));
+    }
+
+    pub(crate) fn wanted(&self) -> Option<Version> {
+        self.heard(|heard| heard.wanted)
+    }
+
+    /// Whether others may be renewed for now; if so, that counts as done.
+    pub(crate) fn renews_for_others(&self, now: Instant) -> bool {
+        self.heard(|heard| {
+            let is_due = heard.renewed.is_none_or(|renewed| renewed + BETWEEN_RENEWALS <= now);
+            if is_due {
+                heard.renewed = Some(now);
+            }
+            is_due
+        })
     }
 
     fn heard<T>(&self, act: impl FnOnce(&mut Heard) -> T) -> T {
