@@ -12,9 +12,9 @@ use super::{
     look::{Look, look},
     state::{Order, Shelf},
 };
-use crate::{error::Error, events, store::Record};
+use crate::{clock, error::Error, events, store::Record};
 
-/// Whoever has heard it has so long for it.
+/// Whoever has heard it has so long to begin.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What came of asking.
@@ -37,13 +37,20 @@ pub(super) async fn ask(
     let (mut pause, longest) = shelf.begin_to_wait();
     let is_heard = matches!(shelf.ask(name, dead).await, Ok(true));
     if is_heard {
-        let end = limit.min(Instant::now() + PATIENCE);
+        let patience = limit.min(Instant::now() + PATIENCE);
+        let mut end = patience;
         while Instant::now() < end {
             shelf.pause(pause.min(end.saturating_duration_since(Instant::now()))).await;
             pause = (pause * 2).min(longest);
             match look(session, order, shelf).await? {
                 Look::Found(record) => return Ok(Asked::Found(record)),
-                Look::Same(_) | Look::Failed(_) => {}
+                // Somebody renews: the answer is on its way.
+                Look::Same(Some(claim)) if claim.by != shelf.claimant => {
+                    let over = Instant::now().checked_add(claim.left(clock::date()));
+                    end = patience.max(over.map_or(limit, |over| over.min(limit)));
+                }
+                Look::Same(_) => end = patience,
+                Look::Failed(_) => {}
             }
             let version = with_login(session, order, |login| login.known().and_then(|known| known.version()))?;
             if version != Some(dead) {
