@@ -19,10 +19,11 @@ use super::{
     visit::{self, Entered, Visit},
 };
 use crate::{
+    clock,
     context::GrantContext,
     error::{Error, ErrorKind, TokenVerdict},
     events, metrics,
-    store::Record,
+    store::{Record, Spending},
     token::TokenSet,
 };
 
@@ -61,9 +62,9 @@ async fn rungs(
     match (rung?, &order.endpoint) {
         (Rung::Refresh, Some(endpoint)) => {
             // When it is its turn.
-            let in_store = visit.is_some();
+            let visited = visit.as_deref();
             let token = || {
-                is_in_time(in_store, limit)?;
+                is_in_time(visited, limit)?;
                 with_login(session, order, |login| login.refresh_token.clone())?.ok_or_else(logged_out)
             };
             let context = context(session, order, None);
@@ -192,7 +193,7 @@ async fn fetch(
     refused: Option<Error>,
     visit: Option<&Visit>,
 ) -> Result<Brought, Error> {
-    is_in_time(visit.is_some(), limit)?;
+    is_in_time(visit, limit)?;
     let id = order.session.id;
     let (grant, own) = with_login(session, order, |login| {
         let now = Instant::now();
@@ -270,10 +271,43 @@ async fn in_time(
 
 /// Nothing is sent after the end of a claim: another process may have renewed by then. It comes to that where this one was
 /// stopped for a while.
-fn is_in_time(in_store: bool, limit: Instant) -> Result<(), Error> {
-    if !in_store || Instant::now() < limit { Ok(()) } else { Err(over().not_sent()) }
+fn is_in_time(visit: Option<&Visit>, limit: Instant) -> Result<(), Error> {
+    let Some(visit) = visit else { return Ok(()) };
+    // tokio's clock may stand still while the machine sleeps.
+    let is_over = |claim: Spending| claim.left(clock::date()).is_zero();
+    if Instant::now() < limit && !visit.record.spending.is_some_and(is_over) { Ok(()) } else { Err(over().not_sent()) }
 }
 
 fn over() -> Error {
     Error::new(ErrorKind::TimedOut, "the renewal did not end within its limit")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering::Relaxed},
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::{grant::grant_fn, session::Session, store::store_fn};
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_sent_where_the_machine_slept_until_its_claim_was_over() {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let grant = grant_fn({
+            let sent = sent.clone();
+            move |_| {
+                sent.fetch_add(1, Relaxed);
+                async { TokenSet::new("a-token") }
+            }
+        });
+        let save = |_, _| async {
+            clock::test::sleeps(Duration::from_secs(3600));
+            Ok(())
+        };
+        let session = Session::builder(grant).store(store_fn(|_| async { Ok(None) }, save), "alice").build();
+        assert!(session.token().await.is_err());
+        assert_eq!(sent.load(Relaxed), 0);
+    }
 }

@@ -43,7 +43,7 @@ const ROUNDS: u32 = 16;
 pub(super) struct Visit {
     lease: Holding,
     /// As it stands in the store, with the claim.
-    record: Record,
+    pub(super) record: Record,
     seen: Option<Version>,
     /// Of a login that begins here, nothing stands in the store before it has tokens.
     fresh: bool,
@@ -66,8 +66,7 @@ pub(super) async fn enter(
     shelf: &Arc<Shelf>,
     limit: &mut Instant,
 ) -> Result<Entered, Error> {
-    let name = order.session;
-    let (end, whole) = (*limit, limit.saturating_duration_since(Instant::now()));
+    let (name, end, whole) = (order.session, *limit, limit.saturating_duration_since(Instant::now()));
     let mut lease = Holding::of_pending(shelf);
     let (mut asked, mut patience) = (lease.is_held(), Instant::now() + PATIENCE);
     let ((mut pause, longest), mut rounds) = (shelf.begin_to_wait(), 0);
@@ -85,6 +84,7 @@ pub(super) async fn enter(
             // It was held back by the store alone, and that works again.
             Some(error) if error.kind() == ErrorKind::Store => order.looks = false,
             Some(error) => {
+                drop(lease);
                 return match ask(session, order, shelf, end).await? {
                     Asked::Found(record) => Ok(Entered::Found(record)),
                     Asked::Changed | Asked::Nobody => Err(error),

@@ -1,7 +1,8 @@
 //! A process without a credential of its own asks those that have one.
 
+use secrecy::ExposeSecret;
 use tokio::time::{Instant, advance};
-use tower_reauth::{ErrorKind, News, PasswordGrant, Session, Status, Version};
+use tower_reauth::{ErrorKind, News, PasswordGrant, Record, Session, Status, Version};
 
 use super::world::*;
 use crate::support::*;
@@ -100,6 +101,32 @@ async fn whoever_asks_holds_neither_lease_nor_claim() {
     );
     gate.open();
     assert_eq!(call.await.unwrap(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_learns_of_a_refusal_under_the_lease_gives_it_back_before_asking() {
+    let household = Household::with_news();
+    let (_holder, asker) = (household.process(household.password()), household.process(household.stored()));
+    _holder.get().await.unwrap();
+    asker.get().await.unwrap();
+    household.issuer.revoke_all();
+    let (lease, ask) = (Gate::closed(), Gate::closed());
+    household.store.hold(Step::Lease, &lease);
+    let call = tokio::spawn(async move { asker.status_of_a_call().await });
+    never_hangs(lease.arrived(1)).await;
+    // Another process is refused meanwhile.
+    let now = MemoryStore::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    let refusal = format!(r#""trials":{{"refresh_token":{{"at":{now},"again":{},"times":1}},"#, now + 2.0);
+    let text = household.store.record(KEY).unwrap().to_json();
+    let text = text.expose_secret().replace(r#""trials":{"#, &refusal);
+    household.store.put(KEY, Record::from_json(&text).unwrap());
+    household.store.hold(Step::Ask, &ask);
+    lease.open();
+    never_hangs(ask.arrived(1)).await;
+    assert!(!household.store.is_leased(KEY));
+    ask.open();
+    assert_eq!(call.await.unwrap(), 200);
+    assert_eq!(household.issuer.token_requests_of("refresh_token"), 0);
 }
 
 #[tokio::test(start_paused = true)]
