@@ -76,6 +76,11 @@ pub(crate) fn elsewhere(code: Option<&str>, what_next: &str) -> Error {
 }
 
 impl Trials {
+    /// Whether there is nothing to know of the login's own credential.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.sends.is_empty() && self.refused.is_none() && self.unsure.is_none()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }

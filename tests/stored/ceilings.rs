@@ -1,7 +1,8 @@
 //! A credential that the server refuses is sent by all processes together no more often than one of them would send it.
 
+use secrecy::ExposeSecret;
 use tokio::time::advance;
-use tower_reauth::Status;
+use tower_reauth::{Record, Status};
 
 use super::world::*;
 use crate::support::*;
@@ -57,6 +58,25 @@ async fn refusal_is_made_sure_of_by_another_process_where_the_first_one_has_died
     calls(&fleet, 10).await;
     assert_eq!(household.issuer.token_requests_of("password"), 3);
     assert!(fleet.iter().all(|process| process.is(Status::Refused)));
+}
+
+/// Its claims and refusals are written over the record of those who have one.
+#[tokio::test(start_paused = true)]
+async fn process_without_a_password_hands_on_what_others_know_of_theirs() {
+    let household = Household::with_news();
+    let (holder, other) = (household.process(household.password()), household.process(household.stored()));
+    holder.get().await.unwrap();
+    other.get().await.unwrap();
+    drop(holder);
+    let now = MemoryStore::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    let refusal = format!(r#""trials":{{"unsure":{{"at":{now},"again":{},"times":1}},"#, now + 60.0);
+    let text = household.store.record(KEY).unwrap().to_json();
+    household.store.put(KEY, Record::from_json(&text.expose_secret().replace(r#""trials":{"#, &refusal)).unwrap());
+    household.issuer.always_to("refresh_token", Answer::error(503, "temporarily_unavailable"));
+    household.issuer.revoke_all();
+    calls(&[other], 5).await;
+    assert!(household.issuer.token_requests_of("refresh_token") > 0);
+    assert!(household.store.record(KEY).unwrap().to_json().expose_secret().contains(r#""unsure":"#));
 }
 
 #[tokio::test(start_paused = true)]

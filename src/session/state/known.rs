@@ -9,7 +9,7 @@ use crate::{
     clock,
     error::Error,
     identity::Generation,
-    store::{Owner, OwnerFacts, Record, Spending, Version},
+    store::{Owner, OwnerFacts, Record, Spending, Trials, Version},
 };
 
 /// How long a look at the store holds while the session has nothing good.
@@ -40,6 +40,8 @@ pub(crate) struct Known {
     /// The token that was found in the store, not fetched.
     pub(super) adopted: Generation,
     pub(super) asks: Asks,
+    /// What others know of a credential that this login has not: it is handed on.
+    pub(super) others: Option<Box<Trials>>,
 }
 
 /// The record of this login, but for its tokens.
@@ -79,6 +81,7 @@ impl Known {
             doubtful: false,
             adopted: Generation::NONE,
             asks: Asks::NONE,
+            others: None,
         }
     }
 
@@ -146,7 +149,7 @@ impl Known {
     /// Notes what the login's record is from now on.
     pub(crate) fn is_now(&mut self, record: &Record) {
         if self.version() != Some(record.version) {
-            self.asks = Asks::NONE;
+            (self.asks, self.others) = (Asks::NONE, None);
         }
         self.fresh = false;
         self.used = Some(record.used);

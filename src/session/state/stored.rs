@@ -73,6 +73,10 @@ impl Login {
     /// Takes over what other processes have learned of the credentials.
     fn absorb(&mut self, trials: &Trials, now: Instant, wall: SystemTime) {
         self.rare_mut().refusals.absorb(trials, now, wall);
+        let has_own = self.has_own_credential();
+        if let Some(known) = self.known_mut() {
+            known.others = (!has_own && !trials.is_quiet()).then(|| Box::new(trials.clone()));
+        }
         if let Some(unsure) = trials.refresh_token.as_ref().filter(|_| self.refresh_token.is_some()) {
             let is_next = self.has_next_rung();
             self.rare_mut().doubts.absorb(unsure, is_next, now, wall);
@@ -130,7 +134,8 @@ impl Login {
         }
         record = self.with_granted(record, now);
         record.refresh_token.clone_from(&self.refresh_token);
-        record.trials = self.rare().refusals.trials(now, wall);
+        let others = self.known().and_then(|known| known.others.as_deref().cloned());
+        record.trials = others.unwrap_or_else(|| self.rare().refusals.trials(now, wall));
         record.trials.worked = self.worked;
         let doubts = self.rare().doubts.told(now, wall).filter(|_| self.refresh_token.is_some());
         record.trials.refresh_token = doubts.map(Box::new);
