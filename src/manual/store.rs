@@ -95,20 +95,23 @@
 //!
 //! # When only some processes have the password
 //! A process with [`RefreshTokenGrant::stored`](crate::RefreshTokenGrant::stored), or one that resumes a session of
-//! [`Sessions`](crate::Sessions), has nothing but what the store keeps. If the refresh token is refused for good, or the server never
+//! [`Sessions`](crate::Sessions), has nothing but what the store keeps. If the refresh token is refused, or the server never
 //! gave one, only a process with a credential of its own can renew: the one where the user logged in. With a store that
 //! [carries such requests](crate::TokenStore::ask):
 //!
-//! 1. The renewal gives its claim and its lease back, drops the refused refresh token from the record, and asks the others.
-//! 2. A process with a credential of its own renews, if it knows this very version and has no renewal under way. It counts there as if
-//!    the token had been rejected: [`renewals_per_minute`](crate::SessionBuilder::renewals_per_minute) and the limits of
-//!    [`answers`](crate::manual::answers) hold, so a wrong password is not sent more often. Of several, the lease chooses one.
-//! 3. Whoever asked waits for 5 s, or until the [limit of its renewal](crate::SessionBuilder::renewal_limit). If the new record
-//!    comes, all its calls are replayed. If not, the session is `Refused`, as it would have been without asking. It asks again
-//!    with a call after 1 s, doubling to 60 s, and goes on with any new record that it hears of.
+//! 1. The renewal gives its claim and its lease back, writes the refusal into the record, and asks the others.
+//! 2. A process with a credential of its own renews, if this very version is the newest that it knows or finds in the store, and no
+//!    renewal is under way; once in 5 s at most, however often it is asked. It counts there as if the token had been rejected:
+//!    [`renewals_per_minute`](crate::SessionBuilder::renewals_per_minute) and the limits of [`answers`](crate::manual::answers) hold,
+//!    so a wrong password is not sent more often. Of several, the lease chooses one.
+//! 3. Whoever asked waits for 5 s, and longer while it finds somebody's claim in the store; at most until the
+//!    [limit of its renewal](crate::SessionBuilder::renewal_limit). If the new record comes, all its calls are replayed. If not, the
+//!    session is `Refused`, as it would have been without asking. It asks again with a call after 1 s, doubling to 60 s, and goes on
+//!    with any new record that it hears of.
 //!
-//! A refusal of the refresh token is made sure of first, as [`answers`](crate::manual::answers) says. Calls in these seconds get their
-//! rejection.
+//! It asks at the first refusal. If nobody renews, the refusal is made sure of, as [`answers`](crate::manual::answers) says, and calls
+//! get their rejection meanwhile. What is known of a refusal stands in the record: whoever comes first makes sure of it, for all
+//! processes. So together they send a refused refresh token, or a refused password, as often as one process would.
 //!
 //! **Where no process has the password** (the replica of the login was restarted, or evicted the session), the user has to log in
 //! again. To avoid that, ask for a refresh token that outlives the login, such as one with the scope `offline_access`; or use
@@ -162,7 +165,7 @@
 //! | a call that waits for a renewal | through the renewal | its own [`waiting_time`](crate::SessionBuilder::waiting_time) in all, 30 s by default |
 //! | a renewal | each load, save, lease or question | 2 s; the first one that fails ends the visit to the store, so a store that is down costs 2 s, and 2 s more after the answer |
 //! | a renewal | another process's claim or lease | its own [`renewal_limit`](crate::SessionBuilder::renewal_limit), 120 s by default; a lease without a claim for 10 s |
-//! | a renewal | somebody with a password | 5 s |
+//! | a renewal | somebody with a password | 5 s; while that one renews, its own [`renewal_limit`](crate::SessionBuilder::renewal_limit) |
 //! | a logout | the mark | 4 s; then it is reported, and tried again behind the scenes |
 //! | a look-up of an unknown key, `save` | a load, a save | 2 s each |
 //!

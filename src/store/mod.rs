@@ -155,8 +155,8 @@ pub trait TokenStore: Send + Sync + 'static {
     ///
     /// A session listens from its first use of the store until its login ends or it is dropped. A logout elsewhere ends it at once
     /// then, a renewal elsewhere is adopted without a call, and whoever waits for another process is woken. Tell
-    /// [`News::Missed`] when something may have been missed, as after a lost connection: a session that knows more than the store
-    /// writes it back.
+    /// [`News::Missed`] when something may have been missed, as after a lost connection: within a second each session looks, and one
+    /// that knows more than the store writes it back.
     ///
     /// `None`, the default: the place carries no news, and sessions look by themselves.
     fn listen(&self, key: &StoreKey, ear: Ear) -> Option<Listening> {
@@ -165,8 +165,8 @@ pub trait TokenStore: Send + Sync + 'static {
     }
 
     /// Asks whoever holds a credential for this key, such as a password, to renew the tokens of this version, which are dead: they
-    /// hear [`News::Wanted`]. Says whether somebody else than the one who asks may have heard it: that one waits for up to 5 s then.
-    /// Default: `false`.
+    /// hear [`News::Wanted`]. Says whether somebody else than the one who asks may have heard it: that one waits for up to 5 s
+    /// then, and longer while it finds somebody's claim. Default: `false`.
     ///
     /// # Errors
     /// The place cannot be reached.
