@@ -152,7 +152,7 @@ impl RedisStoreBuilder {
     }
 
     /// Connects, and makes sure that Redis can be read, written and published in, by a lease and a record of its own that ends a second
-    /// later. Do it when the program starts.
+    /// later. Do it when the program starts. Whether it tells news is not looked at: sessions do without, and the store warns.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`]: a key is missing, or the URL cannot be used. [`ErrorKind::NoRuntime`]: there is no tokio runtime.
