@@ -96,6 +96,9 @@ impl Inner {
         if ended.is_some() {
             self.listen_no_more();
             events::logged_out_elsewhere(self.name());
+            if let Some(shelf) = self.read(|state| state.shelf().cloned()) {
+                shelf.ended_elsewhere(self.name().id);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     Session, pending, refresh_ahead,
-    state::{Found, Known, Pending, Shelf, logged_out},
+    state::{Found, Known, Pending, Shelf},
 };
 use crate::{
     error::Error,
@@ -31,7 +31,10 @@ impl Session {
             let now = Instant::now();
             let outcome = self.inner.change(|state| {
                 state.look_at_next_call();
-                let login = state.login.as_mut().filter(|login| login.epoch == epoch).ok_or_else(logged_out)?;
+                let Some(login) = state.login.as_mut().filter(|login| login.epoch == epoch) else {
+                    // By whoever else looked, and found nothing; or logged out meanwhile.
+                    return Ok(Some(false));
+                };
                 if login.flight().is_some() {
                     return Ok(None);
                 }

@@ -7,11 +7,11 @@
 
 use std::{hash::Hash, sync::Arc};
 
-use super::{Sessions, shared::Shared};
+use super::{Sessions, settings::Stored, shared::Shared};
 use crate::{
     clock,
     error::Error,
-    session::{Errand, Session},
+    session::{Errand, Session, Shelf},
     store::Record,
 };
 
@@ -36,7 +36,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
     /// The session of a key that this process does not know: it turns out later whether there is one.
     pub(super) fn look_up(self: &Arc<Self>, key: &K) -> Result<Option<Session>, Error> {
-        let Some((stored, shelf)) = self.settings.place(key) else { return Ok(None) };
+        let Some((stored, shelf)) = self.place(key) else { return Ok(None) };
         if let Some(session) = self.lookups.get(key) {
             return Ok(session);
         }
@@ -54,10 +54,26 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
             let errand = self.shards.errands().begin();
             runtime.spawn(async move {
                 let found = session.resume().await;
-                shared.looked_up(&key, &session, found.ok().flatten(), errand);
+                match found {
+                    Ok(found) => shared.looked_up(&key, &session, found, errand),
+                    // Whoever asks is told so by a look of their own. It says nothing of the login.
+                    Err(_) => drop(shared.lookups.end(&key, session.id())),
+                }
             });
         }
         Ok(Some(joined))
+    }
+
+    /// The place of a key in the store. A session whose login is ended elsewhere leaves its key to whoever comes next.
+    pub(super) fn place(self: &Arc<Self>, key: &K) -> Option<(&Stored<K>, Shelf)> {
+        let (stored, shelf) = self.settings.place(key)?;
+        let (shared, key) = (Arc::downgrade(self), key.clone());
+        let ended = move |session| {
+            if let Some(shared) = shared.upgrade() {
+                drop(shared.shards.remove_this(&key, session));
+            }
+        };
+        Some((stored, shelf.when_ended_elsewhere(ended)))
     }
 
     /// Puts a session that was found in its place.
@@ -85,8 +101,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Shared<K> {
     }
 
     /// Begins the login of a session that was put in place here in the store, too.
-    pub(super) fn keep(&self, key: &K, session: &Session) -> bool {
-        let place = self.settings.place(key);
+    pub(super) fn keep(self: &Arc<Self>, key: &K, session: &Session) -> bool {
+        let place = self.place(key);
         place.map(|(_, shelf)| session.keep_in(shelf)).is_some()
     }
 }

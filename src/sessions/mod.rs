@@ -214,7 +214,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
             self.shared.shards.remove(key).or(looked_up)
         });
         // One that only the store knows is ended there.
-        let stored = || self.shared.settings.place(key).map(|(stored, shelf)| (stored.resume)(key, shelf));
+        let stored = || self.shared.place(key).map(|(stored, shelf)| (stored.resume)(key, shelf));
         match session.or_else(stored) {
             Some(session) => session.start_logout(Some(errand)),
             None => Logout::done(Ok(())),

@@ -20,7 +20,10 @@ use hashlink::LruCache;
 use tokio::time::Instant;
 
 use super::eviction::Eviction;
-use crate::session::{Errand, Errands, Session};
+use crate::{
+    identity::SessionId,
+    session::{Errand, Errands, Session},
+};
 
 const SHARDS: usize = 64;
 /// Of the time before the shards were set up, so much can be counted.
@@ -133,6 +136,18 @@ impl<K: Eq + Hash + Clone> Shards<K> {
             older
         });
         older.map(|entry| entry.session)
+    }
+
+    /// The session of a key, if it is this one.
+    pub(super) fn remove_this(&self, key: &K, id: SessionId) -> Option<Session> {
+        let taken = self.with(key, |shard| {
+            let is_this = shard.entries.peek(key).is_some_and(|entry| entry.session.id() == id);
+            let taken = if is_this { shard.entries.remove(key) } else { None };
+            taken.inspect(|_| {
+                self.count.fetch_sub(1, Ordering::Relaxed);
+            })
+        });
+        taken.map(|entry| entry.session)
     }
 
     pub(super) fn remove(&self, key: &K) -> Option<Session> {

@@ -261,3 +261,46 @@ async fn session_that_was_put_in_place_while_the_store_was_down_still_looks_for_
     }
     assert_eq!(get_as(&household, &sessions, &Key("alice")).await.unwrap_err().kind(), ErrorKind::LoggedOut);
 }
+
+#[tokio::test(start_paused = true)]
+async fn look_up_of_a_key_that_nobody_has_is_nothing_for_all_who_ask_at_once() {
+    let household = Household::new();
+    let sessions = replica(&household).build();
+    for found in join_all((0..10).map(|_| sessions.look_up(&Key("nobody")))).await {
+        assert!(found.unwrap().is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn store_that_is_down_fails_all_who_ask_at_once_and_logs_nobody_out() {
+    let household = Household::new();
+    let sessions = replica(&household).build();
+    for time in [Duration::ZERO, SECOND] {
+        household.store.takes(time);
+        household.store.fails(Fails::Everything);
+        for found in join_all((0..10).map(|_| sessions.look_up(&Key("alice")))).await {
+            assert_eq!(found.unwrap_err().kind(), ErrorKind::Store);
+        }
+        for answer in join_all((0..10).map(|_| get_as(&household, &sessions, &Key("alice")))).await {
+            assert_eq!(answer.unwrap_err().kind(), ErrorKind::Store);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn session_that_was_logged_out_elsewhere_leaves_its_key_to_the_next_login() {
+    let household = Household::with_news();
+    let (one, two) = (replica(&household).build(), replica(&household).build());
+    log_in(&household, &one, &Key("alice")).await;
+    assert_eq!(get_as(&household, &two, &Key("alice")).await.unwrap().status(), 200);
+    settled().await;
+    assert!(two.get(&Key("alice")).is_some());
+    one.logout(&Key("alice")).await.unwrap();
+    settled().await;
+    advance(SECOND).await;
+    settled().await;
+    assert!(two.get(&Key("alice")).is_none());
+    assert!(two.look_up(&Key("alice")).await.unwrap().is_none());
+    log_in(&household, &two, &Key("alice")).await;
+    assert_eq!(get_as(&household, &two, &Key("alice")).await.unwrap().status(), 200);
+}

@@ -11,6 +11,7 @@ use std::{
 use super::{heard::Hearing, sync::Mutex};
 use crate::{
     grant::Revoker,
+    identity::SessionId,
     store::{Lease, Record, SharedStore, StoreKey, Version},
 };
 
@@ -32,6 +33,8 @@ pub(crate) struct Shelf {
     /// How long a look at the store holds while there is traffic.
     pub(crate) news_every: Duration,
     pub(crate) hearing: Hearing,
+    /// Who is told that another process has ended the login of this session.
+    ended: Option<Box<dyn Fn(SessionId) + Send + Sync>>,
     pending: Mutex<Option<Pending>>,
     failing: AtomicBool,
 }
@@ -77,6 +80,7 @@ impl Shelf {
             claimant,
             news_every,
             hearing: Hearing::default(),
+            ended: None,
             pending: Mutex::default(),
             failing: AtomicBool::new(false),
         }
@@ -90,6 +94,17 @@ impl Shelf {
     /// For a session that is made because its key was looked up.
     pub(crate) fn resumed_for(self, owner: Option<Box<str>>) -> Self {
         Self { owner, resumed: true, ..self }
+    }
+
+    pub(crate) fn when_ended_elsewhere(self, ended: impl Fn(SessionId) + Send + Sync + 'static) -> Self {
+        Self { ended: Some(Box::new(ended)), ..self }
+    }
+
+    /// Never under a lock.
+    pub(crate) fn ended_elsewhere(&self, session: SessionId) {
+        if let Some(ended) = &self.ended {
+            ended(session);
+        }
     }
 
     pub(crate) fn pending<T>(&self, act: impl FnOnce(&mut Option<Pending>) -> T) -> T {
