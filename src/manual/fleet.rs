@@ -23,8 +23,8 @@
 //!
 //! - All replicas have the same two keys (`openssl rand -base64 32` makes one), the same prefix, and the same token endpoint and client.
 //! - Redis is told `maxmemory-policy noeviction`: an evicted record is a user who must log in again.
-//! - After a login, [`insert`](crate::Sessions::insert) the session in the replica that did it. The others find it by its key, which
-//!   comes from the cookie.
+//! - A login goes by [`get_or_login`](crate::Sessions::get_or_login) in the replica that does it: it stands in Redis before that returns.
+//!   The others find it by its key, which comes from the cookie.
 //! - A service with a login of its own, such as client credentials, needs no `Sessions`: `Session::builder(grant).store(store, "service")`.
 //!
 //! The example `fleet` shows it: it starts replicas, ends their token again and again, and kills some of them.

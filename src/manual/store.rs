@@ -7,6 +7,7 @@
 //! | you have | use |
 //! | --- | --- |
 //! | a command line or a desktop program, perhaps several of them at once | `FileStore` (feature `file`): [`SessionBuilder::store`](crate::SessionBuilder::store) |
+//! | replicas of one program, also on several machines | `RedisStore`, of the crate `tower-reauth-redis`: [*fleet*](crate::manual::fleet) |
 //! | a place of your own that one process uses, such as a keychain or a row of your database | [`store_fn`](crate::store_fn): two closures |
 //! | a place of your own that several processes share | [`TokenStore`](crate::TokenStore), checked by `testing::check_store` (feature `testing`) |
 //! | a server with many users | [`SessionsBuilder::store`](crate::SessionsBuilder::store) over any of these |
