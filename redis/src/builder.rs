@@ -117,7 +117,7 @@ impl RedisStoreBuilder {
 
     /// Reads what was encrypted with this other key, too. To replace a key, first give the new one to all replicas as an
     /// `older_key`, then make it the one to [`encrypt_with`](Self::encrypt_with), and drop the old one when all records were
-    /// saved anew or have expired.
+    /// saved anew or have expired. Marks of logouts count as well: they live for 90 days at least.
     pub fn older_key(mut self, id: impl Into<Box<str>>, key: StoreSecret) -> Self {
         self.older.push((id.into(), key));
         self
@@ -167,8 +167,8 @@ impl RedisStoreBuilder {
         Ok(store)
     }
 
-    /// As [`connect`](Self::connect), but it does not wait for Redis, which may be down: until it is there, sessions work without the
-    /// store.
+    /// As [`connect`](Self::connect), but it does not wait for Redis, which may be down: until it is there, sessions use their
+    /// own grant. Those that have nothing but what the store keeps fail with [`ErrorKind::Store`].
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`]: a key is missing, or the URL cannot be used. [`ErrorKind::NoRuntime`]: there is no tokio runtime.

@@ -65,7 +65,8 @@ const PROBE: Duration = Duration::from_secs(1);
 /// | `Redis does not answer in time`, `has not answered within` | it is paused or overloaded, or something between drops what is sent |
 /// | `what answers there is no Redis` | correct the port, or use `rediss://` where Redis speaks TLS |
 /// | `asks for a password`, `refuses the user name or the password` | correct the URL; special characters are percent-encoded |
-/// | `the ACL of this user forbids it` | the cause names the command or the key: compare with [the line that is needed](crate#what-the-user-needs) |
+/// | `the ACL of this user forbids it` | compare with [the line that is needed](crate#what-the-user-needs). The cause names the command or the key; for a command in a script Redis 7.0 does not |
+/// | `Redis refused it` | the cause has Redis' own words: there is no database of this number, or the user lacks `+select` |
 /// | `is a replica` | name the master, or use the feature `sentinel` |
 /// | `is part of a cluster` | use the feature `cluster` |
 /// | `the cluster is down`, `no node of the cluster can be reached` | wait for its fail-over; name several nodes |
