@@ -97,6 +97,16 @@
 //! the store. Where it lives on and nobody drives it, as after a `block_on`, the first command fails after a second, and the others
 //! work; but no news are heard, and a cluster is not reached.
 //!
+//! # In the log
+//! What the store's trouble means for a session stands in the library's [events](tower_reauth::manual::events). The store has three
+//! warnings of its own (target `tower_reauth_redis`):
+//!
+//! | line | what to do |
+//! | --- | --- |
+//! | `no news come from Redis` | the error says why. Once for each outage; nothing if Redis is down or starts again: the store goes on trying, and says nothing when news come again |
+//! | `Redis may evict tokens when its memory is full` | see [*Memory*](#memory) |
+//! | `the lease ran out while it was held` | nothing; it costs a token request. Often: this process or Redis stands still for seconds |
+//!
 //! # Features
 //! | feature | brings |
 //! | --- | --- |
