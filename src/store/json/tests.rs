@@ -37,6 +37,12 @@ const BARE: &str = concat!(
     r#"{"format":1,"epoch":0,"number":0,"random":"0000000000000000","created":0.0,"used":0.0,"#,
     r#""access_tokens":[{"token":"access-s3cret","issued_at":0.0}]}"#,
 );
+/// Of credentials that were refused and are sent again to make sure.
+const UNSURE: &str = concat!(
+    r#"{"format":1,"epoch":0,"number":0,"random":"0000000000000000","created":0.0,"used":0.0,"refresh_token":"refresh-s3cret","#,
+    r#""trials":{"worked":true,"sends":[],"unsure":{"at":1700000000.0,"again":1700000060.0,"times":1,"code":"invalid_grant"},"#,
+    r#""refresh_token":{"at":1700000001.0,"again":1700000003.0,"times":2}}}"#,
+);
 /// Of a login with derived sessions, whose own token nobody has asked for.
 const DERIVED: &str = concat!(
     r#"{"format":1,"epoch":1,"number":1,"random":"0000000000000000","created":0.0,"used":0.0,"access_tokens":["#,
@@ -90,6 +96,12 @@ fn what_the_first_release_wrote_is_read() {
     let sends = vec![at(1_700_000_000_000), at(1_700_000_000_125)];
     let refused = Some(Refused { at: at(1_700_000_002_000), code: Some("invalid_grant".into()) });
     assert_eq!(record.trials, Trials { worked: true, sends, refused, ..Trials::default() });
+
+    let unsure = Record::from_json(UNSURE).unwrap();
+    assert_eq!(text(&unsure), UNSURE);
+    let doubt = Unsure { at: at(1_700_000_001_000), again: at(1_700_000_003_000), times: 2, code: None };
+    assert_eq!(unsure.trials.refresh_token.as_deref(), Some(&doubt));
+    assert_eq!(unsure.trials.unsure.unwrap().code.as_deref(), Some("invalid_grant"));
 
     let derived = Record::from_json(DERIVED).unwrap();
     assert!(derived.access_token().is_none());
