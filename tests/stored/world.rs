@@ -93,3 +93,4 @@ pub async fn settled() {
 }
 
 pub const SECOND: Duration = Duration::from_secs(1);
+pub const AT_ONCE: Duration = Duration::ZERO;
