@@ -355,13 +355,6 @@ SEEDS = {
             "    if (newer.is_logged_out() || order.parting().revoke) && !SEEDED {\n",
         )
     ],
-    "claim_of_who_has_gone_is_left_standing": [
-        (
-            "session/visit.rs",
-            "                        visit.release(session, order, &error.clone().not_sent()).await;\n",
-            "                        if !SEEDED {\n                            visit.release(session, order, &error.clone().not_sent()).await;\n                        }\n",
-        )
-    ],
     "whoever_waits_is_not_woken": [
         (
             "session/reach.rs",
@@ -381,8 +374,8 @@ SEEDS = {
     "asks_are_not_answered": [
         (
             "session/hearing.rs",
-            "            News::Wanted(dead) => self.renew_for_others(dead),\n",
-            "            News::Wanted(dead) if !SEEDED => self.renew_for_others(dead),\n            News::Wanted(_) => {}\n",
+            "            News::Wanted(dead) => {\n",
+            "            News::Wanted(_) if SEEDED => {}\n            News::Wanted(dead) => {\n",
         )
     ],
 }

@@ -20,9 +20,6 @@ const OVERDUE: Duration = Duration::from_secs(122);
 /// A session that may go on looks again after that time.
 const NEWS: Duration = Duration::from_secs(31);
 
-/// Between two refusals of a refresh token, until they are believed.
-const CONFIRMED: Duration = Duration::from_secs(16);
-
 const MOMENT: Duration = Duration::from_millis(1);
 
 type Outcome = Result<usize, ErrorKind>;
@@ -183,9 +180,6 @@ pub fn whoever_has_the_password_is_asked(callers: usize) {
         settled(async {
             place.begin(&all).await;
             place.family.ends();
-            // It makes sure of the refusal.
-            assert_eq!(place.ask(&all[0]).await, Err(ErrorKind::Refused));
-            tokio::time::advance(CONFIRMED);
         })
         .await;
         for outcome in place.ask_all(&vec![all[0].clone(); callers]) {

@@ -63,5 +63,4 @@ find! {
     whoever_waits_is_not_woken by whoever_waits_is_woken(2), 2_000: "deadlock";
     lease_counts_as_a_claim by a_lease_that_runs_out_costs_nothing(2), 2_000: "sent twice";
     asks_are_not_answered by whoever_has_the_password_is_asked(1), 2_000: "deadlock";
-    claim_of_who_has_gone_is_left_standing by the_last_handle_goes_and_the_answer_is_saved(1), 2_000: "Store";
 }
