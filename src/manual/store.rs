@@ -166,7 +166,8 @@
 //! | a call that waits for a renewal | through the renewal | its own [`waiting_time`](crate::SessionBuilder::waiting_time) in all, 30 s by default |
 //! | a renewal | each load, save, lease or question | 2 s; the first one that fails ends the visit to the store, so a store that is down costs 2 s, and 2 s more after the answer |
 //! | a renewal | another process's claim or lease | its own [`renewal_limit`](crate::SessionBuilder::renewal_limit), 120 s by default; a lease without a claim for 10 s |
-//! | a renewal | somebody with a password | 5 s; while that one renews, its own [`renewal_limit`](crate::SessionBuilder::renewal_limit) |
+//! | a renewal | somebody with a password | 5 s; while that one renews, its own [`renewal_limit`](crate::SessionBuilder::renewal_limit). It waits where another process listens, be it one without a password |
+//! | a renewal | a Redis that was promoted or started again | 4 s, once for each record |
 //! | a logout | the mark | 4 s; then it is reported, and tried again behind the scenes |
 //! | a look-up of an unknown key, `save` | a load, a save | 2 s each |
 //!
@@ -177,6 +178,10 @@
 //!
 //! A *later login* under the same key ends the sessions of the one before, in all processes. If the application gave both the same
 //! [`owner`](crate::SessionBuilder::owner), they go on with the new login instead.
+//!
+//! A session that is [`LoggedOut`](crate::Status::LoggedOut) stays so, also when somebody logs in elsewhere later. To go on with that
+//! login, build a new session over the same store and key; [`Session::login`](crate::Session::login) begins a login of its own.
+//! Among many users this comes by itself: a session that was logged out elsewhere leaves its key, and the next call looks there.
 //!
 //! [`forget`](crate::Session::forget), and dropping the last handle, leave the record alone: the next process goes on with it.
 //!
