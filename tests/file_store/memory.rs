@@ -46,12 +46,14 @@ pub(crate) struct Memory {
     bug: Bug,
     records: Arc<Mutex<HashMap<StoreKey, Record>>>,
     leased: Arc<Mutex<HashSet<StoreKey>>>,
-    ears: Arc<Mutex<Vec<(StoreKey, Ear, Arc<()>)>>>,
+    ears: Arc<Mutex<Vec<Place>>>,
 }
 
 struct Guard(Memory, StoreKey);
 
-/// Who listens is known by its own `Arc`.
+/// A key, and who listens there, known by an `Arc` of its own.
+type Place = (StoreKey, Ear, Arc<()>);
+
 struct Listener(Memory, Arc<()>);
 
 impl Memory {
@@ -68,9 +70,8 @@ impl Memory {
     }
 
     fn tell(&self, key: &StoreKey, news: News) {
-        let ears = self.ears.lock().unwrap();
-        let concerned = ears.iter().filter(|(other, ..)| other == key || self.bug == Bug::NewsAreForAll);
-        let ears: Vec<_> = concerned.map(|(_, ear, _)| ear.clone()).collect();
+        let ear = |(other, ear, _): &Place| (other == key || self.bug == Bug::NewsAreForAll).then(|| ear.clone());
+        let ears: Vec<_> = self.ears.lock().unwrap().iter().filter_map(ear).collect();
         ears.iter().for_each(|ear| ear.hear(news));
     }
 
