@@ -79,6 +79,8 @@ fn fails_with(name: &str, words: &[&str]) {
         .current_dir(&project)
         .env("CARGO_TARGET_DIR", project.parent().expect("a folder above").join("target"))
         .env_remove("RUSTFLAGS")
+        // Clippy says it in other words.
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .output()
         .expect("cargo runs");
     let message = String::from_utf8_lossy(&checked.stderr);
