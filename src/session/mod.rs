@@ -24,6 +24,7 @@ mod launch;
 mod look;
 mod need;
 mod news;
+mod overtaken;
 mod pending;
 mod reach;
 mod record;

@@ -22,9 +22,10 @@ use super::{
     asks::{Asked, ask},
     holding::Holding,
     inner::{Inner, with_login},
-    look::{Look, end, look},
+    look::{Look, look},
+    overtaken::{is_useless, overtaken},
     pending,
-    state::{Brought, Found, Known, Order, Pending, Rung, Shelf, claim, logged_out},
+    state::{Brought, Known, Order, Pending, Rung, Shelf, claim},
 };
 use crate::{
     clock,
@@ -256,6 +257,14 @@ impl Visit {
                     let epoch = record.version.epoch().max(older.version.epoch().saturating_add(1));
                     (record.version, self.seen) = (Version::first(epoch), Some(older.version));
                 }
+                // It had not been seen, and helps nobody: this is the next one after it.
+                Ok(Saved::Overtaken(older))
+                    if self.seen.is_none() && rounds < ROUNDS && is_useless(session, order, &older) =>
+                {
+                    (record.version, self.seen) = (older.version.next(), Some(older.version));
+                    (record.owner, record.created) = (older.owner, older.created);
+                    record.refresh_token = record.refresh_token.or(older.refresh_token);
+                }
                 saved => break saved,
             }
         };
@@ -329,21 +338,5 @@ impl Visit {
 impl From<Visit> for Entered {
     fn from(visit: Visit) -> Self {
         Self::Visit(Box::new(visit))
-    }
-}
-
-fn overtaken(session: &Weak<Inner>, order: &Order, tokens: &TokenSet, newer: &Record) -> Result<Brought, Error> {
-    let judged = with_login(session, order, |login| {
-        login.known().map_or(Found::Same, |known| known.judge(Some(newer), login.has_own_credential()))
-    });
-    if newer.is_logged_out() || order.parting().revoke {
-        // Logged out: nobody else has this pair, and it is nobody's; whether the session is still there or not.
-        pending::revoke_later(session, order, tokens);
-    }
-    match judged? {
-        Found::News(record) => Ok(Brought::Found(record)),
-        Found::Ended => Err(end(session, order)),
-        Found::Foreign(error) => Err(error),
-        Found::Same | Found::Nobody => Err(logged_out()),
     }
 }

@@ -33,6 +33,11 @@ impl World {
         }
         let helped = self.scene.lock().plan.is_quiet() && self.is_there(0) && !self.is_logged_out(0);
         if helped || oracle::is_stored_alive(&self.scene.lock()) {
+            // Whoever had no call for long learns by the first one of a login elsewhere, and that may take a moment.
+            for process in 0..processes {
+                self.probe(process).await;
+            }
+            sleep(Duration::from_secs(5)).await;
             for _ in 0..10 {
                 let mut well = true;
                 for process in 0..processes {
