@@ -350,7 +350,7 @@ SEEDS = {
     ],
     "pair_that_a_mark_overtook_is_not_revoked": [
         (
-            "session/visit.rs",
+            "session/overtaken.rs",
             "    if newer.is_logged_out() || order.parting().revoke {\n",
             "    if (newer.is_logged_out() || order.parting().revoke) && !SEEDED {\n",
         )
