@@ -141,6 +141,7 @@ pub(crate) fn saved(state: &mut State, by: usize, record: &Record) {
         state.count("marks");
     }
     if let Some(pair) = pair {
+        state.lives[by].unsaved = false;
         (state.pairs[pair].saved, state.pairs[pair].version) = (true, Some(version));
         let family = state.pairs[pair].family;
         state.families[family].epoch = Some(version.epoch());
@@ -232,6 +233,7 @@ pub(crate) fn ended(state: &mut State, by: usize, began: Instant, status: Option
     let excused = match kind {
         // Of somebody else's login or logout, or its own.
         ErrorKind::LoggedOut => state.login.is_some(),
+        ErrorKind::Refused if state.lives[by].unsaved => true,
         // The new token died as well, perhaps on its way, and the API is left alone for a minute.
         ErrorKind::RejectedAgain | ErrorKind::CoolingDown if state.revoked.is_some_and(|at| at + SHOWS >= began) => {
             true

@@ -27,7 +27,7 @@ impl World {
         sleep(Duration::from_secs(300)).await;
         for process in 0..processes {
             self.with(|all| all[process].as_mut().map(|process| process.callers.abort_all()));
-            if !self.is_there(process) || self.is_logged_out(process) {
+            if !self.is_there(process) || self.is_logged_out(process) || self.is_refused(process) {
                 self.start(process);
             }
         }

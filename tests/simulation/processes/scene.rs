@@ -125,6 +125,8 @@ pub(crate) struct Span {
     pub(crate) stop: Option<Instant>,
     /// It may begin a login.
     pub(crate) logs_in: bool,
+    /// It began a login, and has not saved it yet. If that one dies, the user has to log in again: nothing in the store is for it.
+    pub(crate) unsaved: bool,
     pub(crate) requests: usize,
     /// When it called for the first time after others had ended its login for half a minute.
     pub(crate) looked: Option<(u64, Instant)>,

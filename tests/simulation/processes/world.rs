@@ -158,6 +158,7 @@ impl World {
                 stopped: None,
                 stop: None,
                 logs_in,
+                unsaved: false,
                 requests: 0,
                 looked: None,
                 cut: None,
@@ -211,7 +212,7 @@ impl World {
         };
         let pair = {
             let mut state = self.scene.lock();
-            state.lives[life].logs_in = true;
+            (state.lives[life].logs_in, state.lives[life].unsaved) = (true, !state.plan.password);
             state.login = Some(Instant::now());
             state.note(|| format!("somebody logs in at life {life}"));
             if state.plan.password {
@@ -260,6 +261,15 @@ impl World {
     pub(crate) async fn probe(&self, process: usize) -> bool {
         let Some((life, api)) = self.api(process) else { return false };
         call(&life, &api).await
+    }
+
+    /// Its own login died before it was saved.
+    pub(crate) fn is_refused(&self, process: usize) -> bool {
+        let is_refused = self.session(process).is_some_and(|session| session.status() == Status::Refused);
+        is_refused
+            && self.with(|all| {
+                all[process].as_ref().is_some_and(|process| self.scene.lock().lives[process.life.number].unsaved)
+            })
     }
 
     pub(crate) fn is_logged_out(&self, process: usize) -> bool {
