@@ -1,6 +1,11 @@
 //! What all handlers share, and how a login ends.
 
-use std::{future, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -40,6 +45,8 @@ pub(crate) struct App {
     pub(crate) throttle: Throttle,
     /// Whether logins outlive this process, in a store that other instances use, too.
     is_one_of_many: bool,
+    /// Logins that end here, and say so in the story.
+    ending: Arc<Mutex<HashSet<UserKey>>>,
     closing: watch::Sender<bool>,
 }
 
@@ -61,7 +68,16 @@ impl App {
         let sessions = sessions.build();
         let gateway = Gateway::new(&target, endpoint, &sessions)?;
         let (throttle, closing) = (Throttle::new(), watch::Sender::new(false));
-        Ok(Arc::new(Self { target, gateway, sessions, story, throttle, is_one_of_many, closing }))
+        Ok(Arc::new(Self {
+            target,
+            gateway,
+            sessions,
+            story,
+            throttle,
+            is_one_of_many,
+            ending: Arc::default(),
+            closing,
+        }))
     }
 
     /// The session of a login that the layer can still work for.
@@ -88,7 +104,8 @@ impl App {
     pub(crate) async fn end(&self, account: &Account) {
         let (story, deed) = (self.story.clone(), self.story.deed(account.key.device));
         story.tell(deed, Part::Begins, "Log out");
-        let span = span(deed);
+        let (span, ending, key) = (span(deed), self.ending.clone(), account.key.clone());
+        ending.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
         // Forgotten here and now; what follows is the revocation.
         let revoked = span.in_scope(|| self.sessions.logout(&account.key)).instrument(span);
         // On a task of its own: a browser that does not wait for the answer has left the story all the same.
@@ -99,6 +116,7 @@ impl App {
                 Err(_) => story.tell(deed, Part::Fails, "the gateway is slow to revoke the tokens"),
             }
             story.leaves(deed.device);
+            ending.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
         });
         // It has nothing to give back.
         drop(end.await);
@@ -107,8 +125,8 @@ impl App {
     /// Ready when another instance has ended the login.
     pub(crate) async fn ended_elsewhere(&self, account: &Account, session: &Session) {
         let ended = session.subscribe().wait_for(|status| *status == Status::LoggedOut).await.is_ok();
-        // What ends here leaves this place first.
-        if !ended || self.sessions.get(&account.key).is_none() {
+        let ends_here = self.ending.lock().unwrap_or_else(PoisonError::into_inner).contains(&account.key);
+        if !ended || ends_here {
             future::pending().await
         }
         self.story.leaves(account.key.device);

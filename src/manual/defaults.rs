@@ -65,7 +65,7 @@
 //! | lease of a process that claims nothing | passed over after 10 s | |
 //! | looks at what another process does, while a renewal waits for it | every 20 ms to 250 ms; where the store carries news, as it is told of some, and every 100 ms to 1 s | |
 //! | wait for another process that is [asked to renew](crate::manual::store#when-only-some-processes-have-the-password) | 5 s, and longer while somebody renews; asked again after 1 s, doubling to 60 s | |
-//! | renewal for another process that asks | once in 5 s for each session | |
+//! | renewal for another process that asks | once in 4 s for each session; one that comes earlier waits for its turn | |
 //! | looks into the store that news ask for | 100 ms apart; after a lost connection within 1 s, at random | |
 //! | save that failed | tried again after 250 ms, doubling to 5 s | |
 //! | refusal of a password or the like by another process | believed for 15 min | |

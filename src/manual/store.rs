@@ -102,7 +102,7 @@
 //!
 //! 1. The renewal gives its claim and its lease back, writes the refusal into the record, and asks the others.
 //! 2. A process with a credential of its own renews, if this very version is the newest that it knows or finds in the store, and no
-//!    renewal is under way; once in 5 s at most, however often it is asked. It counts there as if the token had been rejected:
+//!    renewal is under way; once in 4 s at most, however often it is asked; a request that comes earlier waits for its turn. It counts there as if the token had been rejected:
 //!    [`renewals_per_minute`](crate::SessionBuilder::renewals_per_minute) and the limits of [`answers`](crate::manual::answers) hold,
 //!    so a wrong password is not sent more often. Of several, the lease chooses one.
 //! 3. Whoever asked waits for 5 s, and longer while it finds somebody's claim in the store; at most until the

@@ -122,19 +122,36 @@ impl Inner {
     }
 
     /// The tokens of this version are dead, and whoever found that has no credential of its own. It counts like a rejection here.
-    fn renew_for_others(self: &Arc<Self>, shelf: &Shelf, dead: Version) {
+    fn renew_for_others(self: &Arc<Self>, shelf: &Arc<Shelf>, dead: Version) {
         let wanted = self.read(|state| {
             let login = state.login.as_ref().filter(|login| login.has_own_credential() && login.flight().is_none())?;
             let is_current = login.known().is_some_and(|known| known.version() == Some(dead));
             is_current.then(|| (login.epoch, login.generation()))
         });
-        let Some((epoch, generation)) = wanted.filter(|_| shelf.hearing.renews_for_others(Instant::now())) else {
+        let Some((epoch, generation)) = wanted else { return };
+        if let Err(turn) = shelf.hearing.renews_for_others(Instant::now()) {
+            if let Some(turn) = turn {
+                self.renew_for_others_at(turn, shelf.clone(), dead);
+            }
             return;
-        };
+        }
         let need = Need::Rejected { generation, from: None, challenge: Challenge::NONE };
         if let Answer::Wait(_) = (Session { inner: self.clone() }).ask(need, epoch, Instant::now()) {
             events::renewal_wanted(self.name());
         }
+    }
+
+    /// Whoever asks waits for five seconds, and so for their turn, too.
+    fn renew_for_others_at(self: &Arc<Self>, turn: Instant, shelf: Arc<Shelf>, dead: Version) {
+        let Ok(runtime) = self.runtime() else { return shelf.hearing.has_waited() };
+        let session = Arc::downgrade(self);
+        runtime.spawn(async move {
+            sleep_until(turn).await;
+            shelf.hearing.has_waited();
+            if let Some(session) = session.upgrade() {
+                session.renew_for_others(&shelf, dead);
+            }
+        });
     }
 }
 

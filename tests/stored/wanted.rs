@@ -32,7 +32,7 @@ async fn holder_that_missed_a_save_looks_and_renews() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn replica_that_asks_without_end_makes_one_renewal_in_five_seconds() {
+async fn replica_that_asks_without_end_makes_one_renewal_in_four_seconds() {
     let household = without_refresh_token();
     let builder = Session::builder(household.password()).store(household.store.clone(), KEY);
     let holder = household.process_with(builder.renewals_per_minute(None).build());
@@ -43,10 +43,23 @@ async fn replica_that_asks_without_end_makes_one_renewal_in_five_seconds() {
         settled().await;
         advance(SECOND / 10).await;
     }
-    assert_eq!(household.issuer.token_requests() - before, 12);
+    assert_eq!(household.issuer.token_requests() - before, 15);
     // And its own renewals still work.
     household.issuer.revoke_all();
     assert_eq!(holder.status_of_a_call().await, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_that_dies_again_at_once_is_renewed_for_whoever_asks_when_it_is_their_turn() {
+    let household = Household::with_news();
+    let (holder, asker) = (household.process(household.password()), household.process(household.stored()));
+    holder.get().await.unwrap();
+    asker.get().await.unwrap();
+    for _ in 0..3 {
+        household.issuer.revoke_refresh_tokens();
+        household.issuer.revoke_all();
+        assert_eq!(asker.status_of_a_call().await, 200);
+    }
 }
 
 #[tokio::test(start_paused = true)]

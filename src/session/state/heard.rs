@@ -10,7 +10,7 @@ use crate::store::{Listening, Version};
 /// Between two looks that words ask for.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// Between two renewals for others. Whoever may speak to the store may ask without end.
-const BETWEEN_RENEWALS: Duration = Duration::from_secs(5);
+const BETWEEN_RENEWALS: Duration = Duration::from_secs(4);
 
 /// What a session hears of its record.
 #[derive(Default)]
@@ -33,6 +33,8 @@ struct Heard {
     wanted: Option<Version>,
     /// When others were renewed for last.
     renewed: Option<Instant>,
+    /// Somebody waits for the next turn to do so.
+    waits: bool,
 }
 
 /// Looks that news ask for: one at a time, and one more for what came meanwhile.
@@ -120,15 +122,22 @@ impl Hearing {
         self.heard(|heard| heard.wanted)
     }
 
-    /// Whether others may be renewed for now; if so, that counts as done.
-    pub(crate) fn renews_for_others(&self, now: Instant) -> bool {
+    /// Whether others may be renewed for now; if so, that counts as done. If not, when it is their turn, for one who waits until then.
+    pub(crate) fn renews_for_others(&self, now: Instant) -> Result<(), Option<Instant>> {
         self.heard(|heard| {
-            let is_due = heard.renewed.is_none_or(|renewed| renewed + BETWEEN_RENEWALS <= now);
-            if is_due {
+            let turn = heard.renewed.map(|renewed| renewed + BETWEEN_RENEWALS).filter(|turn| *turn > now);
+            let Some(turn) = turn else {
                 heard.renewed = Some(now);
-            }
-            is_due
+                return Ok(());
+            };
+            let waits = std::mem::replace(&mut heard.waits, true);
+            Err((!waits).then_some(turn))
         })
+    }
+
+    /// Whoever waited for the next turn waits no more.
+    pub(crate) fn has_waited(&self) {
+        self.heard(|heard| heard.waits = false);
     }
 
     fn heard<T>(&self, act: impl FnOnce(&mut Heard) -> T) -> T {
