@@ -104,8 +104,8 @@ impl App {
     pub(crate) async fn end(&self, account: &Account) {
         let (story, deed) = (self.story.clone(), self.story.deed(account.key.device));
         story.tell(deed, Part::Begins, "Log out");
-        let (span, ending, key) = (span(deed), self.ending.clone(), account.key.clone());
-        ending.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+        let (span, ending, key) = (span(deed), self.ending.clone(), account.key);
+        ending.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
         // Forgotten here and now; what follows is the revocation.
         let revoked = span.in_scope(|| self.sessions.logout(&account.key)).instrument(span);
         // On a task of its own: a browser that does not wait for the answer has left the story all the same.
