@@ -97,7 +97,8 @@ pub(super) async fn enter(
         let foreign = claim_there.filter(|claim| claim.by != shelf.claimant);
         let left = foreign.map_or(Duration::ZERO, |spending| spending.left(clock::date()));
         if !left.is_zero() {
-            patience = Instant::now() + left.max(PATIENCE);
+            // A record says how long it is: whatever it says, it is no longer than this flight.
+            patience = Instant::now().checked_add(left.max(PATIENCE)).unwrap_or(end);
         }
         if !lease.is_held() && left.is_zero() {
             match ask(session, order, shelf, end).await? {
