@@ -127,7 +127,8 @@ impl Hearing {
         self.heard(|heard| {
             let turn = heard.renewed.map(|renewed| renewed + BETWEEN_RENEWALS).filter(|turn| *turn > now);
             let Some(turn) = turn else {
-                heard.renewed = Some(now);
+                // Whoever waited for a runtime that has ended waits no more.
+                (heard.renewed, heard.waits) = (Some(now), false);
                 return Ok(());
             };
             let waits = std::mem::replace(&mut heard.waits, true);
