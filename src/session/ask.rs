@@ -62,7 +62,9 @@ impl Session {
             if due || login.rare.is_some() {
                 fresh_until = fresh_until.into_iter().chain(login.rare().ask_again_at(now)).min();
                 care |= login.is_watched();
-                untidy = login.is_untidy(now) || login.rare().look_is_due(now);
+                // A look that is due is due from `fresh_until` on.
+                let is_over = fresh_until.is_some_and(|until| until <= now);
+                untidy = login.is_untidy(now) || (is_over && login.rare().look_is_due(now));
                 nobody_asks = due && !login.is_flying(now);
             }
             Ok(Some(Authorization { fresh_until, care, ..login.authorization(held) }))

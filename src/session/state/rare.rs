@@ -62,7 +62,10 @@ impl Rare {
     }
 
     pub(crate) fn is_over(&self, now: Instant) -> bool {
-        self.flight.is_none()
+        // First what each call of a session with a store finds.
+        self.known.is_none()
+            && self.look_at.is_none()
+            && self.flight.is_none()
             && self.given_up.as_ref().is_none_or(|parting| Arc::strong_count(parting) == 1)
             && self.refresher.is_none()
             && self.claims.is_none()
@@ -71,8 +74,6 @@ impl Rare {
             && self.refusals.is_over()
             && self.damping.is_over(now)
             && self.cool_downs.is_over(now)
-            && self.known.is_none()
-            && self.look_at.is_none()
             && self.granted.iter().all(|granted| granted.is_over(now))
     }
 
