@@ -90,8 +90,8 @@ where
         [vec![data("one"), trailer()], vec![data("one"), None, data("two"), trailer()], vec![data("one")], vec![]]
     {
         let original = read(make(Script::new(frames.clone()))).await;
-        let (first, kept) = make(Script::new(frames)).keep(64);
-        let mut kept = kept.expect("within the limit");
+        let mut first = make(Script::new(frames));
+        let mut kept = first.keep(64).expect("within the limit");
         assert_eq!(read(first).await, original);
         for _ in 0..2 {
             assert_eq!(read(B::again(&mut kept).expect("again and again")).await, original);
@@ -99,26 +99,28 @@ where
     }
 
     // What says how long it is keeps saying so: it stays a request with a content-length.
-    let (first, kept) = make(Script::new([data("one")]).sized(3)).keep(64);
-    let second = B::again(&mut kept.expect("within the limit")).expect("kept");
+    let mut first = make(Script::new([data("one")]).sized(3));
+    let second = first.keep(64).and_then(|mut kept| B::again(&mut kept)).expect("within the limit");
     assert_eq!((first.size_hint().exact(), second.size_hint().exact()), (Some(3), Some(3)));
 
     // Over the limit by its own word: not even looked at.
     let script = Script::new([data("0123456789")]).sized(10);
     let polls = script.polls.clone();
-    let (first, kept) = make(script).keep(9);
-    assert!(kept.is_none());
+    let mut first = make(script);
+    assert!(first.keep(9).is_none());
     assert_eq!(polls.load(Ordering::Relaxed), 0);
     assert_eq!(read(first).await.0, "0123456789");
 
     // A stream that turns out to be over the limit: sent once.
-    let (first, kept) = make(Script::new([data("01234"), None, data("56789")])).keep(9);
+    let mut first = make(Script::new([data("01234"), None, data("56789")]));
+    let kept = first.keep(9);
     assert_eq!(read(first).await.0, "0123456789");
     assert!(B::again(&mut kept.expect("nobody knew")).is_none());
 
     // A body that a replay supersedes fails, also one that waits for its stream.
     // (The first of the two moments goes by while the body is kept.)
-    let (mut first, kept) = make(Script::new([data("one"), None, None, data("two")])).keep(64);
+    let mut first = make(Script::new([data("one"), None, None, data("two")]));
+    let kept = first.keep(64);
     assert_eq!(first.frame().await.and_then(|frame| frame.unwrap().into_data().ok()), Some("one".into()));
     assert!(first.frame().now_or_never().is_none());
     let second = B::again(&mut kept.expect("within the limit")).expect("the first can fail");
@@ -144,8 +146,8 @@ async fn body_of_reqwest_keeps_its_promises() {
 #[test]
 fn bytes_of_reqwest_are_kept_by_reference_and_stay_bytes() {
     for content in [Bytes::from(vec![1; 10_000]), Bytes::new()] {
-        let (first, kept) = reqwest::Body::from(content.clone()).keep(0);
-        let mut kept = kept.expect("nothing is buffered");
+        let mut first = reqwest::Body::from(content.clone());
+        let mut kept = first.keep(0).expect("nothing is buffered");
         assert_eq!(<reqwest::Body as Replay>::size(&kept), content.len());
         for body in [first, reqwest::Body::again(&mut kept).expect("kept")] {
             let bytes = body.as_bytes().expect("no stream");

@@ -22,8 +22,8 @@ impl From<Payload> for Once {
 impl Replay for Once {
     type Kept = ();
 
-    fn keep(self, _limit: usize) -> (Self, Option<()>) {
-        (self, None)
+    fn keep(&mut self, _limit: usize) -> Option<()> {
+        None
     }
 
     fn again((): &mut ()) -> Option<Self> {

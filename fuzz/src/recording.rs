@@ -75,7 +75,7 @@ pub fn check(input: &[u8]) {
 
 /// `can_fail`: a superseded body can be told so.
 fn run<B: Replay + Body<Data = Bytes> + Unpin>(
-    body: B,
+    mut body: B,
     steps: &[Step],
     limit: usize,
     happenings: &[u8],
@@ -83,7 +83,7 @@ fn run<B: Replay + Body<Data = Bytes> + Unpin>(
 ) {
     let expected = whole(steps);
     let hint = body.size_hint();
-    let (body, mut kept) = body.keep(limit);
+    let mut kept = body.keep(limit);
     let fits = limit > 0 && expected.data.len() <= limit && expected.trailers.is_none() && !expected.failed;
     assert!(!fits || kept.is_some(), "what fits is kept");
 

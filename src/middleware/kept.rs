@@ -14,13 +14,13 @@ pub(super) struct Kept<B: Replay> {
 }
 
 impl<B: Replay> Kept<B> {
-    /// Keeps what a replay needs, and gives the body back.
+    /// Keeps what a replay needs.
     // Inlined, so that what is kept is written where it stays.
     #[inline(always)]
-    pub(super) fn keep(head: &Parts, body: B, limit: usize) -> (B, Option<Self>) {
+    pub(super) fn keep(head: &Parts, body: &mut B, limit: usize) -> Option<Self> {
         // The body first: where it can't be kept, the copy of the head would be for nothing.
-        let (body, kept) = body.keep(limit);
-        (body, kept.map(|body| Self { head: KeptHead::keep(head), body }))
+        let body = body.keep(limit)?;
+        Some(Self { head: KeptHead::keep(head), body })
     }
 
     pub(super) fn route(&self) -> Route {

@@ -149,7 +149,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (mut head, body) = request.into_parts();
+        let (mut head, mut body) = request.into_parts();
         let (Wishes { chosen, renewal, replay }, origin) = match self.shared.config.plan(&mut head) {
             Plan::Authorize { wishes, origin } => (wishes, origin),
             // The caller polled `inner` ready: that holds for the one call made here.
@@ -183,7 +183,7 @@ where
             return self.recover(self.session(chosen), Request::from_parts(head, body), First::Token, origin, replay);
         };
         let config = &self.shared.config;
-        let (body, kept) = if replay { Kept::keep(&head, body, config.replay_limit) } else { (body, None) };
+        let kept = if replay { Kept::keep(&head, &mut body, config.replay_limit) } else { None };
         if due {
             let current = current.clone();
             return self.call_with_care(Request::from_parts(head, body), kept, current, chosen, origin, replay);

@@ -9,7 +9,10 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
+use http_body_util::{
+    BodyExt, Empty,
+    combinators::{BoxBody, UnsyncBoxBody},
+};
 
 use super::{
     frames::{Piece, Rest},
@@ -60,7 +63,7 @@ macro_rules! replay_boxed {
         impl$(<$error: Send + 'static>)? $crate::replay::Replay for $body {
             type Kept = $crate::replay::KeptBody<Self>;
 
-            fn keep(self, limit: usize) -> (Self, Option<Self::Kept>) {
+            fn keep(&mut self, limit: usize) -> Option<Self::Kept> {
                 $crate::replay::boxed::keep(self, limit)
             }
 
@@ -164,34 +167,47 @@ impl<B: Boxed> Body for Begun<B> {
 // Nothing in it is pinned.
 impl<B: Body> Unpin for Begun<B> {}
 
-pub(super) fn keep<B: Boxed>(mut body: B, limit: usize) -> (B, Option<KeptBody<B>>) {
+pub(super) fn keep<B: Boxed>(body: &mut B, limit: usize) -> Option<KeptBody<B>> {
     let hint = body.size_hint();
     let rest = Rest::new(&hint);
     if body.is_end_stream() {
-        return (body, Some(KeptBody(Kept::Whole { first: None, second: None, rest, empty: true })));
+        return Some(KeptBody(Kept::Whole { first: None, second: None, rest, empty: true }));
     }
     if limit == 0 || hint.lower() > limit as u64 {
-        return (body, None);
+        return None;
     }
     // A body of unknown size is read too: a unary gRPC message is one.
     let small = hint.upper().is_none_or(|upper| upper <= limit as u64);
-    let (frames, ended) = if small { read_ahead(&mut body) } else { ([None, None], None) };
+    let (frames, ended) = if small { read_ahead(body) } else { ([None, None], None) };
     let pieces = pieces(&frames).filter(|pieces| size(pieces) <= limit);
     let begun = |frames, then| B::new(Begun { frames, then: Mutex::new(then), rest, ended: false });
     match (ended, pieces) {
         (None, Some(pieces)) => {
-            let (body, kept) = recording::record(body, pieces.into_iter().flatten().collect(), rest, limit);
-            (B::new(body), Some(KeptBody(Kept::Recording(kept))))
+            let stream = take(body);
+            let (attempt, kept) = recording::record(stream, pieces.into_iter().flatten().collect(), rest, limit);
+            *body = B::new(attempt);
+            Some(KeptBody(Kept::Recording(kept)))
         }
-        (None, None) => (begun(frames, Then::Stream(body)), None),
-        (Some(Err(error)), _) => (begun(frames, Then::Error(error)), None),
+        (None, None) => {
+            let stream = take(body);
+            *body = begun(frames, Then::Stream(stream));
+            None
+        }
+        (Some(Err(error)), _) => {
+            *body = begun(frames, Then::Error(error));
+            None
+        }
         (Some(Ok(())), pieces) => {
-            let body = begun(frames, Then::End);
-            let whole =
-                |[first, second]: [_; 2]| Kept::Whole { first, second: second.map(Box::new), rest, empty: false };
-            (body, pieces.map(|pieces| KeptBody(whole(pieces))))
+            *body = begun(frames, Then::End);
+            let [first, second] = pieces?;
+            Some(KeptBody(Kept::Whole { first, second: second.map(Box::new), rest, empty: false }))
         }
     }
+}
+
+/// Takes a body out of its place. What stays there has no size, so its box allocates nothing.
+fn take<B: Boxed>(body: &mut B) -> B {
+    mem::replace(body, B::new(Empty::new().map_err(|never| match never {})))
 }
 
 pub(super) fn again<B: Boxed>(kept: &mut KeptBody<B>) -> Option<B> {

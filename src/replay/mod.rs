@@ -51,9 +51,8 @@ pub(crate) use self::head::KeptHead;
 /// impl Replay for Form {
 ///     type Kept = <Full<Bytes> as Replay>::Kept;
 ///
-///     fn keep(self, limit: usize) -> (Self, Option<Self::Kept>) {
-///         let (body, kept) = self.0.keep(limit);
-///         (Self(body), kept)
+///     fn keep(&mut self, limit: usize) -> Option<Self::Kept> {
+///         self.0.keep(limit)
 ///     }
 ///
 ///     fn again(kept: &mut Self::Kept) -> Option<Self> {
@@ -76,9 +75,12 @@ pub trait Replay: Sized {
     /// What is kept of the body until its response is known.
     type Kept: Send + 'static;
 
-    /// Splits the body into the one that is sent now, and what a replay needs: `None` if a replay would have to buffer more
-    /// than `limit` bytes. Bytes that are shared and not copied do not count.
-    fn keep(self, limit: usize) -> (Self, Option<Self::Kept>);
+    /// What a replay needs of this body: `None` if a replay would have to buffer more than `limit` bytes. Bytes that are shared
+    /// and not copied do not count.
+    ///
+    /// The body stays where it is and is the one that is sent now. A stream that is to be recorded puts the body that records
+    /// it in its own place. Called once, before the body is polled.
+    fn keep(&mut self, limit: usize) -> Option<Self::Kept>;
 
     /// The body once more, from its first byte. `None` if that is not possible. May be called several times.
     fn again(kept: &mut Self::Kept) -> Option<Self>;

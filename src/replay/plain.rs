@@ -16,10 +16,9 @@ use super::Replay;
 impl<D: Buf + Clone + Send + 'static> Replay for Full<D> {
     type Kept = Self;
 
-    fn keep(self, limit: usize) -> (Self, Option<Self>) {
+    fn keep(&mut self, limit: usize) -> Option<Self> {
         let shared = [TypeId::of::<Bytes>(), TypeId::of::<&'static [u8]>()].contains(&TypeId::of::<D>());
-        let kept = (shared || Self::size(&self) <= limit).then(|| self.clone());
-        (self, kept)
+        (shared || Self::size(self) <= limit).then(|| self.clone())
     }
 
     fn again(kept: &mut Self) -> Option<Self> {
@@ -35,8 +34,8 @@ impl<D: Buf + Clone + Send + 'static> Replay for Full<D> {
 impl Replay for Bytes {
     type Kept = Self;
 
-    fn keep(self, _limit: usize) -> (Self, Option<Self>) {
-        (self.clone(), Some(self))
+    fn keep(&mut self, _limit: usize) -> Option<Self> {
+        Some(self.clone())
     }
 
     fn again(kept: &mut Self) -> Option<Self> {
@@ -52,9 +51,8 @@ impl Replay for Bytes {
 impl Replay for String {
     type Kept = Self;
 
-    fn keep(self, limit: usize) -> (Self, Option<Self>) {
-        let kept = (self.len() <= limit).then(|| self.clone());
-        (self, kept)
+    fn keep(&mut self, limit: usize) -> Option<Self> {
+        (self.len() <= limit).then(|| self.clone())
     }
 
     fn again(kept: &mut Self) -> Option<Self> {
@@ -69,8 +67,8 @@ impl Replay for String {
 impl<D> Replay for Empty<D> {
     type Kept = ();
 
-    fn keep(self, _limit: usize) -> (Self, Option<()>) {
-        (self, Some(()))
+    fn keep(&mut self, _limit: usize) -> Option<()> {
+        Some(())
     }
 
     fn again((): &mut ()) -> Option<Self> {
@@ -85,8 +83,8 @@ impl<D> Replay for Empty<D> {
 impl Replay for () {
     type Kept = ();
 
-    fn keep(self, _limit: usize) -> ((), Option<()>) {
-        ((), Some(()))
+    fn keep(&mut self, _limit: usize) -> Option<()> {
+        Some(())
     }
 
     fn again((): &mut ()) -> Option<()> {
@@ -101,16 +99,10 @@ impl Replay for () {
 impl<L: Replay, R: Replay> Replay for Either<L, R> {
     type Kept = Either<L::Kept, R::Kept>;
 
-    fn keep(self, limit: usize) -> (Self, Option<Self::Kept>) {
+    fn keep(&mut self, limit: usize) -> Option<Self::Kept> {
         match self {
-            Self::Left(body) => {
-                let (body, kept) = body.keep(limit);
-                (Self::Left(body), kept.map(Either::Left))
-            }
-            Self::Right(body) => {
-                let (body, kept) = body.keep(limit);
-                (Self::Right(body), kept.map(Either::Right))
-            }
+            Self::Left(body) => body.keep(limit).map(Either::Left),
+            Self::Right(body) => body.keep(limit).map(Either::Right),
         }
     }
 
@@ -148,12 +140,11 @@ mod tests {
         body.collect().await.expect("these bodies never fail").to_bytes().to_vec()
     }
 
-    async fn is_replayed_twice<B: Body<Error: std::fmt::Debug> + Replay>(body: B, content: &[u8]) {
+    async fn is_replayed_twice<B: Body<Error: std::fmt::Debug> + Replay>(mut body: B, content: &[u8]) {
         let (hint, ended) = (body.size_hint().exact(), body.is_end_stream());
-        let (first, kept) = body.keep(1024);
-        let mut kept = kept.expect("below the limit");
+        let mut kept = body.keep(1024).expect("below the limit");
         assert_eq!(B::size(&kept), content.len());
-        for body in [Some(first), B::again(&mut kept), B::again(&mut kept)] {
+        for body in [Some(body), B::again(&mut kept), B::again(&mut kept)] {
             let body = body.expect("can be had again and again");
             assert_eq!((body.size_hint().exact(), body.is_end_stream()), (hint, ended));
             assert_eq!(read(body).await, content);
@@ -175,33 +166,30 @@ mod tests {
 
     #[test]
     fn bare_bytes_and_unit_are_kept() {
-        let (first, kept) = Bytes::from_static(b"abc").keep(0);
-        let mut kept = kept.expect("the limit does not apply");
+        let mut first = Bytes::from_static(b"abc");
+        let mut kept = first.keep(0).expect("the limit does not apply");
         assert_eq!((first, Bytes::again(&mut kept), Bytes::size(&kept)), ("abc".into(), Some("abc".into()), 3));
-        let ((), kept) = ().keep(0);
-        assert_eq!(<() as Replay>::again(&mut kept.expect("nothing to keep")), Some(()));
+        assert_eq!(<() as Replay>::again(&mut ().keep(0).expect("nothing to keep")), Some(()));
     }
 
     #[test]
     fn shared_bytes_of_any_size_are_kept_without_a_copy() {
         let content = Bytes::from(vec![1; 10_000]);
-        let (_, kept) = Full::new(content.clone()).keep(16);
-        let kept = kept.expect("nothing is buffered");
+        let kept = Full::new(content.clone()).keep(16).expect("nothing is buffered");
         assert_eq!(Full::<Bytes>::size(&kept), 10_000);
         assert_eq!(kept.into_inner().expect("not read yet").as_ptr(), content.as_ptr());
-        assert!(Full::new(&[1; 100][..]).keep(16).1.is_some());
+        assert!(Full::new(&[1; 100][..]).keep(16).is_some());
     }
 
     #[tokio::test]
     async fn copies_above_the_limit_are_not_kept_and_still_sent() {
-        let (body, kept) = "x".repeat(17).keep(16);
-        assert!(kept.is_none());
+        let mut body = "x".repeat(17);
+        assert!(body.keep(16).is_none());
         assert_eq!(body.len(), 17);
-        let (body, kept) = Full::new(Cursor::new(vec![5; 17])).keep(16);
-        assert!(kept.is_none());
+        let mut body = Full::new(Cursor::new(vec![5; 17]));
+        assert!(body.keep(16).is_none());
         assert_eq!(read(body).await, [5; 17]);
-        assert!("x".repeat(16).keep(16).1.is_some());
-        let (_, kept) = Either::<Empty<Bytes>, String>::Right("x".repeat(17)).keep(16);
-        assert!(kept.is_none());
+        assert!("x".repeat(16).keep(16).is_some());
+        assert!(Either::<Empty<Bytes>, String>::Right("x".repeat(17)).keep(16).is_none());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     error::Error as StdError,
+    mem,
     pin::Pin,
     task::{Context, Poll, Waker},
 };
@@ -22,9 +23,11 @@ type Content = Either<Bytes, BoxBody<Bytes, Box<dyn StdError + Send + Sync>>>;
 impl Replay for Body {
     type Kept = <Content as Replay>::Kept;
 
-    fn keep(self, limit: usize) -> (Self, Option<Self::Kept>) {
-        let (content, kept) = content(self).keep(limit);
-        (body(content), kept)
+    fn keep(&mut self, limit: usize) -> Option<Self::Kept> {
+        let mut content = content(mem::take(self));
+        let kept = content.keep(limit);
+        *self = body(content);
+        kept
     }
 
     fn again(kept: &mut Self::Kept) -> Option<Self> {

@@ -69,9 +69,8 @@ impl Body for Boastful {
 impl Replay for Boastful {
     type Kept = usize;
 
-    fn keep(self, _: usize) -> (Self, Option<usize>) {
-        let size = self.0;
-        (self, Some(size))
+    fn keep(&mut self, _: usize) -> Option<usize> {
+        Some(self.0)
     }
 
     fn again(kept: &mut usize) -> Option<Self> {

@@ -244,9 +244,8 @@ where
         let request = match self.first.take().map(|first| *first) {
             Some((request, _)) if !self.replay => Some(request),
             Some((request, _)) => {
-                let (head, body) = request.into_parts();
-                let (body, kept) = Kept::keep(&head, body, config.replay_limit);
-                self.kept = kept;
+                let (head, mut body) = request.into_parts();
+                self.kept = Kept::keep(&head, &mut body, config.replay_limit);
                 Some(Request::from_parts(head, body))
             }
             None => self.kept.as_mut().and_then(Kept::again),

@@ -11,7 +11,9 @@ use crate::replay::script::{BoxError, Read, Script, Step, data, read, read_all, 
 type TestBody = BoxBody<Bytes, BoxError>;
 
 fn keep_script(script: Script, limit: usize) -> (TestBody, Option<KeptBody<TestBody>>) {
-    BoxBody::new(script).keep(limit)
+    let mut body = BoxBody::new(script);
+    let kept = body.keep(limit);
+    (body, kept)
 }
 
 fn is_whole(kept: &Option<KeptBody<TestBody>>) -> bool {
@@ -111,7 +113,8 @@ fn stream_is_recorded_and_replayed() {
 #[test]
 fn boxes_that_are_not_sync_are_replayed_too() {
     let steps = [data("one"), data("two"), data("three")];
-    let (first, kept) = UnsyncBoxBody::new(Script::new(steps.clone())).keep(64);
+    let mut first = UnsyncBoxBody::new(Script::new(steps.clone()));
+    let kept = first.keep(64);
     drop(first);
     let second = UnsyncBoxBody::again(&mut kept.expect("a recording"));
     assert_eq!(read_all(second.expect("within the limit")), whole(&steps));
