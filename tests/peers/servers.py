@@ -1,7 +1,7 @@
 """Starts, restarts and stops authorization servers that others wrote, on loopback.
 
     servers.py keys FOLDER                        before the first start
-    servers.py start KIND FOLDER PORT LIFETIME    KIND: authlib, glewlwyd, lemonldap, oidc-provider
+    servers.py start KIND FOLDER PORT LIFETIME    KIND: authlib, glewlwyd, lemonldap, oidc-provider, solid
     servers.py restart FOLDER
     servers.py stop FOLDER
 
@@ -62,15 +62,53 @@ class Authlib:
         pass
 
 
+def node(script, *arguments):
+    return [str(pathlib.Path(sys.executable).parent / "node"), str(HERE / script), *arguments]
+
+
 class OidcProvider:
     ready = "/.well-known/openid-configuration"
 
     def prepare(self, at):
-        node = pathlib.Path(sys.executable).parent / "node"
-        return {"command": [str(node), str(HERE / "oidc-provider/server.js")], "env": at.settings()}
+        return {"command": node("oidc-provider/server.js"), "env": at.settings()}
 
     def populate(self, at):
         pass
+
+
+class Solid:
+    """Its tokens live for ten minutes, whatever LIFETIME says. The client that it makes up goes into the file `client.json`."""
+
+    ready = "/.well-known/openid-configuration"
+    # From no other host it takes an identity that is not encrypted.
+    host = "localhost"
+    email = "bob@example.com"
+
+    def prepare(self, at):
+        account = {"email": self.email, "password": ACCOUNT["PASSWORD"], "pods": [{"name": ACCOUNT["USERNAME"]}]}
+        seed = at.folder / "seed.json"
+        seed.write_text(json.dumps([account]))
+        options = ["--port", str(at.port), "--baseUrl", at.url("/"), "--seedConfig", str(seed), "--loggingLevel", "warn"]
+        return {"command": node("solid/server.js", *options), "env": {}}
+
+    def populate(self, at):
+        def ask(url, value=None, token=None):
+            headers = {"Accept": "application/json"}
+            if token:
+                headers["Authorization"] = f"CSS-Account-Token {token}"
+            body = None
+            if value is not None:
+                headers["Content-Type"] = "application/json"
+                body = json.dumps(value).encode()
+            return json.loads(urllib.request.urlopen(urllib.request.Request(url, body, headers)).read())
+
+        account = at.url("/.account/")
+        login = ask(account)["controls"]["password"]["login"]
+        token = ask(login, {"email": self.email, "password": ACCOUNT["PASSWORD"]})["authorization"]
+        web_id = at.url(f"/{ACCOUNT['USERNAME']}/profile/card#me")
+        made = ask(ask(account, token=token)["controls"]["account"]["clientCredentials"], {"name": "app", "webId": web_id}, token)
+        client = {"id": made["id"], "secret": made["secret"], "web_id": web_id}
+        (at.folder / "client.json").write_text(json.dumps(client))
 
 
 class Glewlwyd:
@@ -220,7 +258,13 @@ class LemonLdap:
         pass
 
 
-KINDS = {"authlib": Authlib, "glewlwyd": Glewlwyd, "lemonldap": LemonLdap, "oidc-provider": OidcProvider}
+KINDS = {
+    "authlib": Authlib,
+    "glewlwyd": Glewlwyd,
+    "lemonldap": LemonLdap,
+    "oidc-provider": OidcProvider,
+    "solid": Solid,
+}
 
 
 class At:
@@ -235,7 +279,8 @@ class At:
         self.server = KINDS[kind]()
 
     def url(self, path):
-        return f"http://127.0.0.1:{self.port}{path}"
+        host = getattr(self.server, "host", "127.0.0.1")
+        return f"http://{host}:{self.port}{path}"
 
     def settings(self):
         keys = os.environ["PEER_KEYS"]
@@ -254,7 +299,7 @@ class At:
                 start_new_session=True,
             )
         (self.folder / "pid").write_text(str(process.pid))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             try:
                 urllib.request.urlopen(self.url(self.server.ready), timeout=5).read()

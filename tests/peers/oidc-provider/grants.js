@@ -4,6 +4,8 @@ import { createPublicKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { jwtVerify } from 'jose'
 import { errors } from 'oidc-provider'
+import { setRefreshTokenBindings } from 'oidc-provider/lib/helpers/set_rt_bindings.js'
+import validateDpop, { checkDpopReplay } from 'oidc-provider/lib/helpers/validate_dpop.js'
 
 export const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
@@ -21,6 +23,15 @@ export function resourceServer(resource) {
 }
 
 export function registerGrants(provider) {
+  // As its own grants do it.
+  const prove = async (context) => {
+    const { client } = context.oidc
+    const proof = await validateDpop(provider, context)
+    if (!proof && client.dpopBoundAccessTokens) throw new errors.InvalidGrant('DPoP proof JWT not provided')
+    await checkDpopReplay(provider, context, proof, client.clientId)
+    return proof
+  }
+
   const issue = async (context, gty, scope) => {
     const { client, params: { resource } } = context.oidc
     const grant = new provider.Grant({ accountId: USERNAME, clientId: client.clientId })
@@ -29,9 +40,13 @@ export function registerGrants(provider) {
     const common = { accountId: USERNAME, client, grantId: await grant.save(), gty, scope }
     const access = new provider.AccessToken(common)
     if (resource) access.resourceServer = new provider.ResourceServer(resource, resourceServer(resource))
-    context.body = { access_token: await access.save(), token_type: 'Bearer', expires_in: access.expiration, scope }
+    const proof = await prove(context)
+    if (proof) access.setThumbprint('jkt', proof.thumbprint)
+    context.body = { access_token: await access.save(), token_type: access.tokenType, expires_in: access.expiration, scope }
     if (scope.includes('offline_access')) {
-      context.body.refresh_token = await new provider.RefreshToken({ ...common, resource }).save()
+      const refresh = new provider.RefreshToken({ ...common, resource })
+      await setRefreshTokenBindings(context, access, refresh)
+      context.body.refresh_token = await refresh.save()
     }
   }
 

@@ -4,7 +4,7 @@
 //   KEYS, the folder that `servers.py keys` filled
 // It listens for https as well, on a port that the system chooses and that it writes into the file `tls-port`.
 
-import { createPublicKey, X509Certificate } from 'node:crypto'
+import { createPublicKey, randomBytes, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
@@ -31,6 +31,8 @@ const signing = (id, alg, key) => client(id, ['client_credentials'], {
   token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: alg, jwks: { keys: [jwk(key)] },
 })
 const selfSigned = new X509Certificate(kept('self-signed.crt'))
+// Its tokens are bound to the key that it proves with each request (RFC 9449).
+const proving = (id, more) => client(id, ['password', 'refresh_token', 'client_credentials'], { dpop_bound_access_tokens: true, ...more })
 const certified = (id, more) => client(id, ['client_credentials'], { tls_client_certificate_bound_access_tokens: true, ...more })
 
 // The provider's own store forgets the oldest of some thousand entries, and a token that is forgotten is refused.
@@ -63,6 +65,9 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
     client('hs256', ['client_credentials'], {
       client_secret: kept('secret'), token_endpoint_auth_method: 'client_secret_jwt', token_endpoint_auth_signing_alg: 'HS256',
     }),
+    proving('dpop', { client_secret: CLIENT_SECRET }),
+    // A client without a secret: its refresh tokens are bound as well (RFC 9449 §5).
+    proving('dpop-public', { token_endpoint_auth_method: 'none', grant_types: ['password', 'refresh_token'] }),
     certified('certified', { token_endpoint_auth_method: 'tls_client_auth', tls_client_auth_subject_dn: 'CN=client' }),
     certified('self-signed', {
       token_endpoint_auth_method: 'self_signed_tls_client_auth',
@@ -74,7 +79,7 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
     if (iat > Date.now() / 1000 + 1) throw new errors.InvalidClientAuth('iat lies in the future')
   },
   clientAuthMethods: [
-    'client_secret_basic', 'client_secret_jwt', 'private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth',
+    'none', 'client_secret_basic', 'client_secret_jwt', 'private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth',
   ],
   // What is expired is expired: the default allows for 15 seconds.
   clockTolerance: 0,
@@ -84,6 +89,8 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
   features: {
     clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
+    // A restart knows none of the nonces from before.
+    dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true },
     mTLS: {
       enabled: true,
       certificateBoundAccessTokens: true,
@@ -114,7 +121,8 @@ provider.use(async (context, next) => {
   const [, presented] = /^bearer (.+)$/i.exec(context.get('authorization')) ?? []
   const token = presented && (await provider.AccessToken.find(presented) ?? await provider.ClientCredentials.find(presented))
   const bound = token?.['x5t#S256']
-  if (!token || (bound && bound !== thumbprint(certificate(context)))) {
+  // Proofs are read by `/me` alone.
+  if (!token || token.jkt || (bound && bound !== thumbprint(certificate(context)))) {
     context.status = 401
     context.set('WWW-Authenticate', 'Bearer error="invalid_token"')
     return undefined
