@@ -95,6 +95,8 @@ fn main() {
             figures.insert(figure("ms of bare calls"), bare * 1e3);
             let ratio = |outcome: &Outcome| outcome.wall.as_secs_f64() / outcome.sleepers.as_secs_f64();
             figures.insert(figure("time against sleepers"), median(outcomes.iter().map(ratio)));
+            let ratio = |outcome: &Outcome| outcome.wall.as_secs_f64() / outcome.bare.as_secs_f64();
+            figures.insert(figure("time against bare calls"), median(outcomes.iter().map(ratio)));
         }
     }
     targets::print(&figures);

@@ -52,7 +52,7 @@
 //! | access tokens of [derived sessions](crate::Session::for_resource) that a login keeps, in memory and in its record | 64, the newest; until they expire | |
 //! | resource or scope that the server refuses to a derived session | asked for again after 60 s, doubling to 15 min; nobody else waits | |
 //! | derived sessions of many users | held until their login ends, or is held by nobody else for a minute | |
-//! | sessions of many users | 100,000; over it the least recently used one is evicted | [`SessionsBuilder::capacity`] |
+//! | sessions of many users | 100,000; over it nearly the least recently used one is evicted | [`SessionsBuilder::capacity`] |
 //! | session among many without use | ends after 30 min | [`SessionsBuilder::idle_timeout`] |
 //! | session among many in all | ends after 12 h | [`SessionsBuilder::max_lifetime`] |
 //! | wait for the login of another caller, with [`get_or_login`](crate::Sessions::get_or_login) | 30 s; the login itself goes on, up to 120 s | |

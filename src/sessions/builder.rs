@@ -44,7 +44,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Sessions<K> {
 }
 
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> SessionsBuilder<K> {
-    /// How many sessions are held. Default: 100,000; at least one. If there are more, the least recently used one is evicted.
+    /// How many sessions are held. Default: 100,000; at least one. If there are more, nearly the least recently used one is evicted:
+    /// of 32 that are compared, the one that was unused for the longest time. With up to 32 sessions that is exact.
     pub fn capacity(mut self, sessions: usize) -> Self {
         self.settings.capacity = sessions.max(1);
         self

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Eviction {
-    /// There were too many sessions, and this one was the least recently used.
+    /// There were too many sessions, and this one was nearly the [least recently used](crate::SessionsBuilder::capacity).
     Capacity,
     /// It was not used for the [idle time](crate::SessionsBuilder::idle_timeout).
     Idle,

@@ -10,6 +10,7 @@ mod builder;
 mod choose;
 mod derived;
 mod eviction;
+mod life;
 mod login;
 mod logins;
 mod logout;
@@ -21,6 +22,7 @@ mod shared;
 mod source;
 mod sweep;
 mod sweeper;
+mod table;
 
 use std::{any::type_name, fmt, future::Future, hash::Hash, sync::Arc, time::Duration};
 
@@ -87,7 +89,7 @@ use crate::{
 ///
 /// # Limits
 /// By default 100,000 sessions, 30 minutes without use, and 12 hours in all; [`SessionsBuilder`] sets them. If there are too
-/// many sessions, the least recently used one is evicted.
+/// many sessions, nearly the [least recently used](SessionsBuilder::capacity) one is evicted.
 ///
 /// An evicted session is forgotten at once, as by [`Session::forget`], even if somebody else holds a clone. The user's next
 /// request fails with [`ErrorKind::LoggedOut`]. A request that is under way goes on; if it is rejected, it is not sent again. The

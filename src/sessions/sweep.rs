@@ -14,7 +14,8 @@ use tokio::runtime::Handle;
 
 use super::{
     eviction::Eviction,
-    shards::{Evicted, Time, nanoseconds},
+    life::{Time, milliseconds},
+    shards::Evicted,
     shared::Shared,
 };
 use crate::events;
@@ -117,7 +118,7 @@ async fn sweep<K: Clone + Eq + Hash + Send + Sync + 'static>(mut sweeper: Runnin
 impl<K> Running<K> {
     /// Says that it will be heard of again in time; false where another one has taken its place.
     fn says(&mut self, sessions: &Shared<K>, now: Time) -> bool {
-        let next = now.saturating_add(nanoseconds(2 * self.pause));
+        let next = now.saturating_add(milliseconds(2 * self.pause));
         let is_the_one = sessions.sweeper.replace(self.said, next);
         if is_the_one {
             self.said = next;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::shards::Time;
+use super::life::Time;
 
 /// The one timer of all sessions: it runs while there are any.
 ///

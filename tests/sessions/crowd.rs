@@ -24,6 +24,9 @@ use super::*;
 const USERS: usize = 10_000;
 const CALLS: usize = 20_000;
 const AT_A_TIME: usize = 500;
+/// Where the clock stands still. In real time nothing depends on how busy the machine is.
+const IDLE: Duration = Duration::from_secs(20);
+const EXPIRES_IN: u64 = 30;
 
 /// An authorization server that keeps one active token per user, and the resource server that knows which. Clones are the
 /// same server.
@@ -36,6 +39,8 @@ struct State {
     active: Mutex<HashMap<String, usize>>,
     tokens: AtomicUsize,
     rejections: AtomicUsize,
+    // In seconds.
+    expires_in: u64,
     crossed: Mutex<Vec<String>>,
 }
 
@@ -55,8 +60,9 @@ impl Server {
         };
         let number = self.0.tokens.fetch_add(1, Ordering::SeqCst);
         self.active().insert(owner.clone(), number);
+        let expires_in = self.0.expires_in;
         let tokens = format!(
-            r#"{{"access_token":"access.{owner}.{number}","refresh_token":"refresh.{owner}.{number}","expires_in":30}}"#
+            r#"{{"access_token":"access.{owner}.{number}","refresh_token":"refresh.{owner}.{number}","expires_in":{expires_in}}}"#
         );
         Response::new(tokens.into())
     }
@@ -118,16 +124,29 @@ struct Crowd {
     endpoint: TokenEndpoint,
     sessions: Sessions<Key>,
     refreshes: bool,
+    // How far the paused clock goes on between two callers.
+    pace: Option<Duration>,
 }
 
 impl Crowd {
-    fn new(refreshes: bool) -> Self {
-        let server = Server::default();
+    /// On a paused clock, which brings tokens and sessions to their ends.
+    fn with_passwords() -> Self {
+        Self { pace: Some(Duration::from_millis(1)), ..Self::new(false, IDLE, EXPIRES_IN) }
+    }
+
+    /// In real time, where all of them outlive the test.
+    fn with_refresh_tokens() -> Self {
+        let day = Duration::from_secs(24 * 3600);
+        Self::new(true, day, day.as_secs())
+    }
+
+    fn new(refreshes: bool, idle: Duration, expires_in: u64) -> Self {
+        let server = Server(Arc::new(State { expires_in, ..State::default() }));
         let endpoint = TokenEndpoint::new(server.clone(), "https://login.example/token").unwrap();
         let endpoint = endpoint.revocation("https://login.example/revoke").unwrap();
         // Fewer places than users, so that evictions go on all the time.
-        let sessions = Sessions::builder().capacity(USERS * 4 / 5).idle_timeout(Duration::from_secs(20)).build();
-        Self { server, endpoint, sessions, refreshes }
+        let sessions = Sessions::builder().capacity(USERS * 4 / 5).idle_timeout(idle).build();
+        Self { server, endpoint, sessions, refreshes, pace: None }
     }
 
     fn session(&self, owner: &str) -> Session {
@@ -186,6 +205,9 @@ impl Crowd {
         let mut calls = JoinSet::new();
         for _ in 0..CALLS {
             let place = places.clone().acquire_owned().await.unwrap();
+            if let Some(pace) = self.pace {
+                tokio::time::advance(pace).await;
+            }
             let acts = self.clone().act(apis[random.usize(..16)].clone(), random.fork());
             calls.spawn(async move {
                 let outcomes = acts.await;
@@ -199,7 +221,7 @@ impl Crowd {
                 *outcomes.entry(outcome).or_default() += 1;
             }
         }
-        let State { tokens, rejections, crossed, active: _ } = &*self.server.0;
+        let State { tokens, rejections, crossed, .. } = &*self.server.0;
         let (tokens, rejections) = (tokens.load(Ordering::SeqCst), rejections.load(Ordering::SeqCst));
         println!("{outcomes:?}, {tokens} tokens, {rejections} rejections");
         assert_eq!(*crossed.lock().unwrap(), Vec::<String>::new());
@@ -218,10 +240,10 @@ fn seeded() -> Rng {
 
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_users_never_get_each_other_s_token() {
-    Crowd::new(false).run(seeded()).await;
+    Crowd::with_passwords().run(seeded()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn ten_thousand_users_on_several_threads_never_get_each_other_s_token() {
-    Crowd::new(true).run(seeded()).await;
+    Crowd::with_refresh_tokens().run(seeded()).await;
 }

@@ -304,3 +304,23 @@ async fn session_that_was_logged_out_elsewhere_leaves_its_key_to_the_next_login(
     log_in(&household, &two, &Key("alice")).await;
     assert_eq!(get_as(&household, &two, &Key("alice")).await.unwrap().status(), 200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_saved_when_its_session_was_evicted_is_saved_all_the_same_and_found_by_whoever_comes_back() {
+    let household = Household::new();
+    let sessions = replica(&household).capacity(1).build();
+    log_in(&household, &sessions, &Key("alice")).await;
+    let saved = household.store.record("alice").unwrap();
+    // Its refresh token is spent, and the one that came for it stands in memory alone.
+    household.store.fails(Fails::Saves);
+    household.issuer.revoke_all();
+    assert_eq!(get_as(&household, &sessions, &Key("alice")).await.unwrap().status(), 200);
+    let requests = household.issuer.token_requests();
+    sessions.insert(Key("bob"), session(&household, "bob"));
+    assert!(sessions.get(&Key("alice")).is_none());
+    assert_eq!(household.store.record("alice").unwrap().version(), saved.version());
+    household.store.fails(Fails::Nothing);
+    assert_eq!(get_as(&household, &sessions, &Key("alice")).await.unwrap().status(), 200);
+    assert_ne!(household.store.record("alice").unwrap().version(), saved.version());
+    assert_eq!(household.issuer.token_requests(), requests, "with the tokens that waited to be saved");
+}
