@@ -157,11 +157,11 @@ fn fill(runtime: &Runtime, issuer: &Issuer) -> (Sessions<Key>, f64) {
 /// Has every token rejected once, and says how many bytes more a session takes a minute later, when a call has come by.
 async fn heal(sessions: &Sessions<Key>) -> f64 {
     let layer = ReauthLayer::new(sessions.clone(), origins());
-    let rejected = Arc::new(AtomicU64::new(0));
+    let rejected = AtomicU64::new(0);
     let before = allocations::held();
     for pass in 0..2 {
-        let rejected = rejected.clone();
-        let mut resource = layer.layer(service_fn(move |_: Request<Payload>| {
+        let rejected = &rejected;
+        let mut resource = layer.layer(service_fn(|_: Request<Payload>| {
             let mut response = Response::new(Payload::default());
             // Of the first pass every other answer: that to a replay is good.
             if pass == 0 && rejected.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
