@@ -8,11 +8,16 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, header::CACHE_CONTROL};
+use http::{HeaderMap, Method, StatusCode, Uri, header::CACHE_CONTROL};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{fault::Fault, orders::bearer_of, pages, server::Gateway};
+use super::{
+    fault::Fault,
+    orders::{prove, token_of},
+    pages,
+    server::Gateway,
+};
 
 #[derive(Deserialize)]
 pub(super) struct NewPassword {
@@ -21,11 +26,23 @@ pub(super) struct NewPassword {
     new_password: String,
 }
 
-pub(super) async fn user_info(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
+pub(super) async fn user_info(
+    State(gateway): State<Arc<Gateway>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let mut answer = claims(&gateway, &method, &uri, &headers).unwrap_or_else(|fault| fault.answer(&headers));
+    gateway.proofs.tell(answer.headers_mut());
+    answer
+}
+
+fn claims(gateway: &Gateway, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Response, Fault> {
     let tokens = gateway.tokens();
     // A client that stands for itself is no user.
-    let holder = bearer_of(&headers).and_then(|token| tokens.holder(token)).filter(|holder| holder.user.is_some());
-    let Some(holder) = holder else { return Fault::InvalidCredentials.answer(&headers) };
+    let holder = token_of(headers).and_then(|token| tokens.holder(token)).filter(|holder| holder.user.is_some());
+    let holder = holder.ok_or(Fault::InvalidCredentials)?;
+    prove(gateway, method, uri, headers, holder.key.as_deref())?;
     let mut claims = json!({ "sub": holder.user });
     if let Some(actor) = &holder.actor {
         claims["act"] = json!({ "sub": actor });
@@ -33,7 +50,7 @@ pub(super) async fn user_info(State(gateway): State<Arc<Gateway>>, headers: Head
     if let Some(audience) = &holder.audience {
         claims["aud"] = audience.as_str().into();
     }
-    ([(CACHE_CONTROL, "no-store")], Json(claims)).into_response()
+    Ok(([(CACHE_CONTROL, "no-store")], Json(claims)).into_response())
 }
 
 pub(super) async fn password_page() -> Response {

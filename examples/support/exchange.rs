@@ -21,7 +21,7 @@ pub(super) fn redeem_assertion(
     let user = gateway.assertions.user(assertion).filter(|user| gateway.options.users.contains_key(user));
     let scopes = granted(&gateway.options, request.scope.as_deref());
     let user = Some(user.ok_or(Refusal("invalid_grant"))?);
-    Ok(tokens.issue(Slot { client, user, scopes, asserted: true, ..Slot::default() }))
+    Ok(tokens.issue(Slot { client, user, scopes, asserted: true, key: request.key.clone(), ..Slot::default() }))
 }
 
 /// Another token for the user of the subject token; with an actor token it says who acts for that user.
@@ -45,5 +45,6 @@ pub(super) fn exchange(
     }
     let scopes = granted(&gateway.options, request.scope.as_deref());
     let audience = request.audience.clone();
-    Ok(tokens.issue(Slot { client, user, scopes, asserted: true, actor, audience }))
+    let key = request.key.clone();
+    Ok(tokens.issue(Slot { client, user, scopes, asserted: true, actor, audience, key }))
 }

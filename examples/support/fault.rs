@@ -4,9 +4,11 @@ use std::fmt;
 
 use axum::response::{IntoResponse, Response};
 use http::{
-    HeaderMap, StatusCode,
+    HeaderMap, HeaderValue, StatusCode,
     header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE},
 };
+
+use super::proofs::ALGORITHMS;
 
 const CHALLENGE: &str = "OAuth2 realm=\"WSO2 API Manager 4\", error=\"invalid_token\", \
      error_description=\"The provided token is invalid\"";
@@ -22,13 +24,15 @@ pub(crate) enum Fault {
     Expired,
     /// 900904: the token was revoked, or replaced by a refresh.
     Inactive,
+    /// The token is bound to a key, and the call does not prove to have it; with the code of RFC 9449 for that.
+    Unproved(&'static str),
 }
 
 impl Fault {
     /// WSO2's code.
     pub(crate) fn code(self) -> u32 {
         match self {
-            Self::InvalidCredentials => 900_901,
+            Self::InvalidCredentials | Self::Unproved(_) => 900_901,
             Self::MissingCredentials => 900_902,
             Self::Expired => 900_903,
             Self::Inactive => 900_904,
@@ -37,7 +41,7 @@ impl Fault {
 
     fn message(self) -> &'static str {
         match self {
-            Self::InvalidCredentials => "invalid credentials",
+            Self::InvalidCredentials | Self::Unproved(_) => "invalid credentials",
             Self::MissingCredentials => "missing credentials",
             Self::Expired => "access token expired",
             Self::Inactive => "access token inactive",
@@ -59,12 +63,22 @@ impl Fault {
             );
             ("application/xml; charset=UTF-8", body)
         };
-        (StatusCode::UNAUTHORIZED, [(CONTENT_TYPE, kind), (WWW_AUTHENTICATE, CHALLENGE)], body).into_response()
+        let challenge = match self {
+            Self::Unproved(code) => format!("DPoP algs=\"{ALGORITHMS}\", error=\"{code}\""),
+            _ => CHALLENGE.to_owned(),
+        };
+        let mut answer = (StatusCode::UNAUTHORIZED, [(CONTENT_TYPE, kind)], body).into_response();
+        answer.headers_mut().extend(HeaderValue::try_from(challenge).map(|value| (WWW_AUTHENTICATE, value)));
+        answer
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.code(), self.message())
+        write!(f, "{} {}", self.code(), self.message())?;
+        match self {
+            Self::Unproved(code) => write!(f, " (DPoP: {code})"),
+            _ => Ok(()),
+        }
     }
 }

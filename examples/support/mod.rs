@@ -13,7 +13,9 @@
 //! 8. With [`Options::reuse_detection`] a refresh token that comes again ends the login that it belongs to.
 //! 9. JWTs count that are meant for the gateway, in force, and signed by a client or an issuer that it knows, each once
 //!    (RFC 7523). A token is exchanged for another one of its user (RFC 8693). Neither brings a refresh token.
-//! 10. Every exchange with a token in it is counted, and told to the observer before it is answered.
+//! 10. What a client asks for with a DPoP proof is bound to its key (RFC 9449), and so are the refresh tokens of clients without
+//!     a secret. A proof is good once. With [`Options::dpop_nonces`] it needs a nonce.
+//! 11. Every exchange with a token in it is counted, and told to the observer before it is answered.
 //!
 //! It is no authorization server for anything but a demonstration: passwords lie in memory as they are.
 #![allow(dead_code, reason = "every example and every test uses its own part")]
@@ -31,6 +33,7 @@ mod journal;
 mod options;
 mod orders;
 mod pages;
+mod proofs;
 mod revocation;
 mod server;
 mod token_endpoint;

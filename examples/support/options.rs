@@ -38,6 +38,7 @@ pub(crate) struct Options {
     pub(super) redirect_uris: HashMap<String, String>,
     pub(super) scopes: Vec<String>,
     pub(super) reuse_detection: bool,
+    pub(super) dpop_nonces: bool,
     pub(super) trust: Option<Trust>,
     pub(super) observer: Observer,
 }
@@ -56,6 +57,7 @@ impl Options {
             redirect_uris: HashMap::new(),
             scopes: vec!["orders".to_owned()],
             reuse_detection: false,
+            dpop_nonces: false,
             trust: None,
             observer: Arc::new(|_| ()),
         }
@@ -109,6 +111,12 @@ impl Options {
     /// Ends a whole login when a refresh token of it comes for the second time (RFC 9700 §4.14.2).
     pub(crate) fn reuse_detection(mut self) -> Self {
         self.reuse_detection = true;
+        self
+    }
+
+    /// Asks for the nonce that every answer carries, in each DPoP proof (RFC 9449 §8, §9).
+    pub(crate) fn dpop_nonces(mut self) -> Self {
+        self.dpop_nonces = true;
         self
     }
 

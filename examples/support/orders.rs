@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{
-    HeaderMap, StatusCode,
+    HeaderMap, Method, StatusCode, Uri,
     header::{AUTHORIZATION, CONTENT_TYPE, LOCATION},
 };
 use serde_json::json;
@@ -18,10 +18,12 @@ use super::{fault::Fault, journal::What, server::Gateway, tokens::Standing};
 
 /// Lets a request through, or answers it with a fault.
 pub(super) async fn guard(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
-    match judge(&gateway, &request) {
+    let mut answer = match judge(&gateway, &request) {
         Ok(()) => next.run(request).await,
         Err(fault) => fault.answer(request.headers()),
-    }
+    };
+    gateway.proofs.tell(answer.headers_mut());
+    answer
 }
 
 pub(super) async fn list(State(gateway): State<Arc<Gateway>>) -> Response {
@@ -45,15 +47,18 @@ pub(super) async fn create(State(gateway): State<Arc<Gateway>>, request: Request
 fn judge(gateway: &Gateway, request: &Request) -> Result<(), Fault> {
     let headers = request.headers();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let token = bearer_of(headers);
+    let token = token_of(headers);
     // Held until it is written down: the journal tells of tokens in the order in which they lived.
     let tokens = gateway.tokens();
     let (number, fault) = match token.map(|token| tokens.standing(token)) {
-        Some(Standing::Good(number)) => {
-            let again = gateway.journal.is_replay(headers);
-            gateway.journal.write(headers, What::Accepted { method, path, number, again });
-            return Ok(());
-        }
+        Some(Standing::Good { number, key }) => match prove(gateway, &method, request.uri(), headers, key.as_deref()) {
+            Err(fault) => (Some(number), fault),
+            Ok(()) => {
+                let again = gateway.journal.is_replay(headers);
+                gateway.journal.write(headers, What::Accepted { method, path, number, again });
+                return Ok(());
+            }
+        },
         Some(Standing::Expired(number)) => (Some(number), Fault::Expired),
         Some(Standing::Inactive(number)) => (Some(number), Fault::Inactive),
         Some(Standing::Unknown) => (None, Fault::InvalidCredentials),
@@ -64,8 +69,33 @@ fn judge(gateway: &Gateway, request: &Request) -> Result<(), Fault> {
     Err(fault)
 }
 
-/// The token of a request (RFC 6750 §2.1).
-pub(super) fn bearer_of(headers: &HeaderMap) -> Option<&str> {
+/// The token of a request (RFC 6750 §2.1, RFC 9449 §7.1).
+pub(super) fn token_of(headers: &HeaderMap) -> Option<&str> {
+    presented(headers).map(|(_, token)| token)
+}
+
+/// A token that is bound to a key comes with a proof of that key, and no other one does.
+pub(super) fn prove(
+    gateway: &Gateway,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    key: Option<&str>,
+) -> Result<(), Fault> {
+    let (is_dpop, token) = presented(headers).ok_or(Fault::MissingCredentials)?;
+    if is_dpop != key.is_some() {
+        return Err(Fault::Unproved("invalid_token"));
+    }
+    let Some(key) = key else { return Ok(()) };
+    match gateway.proofs.key(method, uri, headers, Some(token)).map_err(Fault::Unproved)? {
+        Some(proved) if proved == key => Ok(()),
+        _ => Err(Fault::Unproved("invalid_token")),
+    }
+}
+
+/// Whether the scheme is that of DPoP, and the token.
+fn presented(headers: &HeaderMap) -> Option<(bool, &str)> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    let is_dpop = scheme.eq_ignore_ascii_case("dpop");
+    (is_dpop || scheme.eq_ignore_ascii_case("bearer")).then_some((is_dpop, token.trim()))
 }

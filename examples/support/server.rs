@@ -26,7 +26,9 @@ use super::{
     device_codes::DeviceCodes,
     journal::{Counters, Journal},
     options::Options,
-    orders, pages, revocation, token_endpoint,
+    orders, pages,
+    proofs::Proofs,
+    revocation, token_endpoint,
     tokens::{Standing, Tokens},
 };
 
@@ -36,6 +38,7 @@ pub(crate) struct Gateway {
     pub(super) journal: Journal,
     pub(super) orders: AtomicU64,
     pub(super) assertions: Assertions,
+    pub(super) proofs: Proofs,
     // Whoever needs two of these locks takes them in this order.
     tokens: Mutex<Tokens>,
     codes: Mutex<Codes>,
@@ -82,6 +85,7 @@ impl Gateway {
             passwords: Mutex::new(options.users.clone()),
             orders: AtomicU64::new(0),
             assertions: Assertions::new(options.trust.clone()),
+            proofs: Proofs::new(options.dpop_nonces),
             outage: AtomicBool::new(false),
             options,
         })
@@ -113,9 +117,9 @@ impl Gateway {
         self.orders.load(Ordering::Relaxed)
     }
 
-    /// Whether an access token is good, for an API that asks the gateway about it.
+    /// Whether an access token is good by itself, for an API that asks the gateway about it.
     pub(crate) fn accepts(&self, access_token: &str) -> bool {
-        matches!(self.tokens().standing(access_token), Standing::Good(_))
+        matches!(self.tokens().standing(access_token), Standing::Good { key: None, .. })
     }
 
     /// Kills every token, behind everybody's back.

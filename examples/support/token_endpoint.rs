@@ -8,7 +8,7 @@ use axum::{
     extract::{State, rejection::FormRejection},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, header::CACHE_CONTROL};
+use http::{HeaderMap, Method, Uri, header::CACHE_CONTROL};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -48,10 +48,14 @@ pub(super) struct TokenRequest {
     pub(super) scope: Option<String>,
     #[serde(flatten)]
     client: Credentials,
+    /// The thumbprint of the key that the tokens are to be bound to.
+    #[serde(skip)]
+    pub(super) key: Option<String>,
 }
 
 pub(super) async fn token(
     State(gateway): State<Arc<Gateway>>,
+    uri: Uri,
     headers: HeaderMap,
     form: Result<Form<TokenRequest>, FormRejection>,
 ) -> Response {
@@ -63,8 +67,8 @@ pub(super) async fn token(
     let mut tokens = gateway.tokens();
     let issued = form
         .map_err(|_| Refusal("invalid_request"))
-        .and_then(|Form(request)| serve(&gateway, &mut tokens, &headers, request));
-    match issued {
+        .and_then(|Form(request)| serve(&gateway, &mut tokens, &uri, &headers, request));
+    let mut answer = match issued {
         Ok(issued) => {
             let answer = answer(&issued.pair, grant_type);
             let Issued { pair, again, ended } = issued;
@@ -75,12 +79,15 @@ pub(super) async fn token(
             gateway.journal.write(&headers, What::Refused { grant_type, code: refusal.0 });
             refusal.into_response()
         }
-    }
+    };
+    gateway.proofs.tell(answer.headers_mut());
+    answer
 }
 
 fn serve(
     gateway: &Gateway,
     tokens: &mut Tokens,
+    uri: &Uri,
     headers: &HeaderMap,
     mut request: TokenRequest,
 ) -> Result<Issued, Refusal> {
@@ -89,19 +96,21 @@ fn serve(
     }
     let options = &gateway.options;
     let client = authenticate(gateway, headers, mem::take(&mut request.client))?;
+    request.key = gateway.proofs.key(&Method::POST, uri, headers, None).map_err(Refusal)?;
     match request.grant_type.as_str() {
         "authorization_code" => redeem(gateway, tokens, &client, &request),
         DEVICE_CODE => poll(gateway, tokens, &client, &request),
         "password" => Ok(tokens.issue(user_slot(gateway, client, &request)?)),
         "client_credentials" => {
             let scopes = granted(options, request.scope.as_deref());
-            Ok(tokens.issue(Slot { client, scopes, ..Slot::default() }))
+            Ok(tokens.issue(Slot { client, scopes, key: request.key, ..Slot::default() }))
         }
         JWT_BEARER => redeem_assertion(gateway, tokens, client, &request),
         TOKEN_EXCHANGE => exchange(gateway, tokens, client, &request),
         "refresh_token" => {
             let token = request.refresh_token.as_deref().ok_or(Refusal("invalid_request"))?;
-            tokens.refresh(&client, token).ok_or(Refusal("invalid_grant"))
+            let has_secret = options.clients.get(&client).is_none_or(|secret| !secret.is_empty());
+            tokens.refresh(&client, has_secret, request.key, token).ok_or(Refusal("invalid_grant"))
         }
         _ => Err(Refusal("unsupported_grant_type")),
     }
@@ -121,7 +130,7 @@ fn redeem(gateway: &Gateway, tokens: &mut Tokens, client: &str, request: &TokenR
     };
     let mut codes = gateway.codes();
     let issued = match codes.redeem(code, client, redirect_uri, verifier) {
-        Redemption::Good(slot) => tokens.issue(slot),
+        Redemption::Good(slot) => tokens.issue(Slot { key: request.key.clone(), ..slot }),
         Redemption::Used(pair) => {
             tokens.end_pair(pair);
             return Err(Refusal("invalid_grant"));
@@ -137,7 +146,7 @@ fn poll(gateway: &Gateway, tokens: &mut Tokens, client: &str, request: &TokenReq
     let code = request.device_code.as_deref().ok_or(Refusal("invalid_request"))?;
     let answer = gateway.device_codes().poll(code, client);
     Err(Refusal(match answer {
-        Poll::Good(slot) => return Ok(tokens.issue(slot)),
+        Poll::Good(slot) => return Ok(tokens.issue(Slot { key: request.key.clone(), ..slot })),
         Poll::Pending => "authorization_pending",
         Poll::TooSoon => "slow_down",
         Poll::Denied => "access_denied",
@@ -154,7 +163,7 @@ fn user_slot(gateway: &Gateway, client: String, request: &TokenRequest) -> Resul
         return Err(Refusal("invalid_grant"));
     }
     let scopes = granted(&gateway.options, request.scope.as_deref());
-    Ok(Slot { client, user: Some(user.clone()), scopes, ..Slot::default() })
+    Ok(Slot { client, user: Some(user.clone()), scopes, key: request.key.clone(), ..Slot::default() })
 }
 
 /// The scopes that are granted out of those that were asked for.
@@ -169,7 +178,7 @@ fn answer(pair: &Pair, grant_type: &str) -> Response {
     let scope = pair.slot.scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
     let mut body = json!({
         "access_token": pair.access_token,
-        "token_type": "Bearer",
+        "token_type": if pair.slot.key.is_some() { "DPoP" } else { "Bearer" },
         "expires_in": (pair.lifetime() + HALF_A_SECOND).as_secs(),
         "scope": scope,
     });

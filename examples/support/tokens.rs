@@ -22,6 +22,8 @@ pub(super) struct Slot {
     /// Who acts for the user, and where: what an exchange brings.
     pub(super) actor: Option<String>,
     pub(super) audience: Option<String>,
+    /// The thumbprint of the key that its tokens are bound to.
+    pub(super) key: Option<String>,
 }
 
 /// An access token with its refresh token.
@@ -59,7 +61,7 @@ pub(super) struct Revoked {
 
 /// What an access token is worth.
 pub(super) enum Standing {
-    Good(u64),
+    Good { number: u64, key: Option<String> },
     Expired(u64),
     Inactive(u64),
     Unknown,
@@ -115,13 +117,23 @@ impl Tokens {
         self.add(slot, None, ended)
     }
 
-    /// Serves the refresh token grant; `None` says that the refresh token is not, or no longer, good for that client.
-    pub(super) fn refresh(&mut self, client: &str, refresh_token: &str) -> Option<Issued> {
+    /// Serves the refresh token grant; `None` says that the refresh token is not, or no longer, good for that client, or not for the
+    /// key. A client with a secret needs no key (RFC 9449 §5).
+    pub(super) fn refresh(
+        &mut self,
+        client: &str,
+        has_secret: bool,
+        key: Option<String>,
+        refresh_token: &str,
+    ) -> Option<Issued> {
         let pair = self.with(refresh_token).filter(|pair| pair.slot.client == client)?;
         if pair.refresh_token.as_deref() != Some(refresh_token) {
             return None;
         }
-        let (slot, number, login) = (pair.slot.clone(), pair.number, pair.login);
+        if !has_secret && pair.slot.key.is_some() && pair.slot.key != key {
+            return None;
+        }
+        let (slot, number, login) = (Slot { key, ..pair.slot.clone() }, pair.number, pair.login);
         if !pair.refreshes {
             if self.reuse_detection {
                 self.end_login(login);
@@ -193,7 +205,7 @@ impl Tokens {
         match self.with(access_token).filter(|pair| pair.access_token == access_token) {
             None => Standing::Unknown,
             Some(pair) if !pair.active => Standing::Inactive(pair.number),
-            Some(pair) if pair.is_good() => Standing::Good(pair.number),
+            Some(pair) if pair.is_good() => Standing::Good { number: pair.number, key: pair.slot.key.clone() },
             Some(pair) => Standing::Expired(pair.number),
         }
     }

@@ -3,6 +3,7 @@
 mod assertions;
 mod codes;
 mod devices;
+mod proofs;
 
 use std::{
     sync::{Arc, Mutex},
