@@ -159,8 +159,9 @@ impl fmt::Display for Case {
 impl Probe for Case {
     fn run<S, R>(&mut self, kind: Kind, mut service: S, request: fn(Fixture) -> R)
     where
-        S: Service<R> + Clone + Send,
+        S: Service<R> + Clone + Send + 'static,
         S::Error: fmt::Debug,
+        R: 'static,
     {
         let mut allocated = 0;
         for turn in 0..WARM_UP + CALLS {

@@ -3,7 +3,7 @@
 //! 64 requests at a time over HTTP/1.1 and over HTTP/2, to a server that is another process on the same machine. The
 //! client is one thread, whose processor time is counted by the system; the server's is not in it. Rounds of all kinds
 //! take turns, so that whatever else the machine does hits all of them, and each is compared with the bare client of its own
-//! round; the median of these ratios is told.
+//! round; the median and the quartiles of these ratios are told.
 
 use std::{
     env, fmt,
@@ -31,7 +31,7 @@ use tower_http::auth::AddAuthorizationLayer;
 use tower_reauth::{Origins, ReauthLayer};
 use tower_reauth_benches::{
     Fixture, LockedToken, Payload, ReplayOnce,
-    figures::{Figures, keep, median},
+    figures::{Figures, Spread, keep},
     session, targets, token,
 };
 
@@ -103,22 +103,22 @@ fn measure(protocol: Protocol, runtime: &Runtime, origin: &str, figures: &mut Fi
         }
     }
     println!(
-        "\n{protocol}, {AT_A_TIME} at a time: median of {ROUNDS} rounds, and against the bare client of the round"
+        "\n{protocol}, {AT_A_TIME} at a time: median and quartiles of {ROUNDS} rounds, and against the bare client of the round"
     );
     for (name, measured) in names.iter().zip(&rounds) {
         let ratio =
-            |of: fn(&Round) -> f64| median(measured.iter().zip(&rounds[0]).map(|(ours, bare)| of(ours) / of(bare)));
-        let processor = median(measured.iter().map(|round| round.processor));
-        let rate = median(measured.iter().map(|round| 1.0 / round.wall));
+            |of: fn(&Round) -> f64| Spread::of(measured.iter().zip(&rounds[0]).map(|(ours, bare)| of(ours) / of(bare)));
+        let of_rounds = |of: fn(&Round) -> f64| Spread::of(measured.iter().map(of));
+        let (processor, rate) = (of_rounds(|round| round.processor * 1e6), of_rounds(|round| 1.0 / round.wall));
         let (processor_ratio, rate_ratio) = (ratio(|round| round.processor), ratio(|round| 1.0 / round.wall));
         println!(
-            "{name:18} client {:.2} µs a request ({processor_ratio:.3}), {rate:.0} requests a second ({rate_ratio:.3})",
-            processor * 1e6,
+            "{name:18} client {processor:.2} µs a request, {processor_ratio:.3}; {rate:.0} requests a second, {rate_ratio:.3}",
         );
-        figures.insert(format!("{name}: {protocol}: client µs a request"), processor * 1e6);
-        figures.insert(format!("{name}: {protocol}: client time against bare"), processor_ratio);
-        figures.insert(format!("{name}: {protocol}: requests a second"), rate);
-        figures.insert(format!("{name}: {protocol}: rate against bare"), rate_ratio);
+        let mut keep = |what: &str, spread: Spread| spread.keep(figures, &format!("{name}: {protocol}: {what}"));
+        keep("client µs a request", processor);
+        keep("client time against bare", processor_ratio);
+        keep("requests a second", rate);
+        keep("rate against bare", rate_ratio);
     }
 }
 

@@ -16,30 +16,23 @@ use tower_reauth_benches::{
     Fixture,
     chart::{Bar, Chart, Group},
     figures::Figures,
+    history::History,
+    tables::{KINDS, cost_tables, storms, time_tables},
     targets::{self, Relation, Target, round},
 };
 
 /// Those that are run, and with which features. What depends on other crates changes with the features that they ask
 /// for: only their own figures come from the build with them.
-const BENCHES: [(&str, &str); 7] = [
+const BENCHES: [(&str, &str); 9] = [
     ("cost", "peers"),
+    ("call", "peers"),
     ("cost", ""),
+    ("call", ""),
     ("threads", ""),
     ("loopback", ""),
     ("storm", ""),
     ("memory", ""),
     ("sessions", ""),
-];
-const KINDS: [&str; 9] = [
-    "bare",
-    "AddAuthorization",
-    "Retry by hand",
-    "kube-client",
-    "google-cloud-auth",
-    "azure_core",
-    "reauth",
-    "reauth, once",
-    "reauth, off",
 ];
 const KINDS_ARE: &str = "*bare* has no layer; *Retry by hand* is tower's `Retry` with a token behind a lock; \
     *kube-client*, *google-cloud-auth* and *azure_core* add a token and never send a request again; *reauth* is this \
@@ -56,12 +49,15 @@ const MEASURED: [&str; 10] = [
     "tower-http",
     "tower-reauth",
 ];
+const HISTORY_IS: &str = "Each report's figures stay in [history.json](history.json); less is better. Instructions and bytes can be \
+    compared from one report to the next, times against a bare call's where the machine is alike.";
 /// What is between these lines of the README is written by this program.
 const MARKERS: [&str; 2] = ["<!-- speed: written by benches/report.rs -->\n", "<!-- /speed -->\n"];
 
 fn main() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut figures = Figures::new();
+    let mut day = String::new();
     for (bench, features) in BENCHES {
         let file = folder.join(format!("target/figures-{bench}{features}.json"));
         if !env::args().any(|argument| argument == "--again") {
@@ -70,6 +66,7 @@ fn main() {
         let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let measured: Figures = serde_json::from_str(&text).expect("benches write figures");
         figures.extend(measured);
+        day = output("date", &["-u", "-r", &file.to_string_lossy(), "+%F"]);
     }
     let report = folder.join("../report");
     fs::create_dir_all(&report).expect("the folder can be made");
@@ -82,14 +79,22 @@ fn main() {
     for (name, chart) in &charts {
         fs::write(report.join(format!("{name}.svg")), chart.to_string()).expect("the chart can be written");
     }
-    let (circumstances, targets) = (circumstances(), targets::of(&figures));
+    let versions = versions();
+    let (circumstances, targets) = (circumstances(&day, &versions), targets::of(&figures));
+    let mut history = History::read(&report.join("history.json"));
+    // In the order of the alphabet this crate comes last.
+    let version = versions.rsplit(", ").next().expect("this crate is measured");
+    history.add(format!("{day}, {version}"), &figures);
+    history.write(&report.join("history.json"));
     let picture = |folder: &str, (name, chart): &(&str, Chart)| format!("![{}]({folder}{name}.svg)\n\n", chart.title);
     let page = format!(
         "# What was measured\n\n{circumstances}\n\n{KINDS_ARE}\n\n{}## Targets\n\n{}\n\
-         ## A call with a good token\n\n{}",
+         ## A call with a good token\n\n{}\n{}\n## Over the years\n\n{HISTORY_IS}\n\n{}",
         charts.iter().map(|chart| picture("", chart)).collect::<String>(),
         target_table(&targets),
         cost_tables(&figures),
+        time_tables(&figures),
+        history.table(),
     );
     fs::write(report.join("README.md"), page).expect("the page can be written");
     let speed = picture("report/", &charts[0]) + &summary(&figures);
@@ -111,13 +116,15 @@ fn call(figures: &Figures) -> Chart {
         let bars = KINDS.map(|name| {
             let figure = |what| figures[&format!("{name}: {fixture}, reused, 38 B token: {what}")];
             let (length, allocations) = (figure("instructions"), figure("allocations"));
-            let label = format!("{length:.0}, {allocations} allocation{}", if allocations == 1.0 { "" } else { "s" });
+            let time = figures[&format!("{name}: {fixture}, reused: ns a call")];
+            let plural = if allocations == 1.0 { "" } else { "s" };
+            let label = format!("{length:.0}, {allocations} allocation{plural}, {time:.0} ns");
             bar(name, length, label)
         });
         Group { name: name.to_owned(), bars: bars.into() }
     };
     Chart {
-        title: "Instructions of a call with a good token".to_owned(),
+        title: "Instructions of a call with a good token, and its time".to_owned(),
         note: "8 headers, 256 bytes of body, an inner service that answers at once".to_owned(),
         groups: vec![
             group(true, "values in memory of their own, as real traffic has them"),
@@ -170,13 +177,10 @@ fn storm(figures: &Figures) -> Chart {
         });
         Group { name: format!("{calls} calls, {storm}"), bars: bars.into() }
     };
-    let storms = ["10000", "100000"]
-        .into_iter()
-        .flat_map(|calls| ["plain", "late rejections", "half give up"].into_iter().map(move |storm| (calls, storm)));
     Chart {
         title: "One revoked token, many calls, one token request".to_owned(),
         note: "until the last call is done; answers take 100 ms, the renewal 300 ms, late rejections 700 ms".to_owned(),
-        groups: storms.map(|(calls, storm)| group(calls, storm)).collect(),
+        groups: storms().map(|(calls, storm)| group(calls, storm)).collect(),
     }
 }
 
@@ -222,43 +226,17 @@ fn bound(target: &Target) -> String {
     format!("{relation} {}", round(target.bound))
 }
 
-fn cost_tables(figures: &Figures) -> String {
-    let mut tables = String::from(
-        "Instructions / allocations, by the number of headers; S: static values, O: values of their own. azure_core's \
-         requests are of another type.\n",
-    );
-    for size in ["38", "1024"] {
-        for service in ["reused", "cloned"] {
-            let heads: String = Fixture::ALL.iter().map(|fixture| format!(" {fixture} |")).collect();
-            tables += &format!(
-                "\n| token of {size} bytes, service {service} |{heads}\n|{}\n",
-                " --- |".repeat(1 + Fixture::ALL.len())
-            );
-            for name in KINDS {
-                let cells = Fixture::ALL.iter().map(|fixture| {
-                    let figure = |what| figures[&format!("{name}: {fixture}, {service}, {size} B token: {what}")];
-                    format!(" {:.0} / {} |", figure("instructions"), figure("allocations"))
-                });
-                tables += &format!("| {name} |{}\n", cells.collect::<String>());
-            }
-        }
-    }
-    tables
-}
-
 /// When, where and with what.
-fn circumstances() -> String {
+fn circumstances(day: &str, versions: &str) -> String {
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let processor = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("of unknown make");
     let cores = thread::available_parallelism().map_or(1, usize::from);
     format!(
-        "Measured on {} with {cores} cores ({}), {}, {}, {}.\n{}.",
-        output("date", &["-u", "+%F"]),
+        "Measured on {day} with {cores} cores ({}), {}, {}, {}.\n{versions}.",
         processor.trim_start_matches([' ', '\t', ':']),
         output("rustc", &["--version"]),
         output("getconf", &["GNU_LIBC_VERSION"]),
         output("valgrind", &["--version"]),
-        versions(),
     )
 }
 

@@ -24,12 +24,12 @@ use tower::{Layer, Service, ServiceExt};
 use tower_reauth::{Origins, Reauth, ReauthLayer, Session, TokenSet, grant_fn};
 use tower_reauth_benches::{
     Fixture, Payload,
-    figures::{Figures, keep, median},
+    figures::{Figures, Spread, keep},
     targets,
 };
 
 const CALLS: [u64; 2] = [10_000, 100_000];
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 const RENEWAL: Duration = Duration::from_millis(300);
 const ANSWER: Duration = Duration::from_millis(100);
 /// How much longer a late rejection takes: it comes when the renewal is long over.
@@ -75,28 +75,26 @@ fn main() {
     for calls in CALLS {
         for storm in [Storm::Plain, Storm::Late, Storm::GivenUp] {
             let outcomes: Vec<Outcome> = (0..ROUNDS).map(|_| runtime.block_on(run(storm, calls))).collect();
-            let seconds =
-                |of: fn(&Outcome) -> Duration| median(outcomes.iter().map(|outcome| of(outcome).as_secs_f64()));
+            let milliseconds = |of: fn(&Outcome) -> Duration| {
+                Spread::of(outcomes.iter().map(|outcome| of(outcome).as_secs_f64() * 1e3))
+            };
             let most = |of: fn(&Outcome) -> u64| outcomes.iter().map(of).max().expect("at least one round") as f64;
-            let wall = seconds(|outcome| outcome.wall);
-            let (sleepers, bare) = (seconds(|outcome| outcome.sleepers), seconds(|outcome| outcome.bare));
+            let wall = milliseconds(|outcome| outcome.wall);
+            let (sleepers, bare) = (milliseconds(|outcome| outcome.sleepers), milliseconds(|outcome| outcome.bare));
             let (requests, not_200) = (most(|outcome| outcome.token_requests), most(|outcome| outcome.not_200));
             println!(
-                "{calls:6} calls, {storm:15}: token requests {requests}, not 200: {not_200}, {:.0} ms, bare {:.0} ms, sleepers {:.0} ms",
-                wall * 1e3,
-                bare * 1e3,
-                sleepers * 1e3,
+                "{calls:6} calls, {storm:15}: token requests {requests}, not 200: {not_200}, {wall:.0} ms, bare {bare:.0} ms, sleepers {sleepers:.0} ms"
             );
             let figure = |what: &str| format!("storm of {calls}, {storm}: {what}");
             figures.insert(figure("token requests"), requests);
             figures.insert(figure("not 200"), not_200);
-            figures.insert(figure("ms"), wall * 1e3);
-            figures.insert(figure("ms of sleepers"), sleepers * 1e3);
-            figures.insert(figure("ms of bare calls"), bare * 1e3);
+            wall.keep(&mut figures, &figure("ms"));
+            sleepers.keep(&mut figures, &figure("ms of sleepers"));
+            bare.keep(&mut figures, &figure("ms of bare calls"));
             let ratio = |outcome: &Outcome| outcome.wall.as_secs_f64() / outcome.sleepers.as_secs_f64();
-            figures.insert(figure("time against sleepers"), median(outcomes.iter().map(ratio)));
+            Spread::of(outcomes.iter().map(ratio)).keep(&mut figures, &figure("time against sleepers"));
             let ratio = |outcome: &Outcome| outcome.wall.as_secs_f64() / outcome.bare.as_secs_f64();
-            figures.insert(figure("time against bare calls"), median(outcomes.iter().map(ratio)));
+            Spread::of(outcomes.iter().map(ratio)).keep(&mut figures, &figure("time against bare calls"));
         }
     }
     targets::print(&figures);

@@ -68,8 +68,9 @@ struct Carrying(Client<HttpConnector, Payload>);
 impl Probe for Scaling<'_> {
     fn run<S, R>(&mut self, kind: Kind, service: S, request: fn(Fixture) -> R)
     where
-        S: Service<R> + Clone + Send,
+        S: Service<R> + Clone + Send + 'static,
         S::Error: Debug,
+        R: 'static,
     {
         self.measure(kind.name(), &service, request);
     }

@@ -29,7 +29,7 @@ pub struct Bar {
 const WIDTH: u32 = 760;
 const MARGIN: u32 = 20;
 const NAMES: u32 = 150;
-const LABELS: u32 = 190;
+const LABELS: u32 = 230;
 const ROW: u32 = 24;
 const STYLE: &str = "\
     text { font: 13px system-ui, sans-serif; fill: #1f2328 }\n\

@@ -48,8 +48,9 @@ pub struct Credentials {
 pub trait Probe {
     fn run<S, R>(&mut self, kind: Kind, service: S, request: fn(Fixture) -> R)
     where
-        S: Service<R> + Clone + Send,
-        S::Error: fmt::Debug;
+        S: Service<R> + Clone + Send + 'static,
+        S::Error: fmt::Debug,
+        R: 'static;
 }
 
 impl Credentials {

@@ -5,11 +5,13 @@ mod by_hand;
 pub mod callgrind;
 pub mod chart;
 pub mod figures;
+pub mod history;
 mod kind;
 mod once;
 #[cfg(feature = "peers")]
 mod peers;
 mod request;
+pub mod tables;
 pub mod targets;
 
 pub use self::{
