@@ -12,6 +12,8 @@
 //!    calls don't pay for it. A sleep is not seen before that second is over.
 //! 4. The two clocks are the machine's own, never tokio's, which tests stop and move.
 
+pub(crate) mod server;
+
 use std::{
     sync::{
         Mutex, OnceLock, PoisonError,

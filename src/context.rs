@@ -10,7 +10,7 @@ use std::{
 
 use secrecy::SecretString;
 
-use crate::{asked::Challenge, identity::SessionId};
+use crate::{asked::Challenge, dpop::Binding, identity::SessionId};
 
 /// What a derived session wants of its login: a token for this resource (RFC 8707), with this scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,7 @@ pub struct GrantContext {
     is_over: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
     held: Option<Arc<dyn Fn() -> Vec<SecretString> + Send + Sync>>,
     progress: Option<Arc<AtomicU8>>,
+    dpop: Option<Arc<Binding>>,
 }
 
 /// How far a token request has come: not known, for one that this crate does not make; what it needs is read, signed or waited for; it
@@ -50,6 +51,15 @@ impl GrantContext {
     /// For a derived session.
     pub(crate) fn wishing(self, wish: Option<Arc<Wish>>) -> Self {
         Self { wish, ..self }
+    }
+
+    /// For a session whose tokens are bound to a key.
+    pub(crate) fn bound_to(self, dpop: Option<Arc<Binding>>) -> Self {
+        Self { dpop, ..self }
+    }
+
+    pub(crate) fn dpop(&self) -> Option<&Binding> {
+        self.dpop.as_deref()
     }
 
     /// Of a renewal that nobody wants any more as soon as this is true.

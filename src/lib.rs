@@ -242,6 +242,7 @@ pub mod challenge;
 mod clock;
 mod context;
 mod credential;
+mod dpop;
 mod endpoint;
 mod error;
 mod events;
@@ -266,6 +267,8 @@ mod token;
 
 #[cfg(feature = "jwt-no-provider")]
 pub use self::assertion::{JwtAlgorithm, JwtKey, JwtKeySource};
+#[cfg(feature = "dpop")]
+pub use self::dpop::DpopKey;
 #[cfg(all(feature = "reqwest", not(all(target_arch = "wasm32", any(target_os = "unknown", target_os = "none")))))]
 pub use self::reqwest::{ReqwestFuture, ReqwestService, SendThrough};
 #[cfg(feature = "file")]

@@ -37,6 +37,12 @@ impl Origin {
         self.scheme == Scheme::HTTPS || self.is_loopback()
     }
 
+    /// As it begins a URI: without a default port.
+    #[cfg(feature = "dpop")]
+    pub(crate) fn as_uri(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority)
+    }
+
     fn is_loopback(&self) -> bool {
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
         host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, ErrorKind};
 
 const BEARER: &str = "Bearer";
+const DPOP: &str = "DPoP";
 
 /// The word before the token, such as `Bearer` ([RFC 9110 §11.4](https://www.rfc-editor.org/rfc/rfc9110#section-11.4)), for
 /// [`ReauthLayer::scheme`](crate::ReauthLayer::scheme) and [`BearerClassifier::scheme`](crate::BearerClassifier::scheme).
@@ -31,6 +32,8 @@ pub struct Scheme(Word);
 enum Word {
     #[default]
     Bearer,
+    /// Of a token that is bound to a key (RFC 9449 §7.1).
+    Dpop,
     Other(Arc<str>),
     None,
 }
@@ -60,10 +63,21 @@ impl Scheme {
         Self(Word::None)
     }
 
+    /// Of a token that is bound to a key.
+    pub(crate) fn dpop() -> Self {
+        Self(Word::Dpop)
+    }
+
+    /// Whether the token in this value of a session's is bound to a key: each request with it needs a proof.
+    pub(crate) fn is_bound(value: &HeaderValue) -> bool {
+        value.as_bytes().starts_with(b"DPoP ")
+    }
+
     /// The word; none where the token stands alone.
     pub(crate) fn as_word(&self) -> Option<&str> {
         match &self.0 {
             Word::Bearer => Some(BEARER),
+            Word::Dpop => Some(DPOP),
             Word::Other(word) => Some(word),
             Word::None => None,
         }
@@ -86,14 +100,15 @@ impl Scheme {
         !matches!(self.0, Word::Bearer)
     }
 
-    /// The token in this value of the scheme `Bearer` under this scheme, over bytes of its own.
+    /// The token in this value of a session's under this scheme, over bytes of its own.
     pub(crate) fn copy(&self, bearer: &HeaderValue) -> HeaderValue {
         self.value(Self::token_in(bearer).unwrap_or_default())
     }
 
-    /// The token in a value of the scheme `Bearer`.
-    pub(crate) fn token_in(bearer: &HeaderValue) -> Option<&[u8]> {
-        bearer.as_bytes().strip_prefix(BEARER.as_bytes())?.strip_prefix(b" ")
+    /// The token in a value that a session holds.
+    pub(crate) fn token_in(held: &HeaderValue) -> Option<&[u8]> {
+        let held = held.as_bytes();
+        held.strip_prefix(BEARER.as_bytes()).or(held.strip_prefix(DPOP.as_bytes()))?.strip_prefix(b" ")
     }
 }
 

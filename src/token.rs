@@ -18,6 +18,12 @@ use crate::{
 };
 
 /// Why an access token cannot be sent, in whatever header and under whatever scheme.
+/// What users are told of a bearer token for a session with a key.
+pub(crate) const NOT_BOUND: &str = "the answer holds a bearer token, which whoever copies it can use: it is not bound to the session's \
+                                    DPoP key; `SessionBuilder::allow_bearer` takes it";
+/// What users are told of a bound token for a session without a key.
+pub(crate) const NO_KEY: &str =
+    "the token is bound to a DPoP key, and the session has none; `SessionBuilder::dpop` gives it one";
 pub(crate) const NOT_FOR_A_HEADER: &str =
     "the access token is empty, or has a space or another character that is not visible ASCII";
 
@@ -44,6 +50,8 @@ pub struct TokenSet {
     details: Details,
     /// When it was asked for, with the sleep until then; the lifetime counts from there.
     asked: Option<Instant>,
+    /// To the key of its session.
+    bound: bool,
 }
 
 /// The members of an answer that a session only keeps. It takes no room where there are none.
@@ -68,7 +76,14 @@ impl TokenSet {
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Error::new(ErrorKind::InvalidAccessToken, NOT_FOR_A_HEADER));
         }
-        Ok(Self { access_token, lifetime: None, refresh_token: None, details: Details::default(), asked: None })
+        Ok(Self {
+            access_token,
+            lifetime: None,
+            refresh_token: None,
+            details: Details::default(),
+            asked: None,
+            bound: false,
+        })
     }
 
     /// Sets the lifetime. It counts from when the [`TokenEndpoint`](crate::TokenEndpoint) was asked for the token; without an
@@ -177,12 +192,33 @@ impl TokenSet {
     ) -> Self {
         let token = Scheme::token_in(value).and_then(|token| str::from_utf8(token).ok());
         let access_token = token.unwrap_or_default().into();
-        Self { access_token, lifetime, refresh_token, details, asked: None }
+        Self { access_token, lifetime, refresh_token, details, asked: None, bound: Scheme::is_bound(value) }
     }
 
-    /// The value that a session holds, of the scheme `Bearer`. Layers with another scheme make their own of it.
+    /// Says that the access token is bound to the [DPoP key](crate::SessionBuilder::dpop) of the session that gets it: its
+    /// `token_type` was `DPoP` ([RFC 9449 §5](https://www.rfc-editor.org/rfc/rfc9449#section-5)). A
+    /// [`TokenEndpoint`](crate::TokenEndpoint) does so by itself.
+    #[cfg(feature = "dpop")]
+    #[must_use]
+    pub fn with_dpop(self) -> Self {
+        self.bound(true)
+    }
+
+    /// Whether it is bound to its session's key, or is a bearer token.
+    pub(crate) fn bound(mut self, is_bound: bool) -> Self {
+        self.bound = is_bound;
+        self
+    }
+
+    pub(crate) fn is_bound(&self) -> bool {
+        self.bound
+    }
+
+    /// The value that a session holds, of the scheme `Bearer`, or of `DPoP` where it is bound to a key. Layers with another scheme
+    /// make their own of it.
     pub(crate) fn header_value(&self) -> HeaderValue {
-        Scheme::default().value(self.access_token.expose_secret().as_bytes())
+        let scheme = if self.bound { Scheme::dpop() } else { Scheme::default() };
+        scheme.value(self.access_token.expose_secret().as_bytes())
     }
 
     /// Whether this header value carries the same access token.

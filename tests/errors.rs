@@ -57,7 +57,9 @@ error=bad_refresh_token
 400 {"error":"Invalid_Target"}
     Misconfigured: the server does not allow the request (status 400, Invalid_Target); check `resource` and `audience`: the server has no such API for this client
 400 {"error":"use_dpop_nonce"}
-    Misconfigured: the server asks for a DPoP proof (status 400, use_dpop_nonce); let the server take bearer tokens from this client: DPoP is not supported
+    Misconfigured: the server asks for a DPoP proof (status 400, use_dpop_nonce); give the session a DPoP key, by `SessionBuilder::dpop`, or let the server take bearer tokens from this client
+400 {"error":"invalid_dpop_proof"}
+    Dpop: the server refused the DPoP proof, or asks for one (status 400, invalid_dpop_proof)
 
 400 {"error":"temporarily_unavailable"}
     Unavailable, transient: the server is in trouble (status 400, temporarily_unavailable); try again later

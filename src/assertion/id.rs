@@ -11,7 +11,7 @@ use std::{
 
 /// 128 bits that nobody has seen before, and nobody can foretell: a count under a hash function that each process keys with
 /// randomness of the operating system.
-pub(super) fn next() -> String {
+pub(crate) fn next() -> String {
     static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
     static COUNT: AtomicU64 = AtomicU64::new(0);
     // Relaxed: the number only has to be unique.

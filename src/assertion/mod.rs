@@ -22,8 +22,11 @@ use zeroize::Zeroizing;
 
 #[cfg(feature = "jwt-no-provider")]
 pub use self::key::{JwtAlgorithm, JwtKey, JwtKeySource};
+#[cfg(not(feature = "dpop"))]
 use self::signer::DynSigner;
 pub use self::signer::Signer;
+#[cfg(feature = "dpop")]
+pub(crate) use self::{id::next as next_id, key::private_key, signer::DynSigner};
 use crate::error::{Error, ErrorKind};
 
 const LIFETIME: Duration = Duration::from_secs(60);

@@ -54,17 +54,17 @@ pub trait Signer: Send + Sync + 'static {
     fn sign(&self, message: &[u8]) -> impl Future<Output = Result<Vec<u8>, Error>> + Send;
 }
 
-pub(super) type Ready<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+pub(crate) type Ready<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 /// A [`Signer`] in a form that can be a trait object.
-pub(super) trait Signed: Send + Sync {
+pub(crate) trait Signed: Send + Sync {
     fn algorithm(&self) -> &str;
     fn key_id(&self) -> Option<&str>;
     fn sign<'a>(&'a self, message: &'a [u8]) -> Ready<'a, Vec<u8>>;
 }
 
 /// One that may have to be read first.
-pub(super) trait DynSigner: Send + Sync {
+pub(crate) trait DynSigner: Send + Sync {
     fn ready(&self) -> Ready<'_, Box<dyn Signed + '_>>;
 }
 

@@ -57,7 +57,7 @@ pub(super) struct Prepared<'a> {
 }
 
 /// What was read or signed so long ago is read or signed again before it is sent.
-const FRESH: Duration = Duration::from_secs(10);
+pub(super) const FRESH: Duration = Duration::from_secs(10);
 
 impl ClientAuth {
     /// A public client: `client_id` in the body, no secret.

@@ -13,7 +13,9 @@ mod location;
 mod metadata;
 mod metadata_cache;
 mod plaintext;
+mod post;
 mod prepare;
+mod proving;
 mod redact;
 mod request;
 mod response;
@@ -21,8 +23,8 @@ mod revocation;
 #[cfg(test)]
 pub(crate) mod script;
 mod secret_buffer;
-mod server_clock;
 mod step;
+mod token_type;
 mod transport;
 mod verdict;
 
@@ -35,14 +37,16 @@ use tokio::sync::Semaphore;
 
 #[cfg(feature = "oauth2")]
 pub(crate) use self::response::tokens_of;
-pub(crate) use self::step::TokenKind;
-use self::{address::Address, hold::Hold, location::Location, server_clock::ServerClock, transport::Transport};
+use self::{address::Address, hold::Hold, location::Location, transport::Transport};
 pub use self::{client_auth::ClientAuth, transport::EndpointService};
-use crate::error::Error;
+pub(crate) use self::{proving::Proving, step::TokenKind};
+use crate::{clock::server::ServerClock, error::Error};
 
 const RESPONSE_LIMIT: usize = 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(120);
 const CONCURRENCY: usize = 64;
+/// In seconds. A smaller difference of clocks is no cause of a refused assertion, or was made by the network.
+const TOLERATED: i64 = 30;
 
 /// The token endpoint of an authorization server, over any tower service
 /// ([RFC 6749 §3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)).
@@ -186,8 +190,11 @@ impl TokenEndpoint {
             token_types: Vec::new(),
             turns: Arc::new(Semaphore::new(CONCURRENCY)),
         };
-        let shared =
-            Shared { transport: Transport::new(service), hold: Hold::default(), clock: ServerClock::default() };
+        let shared = Shared {
+            transport: Transport::new(service),
+            hold: Hold::default(),
+            clock: ServerClock::tolerating(TOLERATED),
+        };
         Self { shared: Arc::new(shared), settings: Arc::new(settings) }
     }
 

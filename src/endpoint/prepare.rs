@@ -4,7 +4,7 @@ use http::HeaderMap;
 use secrecy::SecretString;
 use tokio::time::timeout_at;
 
-use super::{TokenEndpoint, client_auth::Prepared, step::Step, transport::Deadline};
+use super::{TokenEndpoint, client_auth::Prepared, proving::Proving, step::Step, transport::Deadline};
 use crate::{
     assertion::{Assertion, Server},
     error::{Error, ErrorKind},
@@ -26,27 +26,31 @@ impl TokenEndpoint {
         self.shared.clock.ahead()
     }
 
-    /// An assertion was refused: the next one may be dated otherwise.
-    pub(super) fn date_anew(&self, step: &Step<'_>, headers: &HeaderMap) {
-        if let Some(ahead) = self.shared.clock.refused(headers) {
+    /// An assertion that was `dated` so many seconds ahead was refused: the next one may be dated otherwise.
+    pub(super) fn date_anew(&self, step: &Step<'_>, dated: i64, headers: &HeaderMap) {
+        if let Some(ahead) = self.shared.clock.refused(dated, headers) {
             events::clock_differs(step.address().uri().authority(), ahead);
         }
     }
 
-    /// What the client authenticates with, and a place among the requests that are under way. What waited too long for the place
+    /// What the client authenticates with, the proof of the session's key, and a place among the requests that are under way. What waited too long for the place
     /// is read or signed again, without it: what is read may come from a session that needs one.
     pub(super) async fn prepare_for<P, F: Future<Output = Result<P, Error>>>(
         &self,
         step: &Step<'_>,
+        proving: &mut Proving<'_>,
         place: impl Fn() -> F,
     ) -> Result<(Option<Prepared<'_>>, P), Error> {
         let client = self.prepare(step).await?;
+        self.prove(step, proving).await?;
         let found = place().await?;
-        if !client.as_ref().is_some_and(Prepared::is_stale) {
+        if !client.as_ref().is_some_and(Prepared::is_stale) && !proving.is_stale() {
             return Ok((client, found));
         }
         drop(found);
-        Ok((self.prepare(step).await?, place().await?))
+        let client = self.prepare(step).await?;
+        self.prove(step, proving).await?;
+        Ok((client, place().await?))
     }
 
     /// What the client authenticates with, as it is now.

@@ -47,6 +47,8 @@ type Secret = Zeroizing<Vec<u8>>;
 pub(super) struct Carried {
     pub(super) form: Bytes,
     pub(super) authorization: Option<HeaderValue>,
+    /// Of the session's key.
+    pub(super) proof: Option<HeaderValue>,
 }
 
 /// What is to be cut out of texts. Made for a failure, and wiped with it.
@@ -67,6 +69,9 @@ impl Carried {
             if scheme.eq_ignore_ascii_case(b"basic") {
                 secrets.add_pair(credentials);
             }
+        }
+        if let Some(proof) = &self.proof {
+            secrets.add(proof.as_bytes());
         }
         secrets
     }

@@ -1,12 +1,8 @@
 //! Token requests (RFC 6749 §4 and §6): what is sent, and what becomes of the answer.
 
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
-use http::{
-    HeaderValue, Request, Response,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
-    response::Parts,
-};
+use http::response::Parts;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     sync::SemaphorePermit,
@@ -19,17 +15,18 @@ use super::{
     failure::{holds_everyone, retry_after},
     form::Form,
     hold::Turn,
-    redact::Carried,
+    proving::Proving,
     response::{refusal, tokens},
     step::{Purpose, Step},
+    token_type::Accepted,
     transport::{AnswerBody, Deadline, read},
 };
 use crate::{
     clock,
     context::GrantContext,
-    error::{Error, ErrorKind, TokenVerdict, chain},
+    dpop::Binding,
+    error::{Error, ErrorKind, TokenVerdict},
     events,
-    identity::SessionId,
     token::TokenSet,
 };
 
@@ -137,14 +134,34 @@ impl TokenEndpoint {
         parameters: impl Fn() -> Result<Parameters<'a>, Error>,
     ) -> Result<TokenSet, Error> {
         let before = self.time_ahead();
-        let answer = self.exchange_once(purpose, context, &parameters).await;
+        let answer = self.exchange_proven(purpose, context, &parameters).await;
         // Invariant 5: a password does not go along twice.
         let may_repeat = !matches!(purpose, Purpose::Token(Some("password")));
         match &answer {
             Err(error) if may_repeat && self.refuses_client(error, purpose) && self.time_ahead() != before => {
-                self.exchange_once(purpose, context, &parameters).await
+                self.exchange_proven(purpose, context, &parameters).await
             }
             _ => answer,
+        }
+    }
+
+    /// One token request; another one where the server asks for another proof of the session's key.
+    async fn exchange_proven<'a>(
+        &self,
+        purpose: Purpose<'_>,
+        context: &GrantContext,
+        parameters: &impl Fn() -> Result<Parameters<'a>, Error>,
+    ) -> Result<TokenSet, Error> {
+        let mut proving = Proving::of(context);
+        loop {
+            let answer = self.exchange_once(purpose, context, &mut proving, parameters).await;
+            // An assertion that was signed here is signed anew, by whoever signed it.
+            if matches!(purpose, Purpose::Signed(_)) {
+                return answer;
+            }
+            if !proving.again(&answer) {
+                return proving.end(answer);
+            }
         }
     }
 
@@ -152,6 +169,7 @@ impl TokenEndpoint {
         &self,
         purpose: Purpose<'_>,
         context: &GrantContext,
+        proving: &mut Proving<'_>,
         parameters: &impl Fn() -> Result<Parameters<'a>, Error>,
     ) -> Result<TokenSet, Error> {
         context.prepares();
@@ -160,7 +178,8 @@ impl TokenEndpoint {
         // Before there is a place: others may wait for the metadata, and what is read may come from a session that needs a place.
         let here = self.locate().await?;
         let step = Step::new(purpose, &here.token);
-        let (client, _place) = self.prepare_for(&step, || self.place(&step)).await?;
+        let dated = self.time_ahead();
+        let (client, _place) = self.prepare_for(&step, proving, || self.place(&step)).await?;
         let turn = self.enter(&step)?;
         let mut asked = None;
         let form = || {
@@ -174,7 +193,9 @@ impl TokenEndpoint {
             context.sends();
             Ok(self.form(purpose, context, &parameters()?, client.as_ref()))
         };
-        let (parts, body, deadline, carried) = self.post(&step, client.as_ref(), form, Some(context.session())).await?;
+        let (parts, body, deadline, carried) =
+            self.post(&step, (client.as_ref(), proving.header()), form, Some(context.session())).await?;
+        proving.hears(&step, &parts.headers);
         let step = step.after(&carried, Some(context));
         let pause = || {
             let wait = retry_after(&parts.headers);
@@ -186,7 +207,8 @@ impl TokenEndpoint {
         if holds {
             pause();
         }
-        let answer = self.answer(&step, &parts, body, deadline).await;
+        let answer = self.answer(&step, &parts, body, deadline, context.dpop()).await;
+        let answer = answer.map_err(|error| proving.judge(&step, error, &parts.headers));
         match &answer {
             Err(error) if error.asks_to_wait() && !holds => pause(),
             _ if parts.status.is_server_error() || holds => {}
@@ -195,7 +217,7 @@ impl TokenEndpoint {
         if let Err(error) = &answer {
             let is_dated = matches!(purpose, Purpose::Signed(_)) && refuses(error);
             if is_dated || self.refuses_client(error, purpose) {
-                self.date_anew(&step, &parts.headers);
+                self.date_anew(&step, dated, &parts.headers);
             }
         }
         answer.map(|tokens| tokens.asked_at(asked))
@@ -207,13 +229,14 @@ impl TokenEndpoint {
         parts: &Parts,
         body: AnswerBody,
         deadline: Deadline,
+        dpop: Option<&Binding>,
     ) -> Result<TokenSet, Error> {
         let limit = self.settings.response_limit;
         if !parts.status.is_success() {
             return Err(refusal(step, parts, body, limit, deadline).await);
         }
         let body = read(step, body, limit, deadline).await.map_err(|error| error.with_status(parts.status))?;
-        tokens(step, parts, &self.settings.token_types, body.as_slice())
+        tokens(step, parts, Accepted { types: &self.settings.token_types, dpop }, body.as_slice())
     }
 
     /// A place among the requests that may be under way. Whoever waits longer for one than callers wait for a token is not
@@ -278,59 +301,6 @@ impl TokenEndpoint {
             }
         }
         form
-    }
-
-    /// Sends a form with the client's authentication, and returns as soon as the head of the answer is there.
-    pub(super) async fn post(
-        &self,
-        step: &Step<'_>,
-        client: Option<&Prepared<'_>>,
-        form: impl FnOnce() -> Result<Form, Error>,
-        session: Option<SessionId>,
-    ) -> Result<(Parts, AnswerBody, Deadline, Carried), Error> {
-        let mut carried = Carried::default();
-        let deadline = Deadline::after(step, self.settings.timeout)?;
-        let request = || {
-            let mut form = form()?;
-            if let Some(client) = client {
-                client.extend(&mut form);
-            }
-            carried.form = form.into_bytes();
-            let mut request = Request::post(step.address().uri().clone())
-                .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
-                .header(ACCEPT, HeaderValue::from_static("application/json"))
-                .body(carried.form.clone())
-                .map_err(|error| step.error(ErrorKind::Invalid, "the request cannot be built").with_source(error))?;
-            if let Some(value) = client.and_then(Prepared::authorization) {
-                carried.authorization = Some(value.clone());
-                request.headers_mut().insert(AUTHORIZATION, value);
-            }
-            if let Some(session) = session {
-                request.extensions_mut().insert(session);
-            }
-            Ok(request)
-        };
-        let sent = self.shared.transport.send(step, deadline, request).await;
-        if has_moved(&sent) {
-            self.settings.location.doubt();
-        }
-        let response = sent.map_err(|error| {
-            let known = self.settings.not_sent_when.as_ref().zip(error.source());
-            let not_sent = known.is_some_and(|(is_not_sent, source)| chain(source).any(|error| is_not_sent(error)));
-            if not_sent { error.not_sent() } else { error }
-        })?;
-        let (parts, body) = response.into_parts();
-        Ok((parts, body, deadline, carried))
-    }
-}
-
-/// Whether the endpoint seems to be elsewhere by now.
-fn has_moved<B>(sent: &Result<Response<B>, Error>) -> bool {
-    match sent {
-        Ok(response) => {
-            response.status().is_redirection() || matches!(response.status().as_u16(), 404 | 405 | 410 | 421)
-        }
-        Err(error) => error.kind() == ErrorKind::Transport,
     }
 }
 

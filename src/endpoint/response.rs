@@ -19,6 +19,7 @@ use super::{
     encoding::{UNREADABLE, is_form, read_form, repaired, without_mark},
     failure::{Told, failure, holds_everyone},
     step::Step,
+    token_type::Accepted,
     transport::{AnswerBody, Deadline, read_start},
 };
 use crate::{
@@ -132,8 +133,8 @@ pub(crate) fn tokens_of(json: &[u8]) -> Result<TokenSet, Error> {
     Ok(answer.with(TokenSet::new(access_token)?, SystemTime::now()))
 }
 
-/// The token set that a 2xx carries; tokens of the `accepted` types count as bearer tokens.
-pub(super) fn tokens(step: &Step<'_>, parts: &Parts, accepted: &[Box<str>], body: &[u8]) -> Result<TokenSet, Error> {
+/// The token set that a 2xx carries.
+pub(super) fn tokens(step: &Step<'_>, parts: &Parts, accepted: Accepted<'_>, body: &[u8]) -> Result<TokenSet, Error> {
     let Parts { status, headers, .. } = parts;
     let status = *status;
     let refuse = |kind, why: &str| step.error(kind, why).with_status(status);
@@ -152,15 +153,15 @@ pub(super) fn tokens(step: &Step<'_>, parts: &Parts, accepted: &[Box<str>], body
     let Some(access_token) = answer.access_token.take() else {
         return Err(refuse(ErrorKind::MissingAccessToken, "the answer holds no access token"));
     };
-    let is_bearer = |name: &str| {
-        name.eq_ignore_ascii_case("bearer") || accepted.iter().any(|accepted| accepted.eq_ignore_ascii_case(name))
-    };
-    if let Some(name) = answer.token_type.as_deref().filter(|name| !is_bearer(name)) {
-        return Err(refuse(ErrorKind::UnsupportedTokenType, &not_bearer(name, !step.secrets().are_in(name))));
-    }
+    let is_bound = accepted.takes(answer.token_type.as_deref(), |name| !step.secrets().are_in(name));
+    let is_bound = is_bound.map_err(|unfit| match unfit.kind {
+        // No other attempt brings a better one.
+        ErrorKind::Dpop => refuse(unfit.kind, &unfit.why).with_verdict(TokenVerdict::NotAllowed),
+        kind => refuse(kind, &unfit.why),
+    })?;
     let tokens =
         TokenSet::new(access_token).map_err(|_| refuse(ErrorKind::InvalidAccessToken, token::NOT_FOR_A_HEADER))?;
-    Ok(answer.with(tokens, told_at(headers)))
+    Ok(answer.with(tokens, told_at(headers)).bound(is_bound))
 }
 
 /// The error that an answer without a 2xx stands for.
@@ -292,17 +293,6 @@ fn lifetime(text: &str) -> Option<Duration> {
 
 fn whole_seconds(lifetime: Duration) -> Duration {
     Duration::from_secs(lifetime.as_secs().min(LONGEST_LIFETIME as u64))
-}
-
-/// A type is no secret, and shown where it looks like one: it is what must be accepted. What is put there by mistake is not.
-fn not_bearer(name: &str, is_public: bool) -> String {
-    let is_name = |byte: u8| byte.is_ascii_alphabetic() || b" _-".contains(&byte);
-    let shown = is_public && (1..=32).contains(&name.len()) && name.bytes().all(is_name);
-    let (name, argument) = if shown { (format!(" `{name}`"), format!("{name:?}")) } else { Default::default() };
-    format!(
-        "the answer holds a token of another type{name} than `Bearer`; `TokenEndpoint::accept_token_type({argument})` takes it \
-         as a bearer token"
-    )
 }
 
 /// `null` and the empty string are no error. Some servers give an object: its code is in `code` or `status`, or is what the

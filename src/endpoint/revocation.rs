@@ -9,6 +9,7 @@ use super::{
     TokenEndpoint,
     failure::{failure, holds_everyone},
     form::Form,
+    proving::Proving,
     response::{Answer, refusal},
     step::{Purpose, Step, TokenKind},
     transport::read_start,
@@ -84,15 +85,17 @@ impl TokenEndpoint {
             form.append("token_type_hint", kind.hint());
             Ok(form)
         };
+        let dated = self.time_ahead();
         // Waits as long as it takes: nobody would try again. Never closed.
-        let (client, _place) = self.prepare_for(step, async || Ok(self.settings.turns.acquire().await)).await?;
-        let (parts, body, deadline, carried) = self.post(step, client.as_ref(), form, None).await?;
+        let (client, _place) =
+            self.prepare_for(step, &mut Proving::nothing(), async || Ok(self.settings.turns.acquire().await)).await?;
+        let (parts, body, deadline, carried) = self.post(step, (client.as_ref(), None), form, None).await?;
         let step = &step.after(&carried, Some(context));
         let limit = self.settings.response_limit;
         if !parts.status.is_success() {
             let error = refusal(step, &parts, body, limit, deadline).await;
             if self.refuses_client(&error, Purpose::Revocation(kind)) {
-                self.date_anew(step, &parts.headers);
+                self.date_anew(step, dated, &parts.headers);
             }
             return Err(error);
         }

@@ -48,6 +48,9 @@ pub(super) fn verdict(answer: Refusal<'_>) -> (TokenVerdict, ErrorKind, &'static
             broken(page, ErrorKind::UnexpectedStatus, "the server answered with a status that has no meaning here")
         }
         (_, "use_dpop_nonce") => (Nonce, ErrorKind::Misconfigured, "the server asks for a DPoP proof"),
+        (_, "invalid_dpop_proof") => {
+            (NotAllowed, ErrorKind::Dpop, "the server refused the DPoP proof, or asks for one")
+        }
         (_, "invalid_client" | "incorrect_client_credentials" | "bad_client_secret") => {
             (Client, ErrorKind::Misconfigured, "the server refused the client")
         }

@@ -62,7 +62,9 @@ fn misconfigured(code: Option<&str>, verdict: Option<TokenVerdict>) -> &'static 
             "check the grant type and the address: this server does not know the grant type"
         }
         Some("invalid_target") => "check `resource` and `audience`: the server has no such API for this client",
-        Some("use_dpop_nonce") => "let the server take bearer tokens from this client: DPoP is not supported",
+        Some("use_dpop_nonce") => {
+            "give the session a DPoP key, by `SessionBuilder::dpop`, or let the server take bearer tokens from this client"
+        }
         _ if verdict == Some(TokenVerdict::Client) => {
             "check the client's id and secret, and the way in which it authenticates (`client_auth`)"
         }

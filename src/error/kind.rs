@@ -95,6 +95,9 @@ pub enum ErrorKind {
     /// A [secret that changes](crate::SecretSource), or a signature, could not be had: its file is missing, empty or half written, or
     /// its closure failed. Nothing was sent.
     Secret,
+    /// Something about [DPoP](https://www.rfc-editor.org/rfc/rfc9449): the key did not sign a proof, a server refuses the proofs, or
+    /// its token is not bound to the key.
+    Dpop,
     /// The authorization server's [metadata](crate::TokenEndpoint::discover) could not be found, or says what cannot be true or is not
     /// allowed. Nothing of the credentials was sent.
     Discovery,

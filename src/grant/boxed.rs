@@ -192,8 +192,9 @@ impl SharedGrant {
         }
     }
 
-    /// Whose tokens these are, as far as the grant can tell; `name` is what the application calls the owner.
-    pub(crate) fn owner(&self, name: Option<Box<str>>) -> OwnerFacts {
+    /// Whose tokens these are, as far as the grant can tell; `name` is what the application calls the owner, `dpop` the thumbprint of
+    /// the session's key.
+    pub(crate) fn owner(&self, name: Option<Box<str>>, dpop: Option<Box<str>>) -> OwnerFacts {
         let endpoint = self.endpoint();
         OwnerFacts {
             issuer: endpoint.map(|endpoint| endpoint.server().into()),
@@ -201,6 +202,7 @@ impl SharedGrant {
             credential: Some(self.credential()),
             user: self.user().map(Into::into),
             name,
+            dpop,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     assertion::Assertion,
     context::GrantContext,
     credential::Credential,
-    endpoint::TokenEndpoint,
+    endpoint::{Proving, TokenEndpoint},
     error::{Error, TokenVerdict},
     secret::SecretSource,
     token::TokenSet,
@@ -114,20 +114,20 @@ impl JwtBearerGrant {
         }
     }
 
-    /// Signs and sends; once more where the refusal shows that it was dated by the wrong clock.
+    /// Signs and sends; once more where the refusal shows that it was dated by the wrong clock, or the server asks for another
+    /// proof of the session's key: what it has looked at it may not take again.
     async fn send_signed(&self, context: &GrantContext, assertion: &Assertion) -> Result<TokenSet, Error> {
-        let ahead = self.endpoint.time_ahead();
-        let signed = self.endpoint.sign(assertion).await?;
-        let answer = self.send(context, || Ok(signed.clone())).await;
-        match &answer {
-            Err(error)
-                if matches!(error.known_verdict(), Some(TokenVerdict::Refused(_)))
-                    && self.endpoint.time_ahead() != ahead =>
-            {
-                let signed = self.endpoint.sign(assertion).await?;
-                self.send(context, || Ok(signed.clone())).await
+        let (mut proving, mut may_date) = (Proving::of(context), true);
+        loop {
+            let ahead = self.endpoint.time_ahead();
+            let signed = self.endpoint.sign(assertion).await?;
+            let answer = self.send(context, || Ok(signed.clone())).await;
+            let is_refused = |error: &Error| matches!(error.known_verdict(), Some(TokenVerdict::Refused(_)));
+            let is_misdated = answer.as_ref().is_err_and(is_refused) && self.endpoint.time_ahead() != ahead;
+            let is_repeated = proving.again(&answer) || (is_misdated && std::mem::take(&mut may_date));
+            if !is_repeated {
+                return proving.end(answer);
             }
-            _ => answer,
         }
     }
 }

@@ -14,7 +14,7 @@
 //! | *wait* | 408, 425, 429; codes of throttling (`slow_down`, `ratelimited`, `QUOTA_EXCEEDED`); 503 with `Retry-After` |
 //! | *client* | `invalid_client` and similar codes; a 401 without a code whose challenge is `Basic` |
 //! | *broken* | the connection broke or timed out; any other 5xx; `server_error`, `temporarily_unavailable`; a redirect; 407; a 2xx that is no OAuth answer; a page (a body that starts with `<`) with any 4xx but 401 |
-//! | *not allowed* | `unsupported_grant_type`, `invalid_scope`, `invalid_target`, `unauthorized_client`, `use_dpop_nonce` |
+//! | *not allowed* | `unsupported_grant_type`, `invalid_scope`, `invalid_target`, `unauthorized_client`; `use_dpop_nonce` and `invalid_dpop_proof`, unless [another proof](#what-follows-for-a-dpop-proof) helps |
 //! | *refused* | any other 4xx, any 200 with an error |
 //!
 //! These codes are *certain* refusals: `invalid_grant`, `invalid_token`, `bad_refresh_token`, `invalid_refresh_token`,
@@ -54,6 +54,19 @@
 //! Whatever the answers are, there is a limit to sends without a success. A password that never worked is sent at most 3
 //! times in 15 minutes, and 5 times in all. A password that had worked, and a custom credential, are sent at most 10 times in 15
 //! minutes. Only *unsent* attempts do not count.
+//!
+//! # What follows for a DPoP proof
+//! Only for a session with a [DPoP key](crate::ErrorKind::Dpop).
+//!
+//! | the answer | what follows |
+//! | --- | --- |
+//! | `use_dpop_nonce` | the same request at once with a proof that has the nonce of `DPoP-Nonce`. That is no attempt of its own: neither for the limits of a password, nor for pauses |
+//! | the same again, with another nonce | *broken* |
+//! | the same, without a nonce that is news | *not allowed* |
+//! | `invalid_dpop_proof`, and the answer's `Date` differs from the local clock by more than 2 s | the same request once more, with a proof that is dated by the server's clock. The log says `server clock differs` |
+//! | `invalid_dpop_proof` otherwise | *not allowed* |
+//! | *refused* after one of these | as in the tables above: a server may have spent a refresh token in the very answer that asks for a nonce |
+//! | a bearer token | *not allowed*, unless the session takes bearer tokens |
 //!
 //! # What follows for a derived session
 //! `invalid_target` and `invalid_scope` in answer to what a [derived session](crate::Session::for_resource) wants say nothing of the

@@ -26,7 +26,7 @@
 //! | `logged out elsewhere` | info (another process ended the login, or began a new one) | `session`, `key` |
 //! | `renewal failed` | warn; debug where the login ended meanwhile | `session`, `key`, `kind`, `status`, `error` |
 //! | `token requests paused` | debug | `endpoint` (host and port), `status`, `retry_after_s` (0: not said) |
-//! | `server clock differs` | warn (an assertion was refused; the next one is dated by the server's clock) | `endpoint`, `ahead_s` (seconds that it is ahead; negative: behind) |
+//! | `server clock differs` | warn (an assertion or a DPoP proof was refused; the next one is dated by the server's clock) | `endpoint`, `ahead_s` (seconds that it is ahead; negative: behind) |
 //! | `metadata read` | debug ([discovered](crate::TokenEndpoint::discover) metadata was fetched) | `issuer`, `endpoint` (host and port) |
 //! | `metadata not renewed` | warn, once until it is, for each kind of error; otherwise debug (what is at hand is used) | `issuer`, `error` |
 //! | `refresh token refused` | info (dropped) | `session`, `key`, `status`, `code`, `error` |
@@ -71,7 +71,7 @@
 //! | `metadata not renewed` | a server's metadata was due, and could not be had or is refused; the old one goes on being used | nothing if it is a failure of the network; if an endpoint has moved to another origin, and rightly so, allow it by [`endpoint_origins`](crate::TokenEndpoint::endpoint_origins) |
 //! | `lease passed over` | another process holds the store's lease and sends nothing: it was stopped, or hangs | nothing; the record's version protects |
 //! | `nobody renewed` | the refresh token is dead or was never there, and no process with a password answered within 5 s | a login, if the status is `Refused`; [sticky sessions or a longer-lived refresh token](crate::manual::store#when-only-some-processes-have-the-password) |
-//! | `server clock differs` | a signed assertion was refused, and the server's clock is another one; the next assertion is dated by it | set the clock that is wrong: its line says by how much they differ |
+//! | `server clock differs` | a signed assertion or a DPoP proof was refused, and the server's clock is another one; the next one is dated by it | set the clock that is wrong: its line says by how much they differ |
 //!
 //! # What the other lines mean
 //! None of these asks for anything by itself. They say what happened around a failure.

@@ -136,6 +136,7 @@
 //! | [`NotRevoked`](crate::ErrorKind::NotRevoked) | logout | yes | no | no | no | [Logout does not revoke](#logout-does-not-revoke) |
 //! | [`Secret`](crate::ErrorKind::Secret) | both | no | no | yes | after the pause | the file or the closure that a [`SecretSource`](crate::SecretSource) reads; the KMS that signs |
 //! | [`Discovery`](crate::ErrorKind::Discovery) | both | no | no | yes | after the pause | the issuer that [`TokenEndpoint::discover`](crate::TokenEndpoint::discover) was given, and its metadata; an endpoint at another origin is allowed by [`endpoint_origins`](crate::TokenEndpoint::endpoint_origins) |
+//! | [`Dpop`](crate::ErrorKind::Dpop) | both | no: tried again after 60 s to 15 min, or after the pause if nothing was sent | no | no | after the pause | the message says which: the clocks, a key that did not sign, or a server that answers with bearer tokens |
 //! | [`Store`](crate::ErrorKind::Store) | call, logout, `save`, `look_up` | no | no | yes | yes | [The token store fails](#the-token-store-fails) |
 //!
 //! ## Why it happens, and what to show
@@ -169,6 +170,7 @@
 //! | [`NotRevoked`](crate::ErrorKind::NotRevoked) | the server could not be reached, or refused, when the user logged out | "logged out": here that is so. There the token lives until it expires |
 //! | [`Secret`](crate::ErrorKind::Secret) | a file of the platform is missing or half written, or the KMS is down | "not available at the moment"; an operator must act if it stays |
 //! | [`Discovery`](crate::ErrorKind::Discovery) | the issuer's metadata cannot be fetched, or names what it must not | the same |
+//! | [`Dpop`](crate::ErrorKind::Dpop) | the clocks differ, what keeps the key is down, or the server does not bind its tokens | "not available at the moment"; an operator must act if it stays |
 //! | [`Store`](crate::ErrorKind::Store) | the disk is full, the permissions are wrong, or the record is another owner's | mostly nothing: calls go on with the token that is there |
 //!
 //! # What an error tells
@@ -336,6 +338,7 @@
 //! | the disk is full, the folder may only be read, permission denied | make room, or correct the permissions: what could not be saved is saved then |
 //! | others may read the folder or the file | `chmod 700` for the folder, `chmod 600` for the file. Ask who has read it |
 //! | the record belongs to another owner | one key for each login. [`Session::login`](crate::Session::login) writes a new record in its place |
+//! | the record is bound to another DPoP key | give the session the key that the login began with. [`Session::login`](crate::Session::login) writes a new record in its place |
 //! | the format was written by a newer release | update this program |
 //! | cut off, no JSON, another key | remove the record by hand; the user has to log in. It was not written by this crate, or was damaged |
 //! | the store did not answer within 2 s | a network file system or a database that hangs |

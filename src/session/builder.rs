@@ -4,10 +4,14 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
+#[cfg(feature = "dpop")]
+use super::state::Bound;
 use super::{
     Session,
-    state::{OwnRuntime, RenewAhead, Settings, Shelf, foreign},
+    state::{OwnRuntime, RenewAhead, Settings, Shelf, foreign, other_key},
 };
+#[cfg(feature = "dpop")]
+use crate::dpop::{Binding, DpopKey};
 use crate::{
     clock,
     endpoint::TokenEndpoint,
@@ -34,6 +38,10 @@ pub struct SessionBuilder<G> {
     store: Option<Place>,
     owner: Option<Box<str>>,
     record: Option<Record>,
+    #[cfg(feature = "dpop")]
+    dpop: Option<DpopKey>,
+    #[cfg(feature = "dpop")]
+    allow_bearer: bool,
 }
 
 struct Place {
@@ -55,7 +63,17 @@ impl Session {
 
     /// A session with settings of its own.
     pub fn builder<G: Grant>(grant: G) -> SessionBuilder<G> {
-        SessionBuilder { grant, settings: Settings::default(), store: None, owner: None, record: None }
+        SessionBuilder {
+            grant,
+            settings: Settings::default(),
+            store: None,
+            owner: None,
+            record: None,
+            #[cfg(feature = "dpop")]
+            dpop: None,
+            #[cfg(feature = "dpop")]
+            allow_bearer: false,
+        }
     }
 }
 
@@ -171,6 +189,42 @@ impl<G: Grant> SessionBuilder<G> {
         self
     }
 
+    /// Binds the session's tokens to this key ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)): whoever copies a token can do
+    /// nothing with it. Each token request and each request to an API carries a proof, signed anew for that one attempt. Default:
+    /// none, and tokens are bearer tokens.
+    ///
+    /// The key stays the session's own from login to login, and sessions [derived](Session::for_resource) from it use the same one.
+    /// Take a key of its own for each session.
+    ///
+    /// The refresh token of a client without a secret is bound to the key as well. So with a [store](Self::store), keep the key: it
+    /// is never saved, only its [thumbprint](DpopKey::thumbprint). A record of another key is refused with
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store), and nothing is written over it.
+    ///
+    /// A server that answers with a bearer token is refused with [`ErrorKind::Dpop`](crate::ErrorKind::Dpop), unless
+    /// [`allow_bearer`](Self::allow_bearer) says otherwise.
+    ///
+    /// ```
+    /// use tower_reauth::{ClientCredentialsGrant, DpopKey, Session, TokenEndpoint};
+    ///
+    /// # fn with(endpoint: TokenEndpoint) -> Result<(), tower_reauth::Error> {
+    /// let session = Session::builder(ClientCredentialsGrant::new(endpoint)).dpop(DpopKey::generate()?).build();
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "dpop")]
+    pub fn dpop(mut self, key: DpopKey) -> Self {
+        self.dpop = Some(key);
+        self
+    }
+
+    /// Takes bearer tokens, too, where the server answers a token request of a session with a [DPoP key](Self::dpop) with one. They
+    /// are sent as bearer tokens, without a proof: whoever copies one can use it. Default: such an answer is an error. Without a key
+    /// this does nothing.
+    #[cfg(feature = "dpop")]
+    pub fn allow_bearer(mut self) -> Self {
+        self.allow_bearer = true;
+        self
+    }
+
     /// Goes on from what this store keeps under this key, and saves each new token set there before it is used: the login
     /// outlives the process, and several processes may share it. [`manual::store`](crate::manual::store) says how. The password is
     /// never saved, nor any other secret that the grant was made with.
@@ -217,7 +271,7 @@ impl<G: Grant> SessionBuilder<G> {
     /// saved at once.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`] if the record is of another owner, [`ErrorKind::LoggedOut`] if it only says that its login has ended,
+    /// [`ErrorKind::Store`] if the record is of another owner, or bound to another DPoP key, [`ErrorKind::LoggedOut`] if it only says that its login has ended,
     /// [`ErrorKind::InvalidAccessToken`].
     pub fn record(mut self, record: impl Into<Record>) -> Result<Self, Error> {
         let record = record.into();
@@ -232,7 +286,11 @@ impl<G: Grant> SessionBuilder<G> {
             credential: Some(self.grant.credential()),
             user: self.grant.user().map(Into::into),
             name: self.owner.clone(),
+            dpop: self.settings().thumbprint(),
         };
+        if !record.is_for_key(facts.dpop.as_deref()) {
+            return Err(other_key());
+        }
         if record.owner.as_ref().is_some_and(|owner| !owner.is(&facts)) {
             return Err(foreign());
         }
@@ -242,11 +300,15 @@ impl<G: Grant> SessionBuilder<G> {
 
     /// The session.
     pub fn build(self) -> Session {
-        let Self { grant, settings, store, owner, record } = self;
+        let settings = self.settings();
+        let Self { grant, store, owner, record, .. } = self;
+        let thumbprint = settings.thumbprint();
         let session = Session::with_settings(settings);
         match store {
             Some(Place { store, key }) => {
-                session.inner.change(|state| state.aside().shelf = Some(Arc::new(Shelf::new(store, key, owner))));
+                session.inner.change(|state| {
+                    state.aside().shelf = Some(Arc::new(Shelf::new(store, key, owner).bound_to(thumbprint)))
+                });
             }
             None if owner.is_some() => session.inner.change(|state| state.aside().owner = owner),
             None => {}
@@ -255,10 +317,21 @@ impl<G: Grant> SessionBuilder<G> {
         session
     }
 
+    #[cfg(feature = "dpop")]
+    fn settings(&self) -> Settings {
+        let bound = self.dpop.clone().map(|key| Bound(Arc::new(Binding::new(key, self.allow_bearer))));
+        Settings { dpop: bound, ..self.settings.clone() }
+    }
+
+    #[cfg(not(feature = "dpop"))]
+    fn settings(&self) -> Settings {
+        self.settings.clone()
+    }
+
     /// The session of a key that is looked up.
     pub(crate) fn resume(self, shelf: Shelf) -> Session {
-        let session = Session::with_settings(self.settings);
-        let shelf = shelf.resumed_for(self.owner);
+        let session = Session::with_settings(self.settings());
+        let shelf = shelf.resumed_for(self.owner).bound_to(session.inner.settings.thumbprint());
         session.inner.change(|state| state.aside().shelf = Some(Arc::new(shelf)));
         session.begin(self.grant, false, None);
         session

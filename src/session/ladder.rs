@@ -211,6 +211,7 @@ async fn fetch(
         let _ = with_login(session, order, |login| login.rare_mut().refusals.take_back());
         return answer.map(Brought::Tokens);
     }
+    let answer = answer.and_then(|tokens| order.may_keep(tokens));
     let mut answer = answer.map_err(|error| error.of_session(id));
     if let Err(error) = &answer
         && let Some(record) = second_look(session, order, visit, error).await

@@ -123,6 +123,7 @@ impl Launch {
                 Some(_) => Arc::default(),
                 None => session.settings.capabilities.clone(),
             },
+            dpop: session.settings.dpop(),
             endpoint,
             revoker,
             waiters: landing.waiters.clone(),

@@ -60,6 +60,7 @@ use self::{
     state::{Login, Settings},
 };
 use crate::{
+    dpop::Binding,
     events,
     grant::Grant,
     identity::{Generation, SessionId, SessionName},
@@ -212,6 +213,12 @@ impl Session {
     /// Notes the hash of the key that finds this session from now on.
     pub(crate) fn found_by(&self, key: u64) {
         self.inner.found_by(key);
+    }
+
+    /// What its tokens are bound to, if they are.
+    #[allow(dead_code, reason = "the middleware is about to ask")]
+    pub(crate) fn dpop(&self) -> Option<&Binding> {
+        self.inner.settings.dpop.as_ref().map(|bound| &*bound.0)
     }
 
     /// The generation of the current token, without the lock.

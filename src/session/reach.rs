@@ -30,6 +30,10 @@ impl Shelf {
         record: &Record,
         seen: Option<Version>,
     ) -> Result<Saved, Error> {
+        // Whatever became of the record on its way: what is bound to a key says so.
+        let stamped = (!record.is_logged_out() && record.dpop.is_none() && self.dpop.is_some())
+            .then(|| Record { dpop: self.dpop.clone(), ..record.clone() });
+        let record = stamped.as_ref().unwrap_or(record);
         self.hearing.saves(record.version());
         self.within_limit(session, "saving the record", self.store.save(&self.key, record, seen)).await
     }

@@ -46,7 +46,7 @@ impl Session {
         crate::clock::look(now);
         head.inner.read(|state| {
             let login = state.login.as_ref()?;
-            let record = login.record(now);
+            let record = Record { dpop: head.inner.settings.thumbprint(), ..login.record(now) };
             (!record.is_empty()).then_some(record)
         })
     }

@@ -76,8 +76,10 @@ impl Session {
                 return;
             }
             shelf.owner = state.aside().owner.take();
+            shelf.dpop = self.inner.settings.thumbprint();
             if let Some(login) = &mut state.login {
-                let mut known = Known::new(login.grant.owner(shelf.owner.clone()), true, shelf.news_every);
+                let mut known =
+                    Known::new(login.grant.owner(shelf.owner.clone(), shelf.dpop.clone()), true, shelf.news_every);
                 known.unsaved = true;
                 known.looks(now);
                 login.rare_mut().known = Some(Box::new(known));

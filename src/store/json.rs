@@ -22,12 +22,13 @@ impl Record {
     ///
     /// | member | holds |
     /// | --- | --- |
-    /// | `format` | 1 |
+    /// | `format` | 1; 2 where something is bound to a key |
     /// | `epoch`, `number`, `random` | the [`Version`](crate::Version); `random` as 16 hexadecimal digits |
     /// | `owner`, `named` | whose it is: a salt and a hash, as base64url; whether the application gave the owner a name |
+    /// | `dpop` | the [thumbprint](https://www.rfc-editor.org/rfc/rfc7638) of the key that its tokens are bound to (RFC 9449) |
     /// | `created`, `used` | when the login began, and was used last |
     /// | `logged_out` | `true` where only the mark of a logout is left |
-    /// | `access_tokens` | a list of `{"token", "issued_at", "expires_at", "resource", "scope"}`; the session's own has neither of the last two, which say what a [derived](crate::Session::for_resource) session wanted |
+    /// | `access_tokens` | a list of `{"token", "issued_at", "expires_at", "token_type", "resource", "scope"}`; `token_type` is `DPoP` where it is bound to the key; the session's own has neither of the last two, which say what a [derived](crate::Session::for_resource) session wanted |
     /// | `refresh_token`, `scope` | as in the token response |
     /// | `extra` | the other members of the token response, such as `id_token` |
     /// | `spending` | `{"by", "since", "until"}` while a token request is under way |

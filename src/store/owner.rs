@@ -33,6 +33,8 @@ pub(crate) struct OwnerFacts {
     pub(crate) credential: Option<Credential>,
     /// The user, where the grant knows one.
     pub(crate) user: Option<Box<str>>,
+    /// The thumbprint of the session's key. It stands in the record by itself.
+    pub(crate) dpop: Option<Box<str>>,
 }
 
 impl Owner {

@@ -54,6 +54,8 @@ pub(crate) const MOST_TOKENS: usize = 64;
 pub struct Record {
     pub(crate) version: Version,
     pub(crate) owner: Option<Owner>,
+    /// The thumbprint of the key that its tokens are bound to (RFC 7638).
+    pub(crate) dpop: Option<Box<str>>,
     pub(crate) created: SystemTime,
     pub(crate) used: SystemTime,
     pub(crate) logged_out: bool,
@@ -72,6 +74,8 @@ pub(crate) struct Access {
     pub(crate) token: SecretString,
     pub(crate) issued_at: SystemTime,
     pub(crate) expires_at: Option<SystemTime>,
+    /// To the key of its session.
+    pub(crate) bound: bool,
 }
 
 impl Record {
@@ -91,6 +95,7 @@ impl Record {
         Self {
             version: Version::from_parts(0, 0, 0),
             owner: None,
+            dpop: None,
             created: now,
             used: now,
             logged_out: false,
@@ -157,6 +162,17 @@ impl Record {
     /// When the access token ends, on the wall clock; `None` where that is not known.
     pub fn expires_at(&self) -> Option<SystemTime> {
         self.access.as_ref()?.expires_at
+    }
+
+    /// Whether its access token is bound to a key.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.access.as_ref().is_some_and(|access| access.bound)
+    }
+
+    /// Whether one who has the key with this thumbprint, or none, may go on with it. One without a thumbprint is from before its
+    /// session had a key.
+    pub(crate) fn is_for_key(&self, thumbprint: Option<&str>) -> bool {
+        self.dpop.is_none() || self.dpop.as_deref() == thumbprint
     }
 
     /// Whether it holds no token at all.
@@ -265,7 +281,7 @@ impl Access {
         let expires_at = tokens.expires_at().map(milliseconds);
         let issued_at = expires_at.zip(tokens.lifetime()).and_then(|(end, lifetime)| end.checked_sub(lifetime));
         let issued_at = issued_at.unwrap_or_else(|| milliseconds(now));
-        Self { token: tokens.access_token().clone(), issued_at, expires_at }
+        Self { token: tokens.access_token().clone(), issued_at, expires_at, bound: tokens.is_bound() }
     }
 
     fn is_expired(&self, wall: SystemTime) -> bool {
@@ -280,7 +296,7 @@ impl Access {
     }
 
     fn token_set(&self, wall: SystemTime) -> Result<TokenSet, Error> {
-        let tokens = TokenSet::new(self.token.clone())?;
+        let tokens = TokenSet::new(self.token.clone())?.bound(self.bound);
         Ok(match self.expires_at.filter(|_| !self.is_expired(wall)) {
             Some(end) => tokens.between(self.issued_at, end, wall),
             None => tokens,
@@ -299,6 +315,7 @@ impl fmt::Debug for Record {
         f.debug_struct("Record")
             .field("version", &self.version)
             .field("logged_out", &self.logged_out)
+            .field("dpop", &self.dpop)
             .field("access_token", &self.access.as_ref().map(|_| "[redacted]"))
             .field("expires_at", &self.expires_at())
             .field("granted", &self.granted.iter().map(|(wish, _)| wish).collect::<Vec<_>>())

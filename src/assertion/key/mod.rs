@@ -68,6 +68,23 @@ pub struct JwtKeySource {
     source: SecretSource,
 }
 
+/// Private keys as other rooms read them: PKCS #8, by what was checked here.
+#[cfg(feature = "dpop")]
+pub(crate) mod private_key {
+    use zeroize::Zeroizing;
+
+    use super::{JwtAlgorithm, jwk, pem, start};
+    use crate::error::Error;
+
+    pub(crate) fn of_pem(algorithm: JwtAlgorithm, text: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+        pem::read(algorithm, text).map(|key| Zeroizing::new(key.as_bytes().to_vec()))
+    }
+
+    pub(crate) fn of_jwk(algorithm: JwtAlgorithm, text: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+        jwk::read(algorithm, start(text)).map(|(key, _)| Zeroizing::new(key.as_bytes().to_vec()))
+    }
+}
+
 impl JwtKey {
     /// A key in PEM: PKCS #8 (`PRIVATE KEY`), PKCS #1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`), unencrypted.
     ///

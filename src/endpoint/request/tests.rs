@@ -18,7 +18,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{
+    HeaderMap, Method, Request, Response, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
+};
 use http_body_util::{Full, StreamBody};
 use tokio::time::{Instant, advance};
 
@@ -29,6 +32,7 @@ use crate::{
         script::{Script, TOKEN, answer},
     },
     error::TokenVerdict,
+    identity::SessionId,
 };
 
 fn context() -> GrantContext {

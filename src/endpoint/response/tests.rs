@@ -24,7 +24,12 @@ fn read_with(
     for (name, value) in headers {
         response.headers_mut().insert(name, value.parse().unwrap());
     }
-    tokens(&Step::new(Purpose::Refresh, &address), &response.into_parts().0, accepted, body.as_ref())
+    tokens(
+        &Step::new(Purpose::Refresh, &address),
+        &response.into_parts().0,
+        Accepted { types: accepted, dpop: None },
+        body.as_ref(),
+    )
 }
 
 fn read_form(body: &str) -> Result<TokenSet, Error> {

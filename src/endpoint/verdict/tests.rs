@@ -55,6 +55,8 @@ fn status_and_code_decide_the_verdict_and_the_kind() {
         (400, Some("invalid_target"), NotAllowed, ErrorKind::Misconfigured),
         (400, Some("unauthorized_client"), NotAllowed, ErrorKind::Misconfigured),
         (400, Some("use_dpop_nonce"), Nonce, ErrorKind::Misconfigured),
+        (400, Some("invalid_dpop_proof"), NotAllowed, ErrorKind::Dpop),
+        (401, Some("Invalid_DPoP_Proof"), NotAllowed, ErrorKind::Dpop),
         // All that is left refuses.
         (400, Some("invalid_grant"), Refused(Known), ErrorKind::Refused),
         (400, Some("Invalid_Grant"), Refused(Known), ErrorKind::Refused),

@@ -65,9 +65,11 @@ impl Login {
 
     /// Goes on from a record that is newer than what is known. Other tokens than it has are kept: they are to be revoked one day.
     pub(super) fn adopt_granted(&mut self, record: &Record) {
+        let takes = self.takes;
         let mut older = self.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.granted));
         let granted: Vec<_> = record
             .granted_tokens(clock::date())
+            .filter(|(_, tokens)| takes.allows(tokens.is_bound()))
             .map(|(wish, tokens)| {
                 let known = older
                     .iter_mut()
@@ -89,7 +91,10 @@ impl Login {
             let known = self.granted().iter().find(|granted| granted.tokens.same_access_token(tokens));
             known.is_some_and(|known| known.taken.is_some())
         };
-        record.granted_tokens(clock::date()).any(|(other, tokens)| other == wish && !is_taken(&tokens))
+        let allows = |tokens: &TokenSet| self.takes.allows(tokens.is_bound());
+        record
+            .granted_tokens(clock::date())
+            .any(|(other, tokens)| other == wish && allows(&tokens) && !is_taken(&tokens))
     }
 
     /// The record with the tokens of derived sessions.

@@ -14,12 +14,13 @@ use super::{
 use crate::{
     asked::Challenge,
     context::{GrantContext, Wish},
+    dpop::Binding,
     endpoint::TokenEndpoint,
-    error::{Error, TokenVerdict},
+    error::{Error, ErrorKind, TokenVerdict},
     grant::Revoker,
     identity::{Generation, SessionName},
     store::Record,
-    token::TokenSet,
+    token::{self, TokenSet},
 };
 
 /// Beyond its limit, a flight that is alive has time to say so itself.
@@ -58,6 +59,8 @@ pub(crate) struct Order {
     pub(crate) wish: Option<Arc<Wish>>,
     /// What the client says that it can do, with every token request.
     pub(crate) capabilities: Arc<[Box<str>]>,
+    /// What the tokens are bound to.
+    pub(crate) dpop: Option<Arc<Binding>>,
     pub(crate) endpoint: Option<TokenEndpoint>,
     /// Who revokes what it brings in after a logout.
     pub(crate) revoker: Option<Revoker>,
@@ -142,7 +145,19 @@ impl Order {
         let waiters = self.waiters.clone();
         let claims = with_capabilities(self.challenge.claims(), &self.capabilities);
         let context = GrantContext::new(self.session.id, claims, refresh_token).wishing(self.wish.clone());
+        let context = context.bound_to(self.dpop.clone());
         context.asked_for(self.challenge.clone()).until(move || waiters.have_landed())
+    }
+
+    /// The tokens that a grant brought, if they are bound as the session's are. An endpoint looks by itself; a closure may have
+    /// fetched them in any way.
+    pub(crate) fn may_keep(&self, tokens: TokenSet) -> Result<TokenSet, Error> {
+        let why = match (&self.dpop, tokens.is_bound()) {
+            (Some(binding), false) if !binding.allows_bearer() => token::NOT_BOUND,
+            (None, true) => token::NO_KEY,
+            _ => return Ok(tokens),
+        };
+        Err(Error::new(ErrorKind::Dpop, why).with_verdict(TokenVerdict::NotAllowed))
     }
 
     /// Whether the server only objects to what a derived session wants: that is no business of the login's.

@@ -133,7 +133,11 @@ impl Known {
 
     /// Whether a record may be of this owner.
     pub(crate) fn owns(&self, record: &Record) -> bool {
-        record.owner.as_ref().is_none_or(|owner| owner.is(&self.facts))
+        self.has_key_of(record) && record.owner.as_ref().is_none_or(|owner| owner.is(&self.facts))
+    }
+
+    fn has_key_of(&self, record: &Record) -> bool {
+        record.is_for_key(self.facts.dpop.as_deref())
     }
 
     /// Whether others are to be told that it is used; they count as told then.
@@ -199,7 +203,8 @@ impl Known {
                     }
                 }
                 () if self.owns(found) => Found::News(Box::new(found.clone())),
-                () => Found::Foreign(foreign()),
+                () if self.has_key_of(found) => Found::Foreign(foreign()),
+                () => Found::Foreign(other_key()),
             };
         };
         if found.is_logged_out() {
@@ -220,6 +225,13 @@ pub(crate) fn foreign() -> Error {
     Error::store(
         "the stored record belongs to another owner: another user, client, token endpoint or kind of grant, or another \
          `owner`; `Session::login` writes a new one in its place",
+    )
+}
+
+pub(crate) fn other_key() -> Error {
+    Error::store(
+        "the stored record is bound to another DPoP key than the session's: give the session the key that the login began with; \
+         `Session::login` writes a new record in its place",
     )
 }
 

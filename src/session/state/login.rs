@@ -15,7 +15,7 @@ use super::{
     flight::Flight,
     rare::Rare,
     schedule::Expiry,
-    settings::{RenewAhead, Settings},
+    settings::{RenewAhead, Settings, Takes},
 };
 use crate::{
     clock,
@@ -49,6 +49,7 @@ pub(crate) struct Login {
     /// Whether the session redeems refresh tokens, and not the grant.
     pub(crate) redeems: bool,
     ahead: RenewAhead,
+    pub(super) takes: Takes,
     /// Whether the refresh token came with the token that is held.
     refresh_token_is_new: bool,
 }
@@ -79,6 +80,7 @@ impl Login {
             worked: false,
             redeems,
             ahead: settings.ahead(credential),
+            takes: settings.takes(),
             refresh_token_is_new: false,
         }
     }

@@ -40,12 +40,14 @@ use std::{
 use tokio::time::Instant;
 
 use self::aside::Aside;
+#[cfg(feature = "dpop")]
+pub(super) use self::settings::Bound;
 pub(super) use self::{
     damping::{Cause, Turn},
     doubt::Fate,
     family::{Family, Parent, Relative},
     flight::{Brought, FOREVER, Flight, Order, Parting},
-    known::{Found, Known, claim, foreign},
+    known::{Found, Known, claim, foreign, other_key},
     landing::lost,
     login::{Held, Login},
     refresher::Refresher,

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use crate::credential::Credential;
+use crate::{credential::Credential, dpop::Binding};
 
 /// Whether a token is renewed before it expires: in the background, at 70 to 80 % of its lifetime, while calls go on with
 /// the present one. From then on it is [due for renewal](crate::Session#when-a-token-is-renewed).
@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) ahead: Option<RenewAhead>,
     pub(crate) runtime: Option<OwnRuntime>,
     pub(crate) capabilities: Arc<[Box<str>]>,
+    pub(crate) dpop: Option<Bound>,
 }
 
 /// The runtime that a session was built with.
@@ -41,6 +42,35 @@ pub(crate) struct OwnRuntime(pub(crate) Handle);
 impl PartialEq for OwnRuntime {
     fn eq(&self, _: &Self) -> bool {
         false
+    }
+}
+
+/// Which access tokens a session sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Takes {
+    Bearer,
+    /// Those that are bound to its key.
+    Bound,
+    Both,
+}
+
+impl Takes {
+    pub(crate) fn allows(self, is_bound: bool) -> bool {
+        match self {
+            Self::Bearer => !is_bound,
+            Self::Bound => is_bound,
+            Self::Both => true,
+        }
+    }
+}
+
+/// What the session's tokens are bound to.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound(pub(crate) Arc<Binding>);
+
+impl PartialEq for Bound {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -67,6 +97,23 @@ impl Settings {
         self.waiting_time.max(self.pause_wait)
     }
 
+    pub(crate) fn dpop(&self) -> Option<Arc<Binding>> {
+        self.dpop.as_ref().map(|bound| bound.0.clone())
+    }
+
+    /// The thumbprint of the key.
+    pub(crate) fn thumbprint(&self) -> Option<Box<str>> {
+        self.dpop.as_ref().map(|bound| bound.0.thumbprint().into())
+    }
+
+    pub(crate) fn takes(&self) -> Takes {
+        match &self.dpop {
+            None => Takes::Bearer,
+            Some(bound) if bound.0.allows_bearer() => Takes::Both,
+            Some(_) => Takes::Bound,
+        }
+    }
+
     pub(crate) fn ahead(&self, credential: Credential) -> RenewAhead {
         self.ahead.unwrap_or(match credential {
             // The one revokes another device's token without need; the other, sent when it is over, ends its session.
@@ -86,6 +133,7 @@ impl Default for Settings {
             ahead: None,
             runtime: None,
             capabilities: Arc::default(),
+            dpop: None,
         }
     }
 }

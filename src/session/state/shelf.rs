@@ -24,6 +24,8 @@ pub(crate) struct Shelf {
     pub(crate) key: StoreKey,
     /// What the application calls the owner.
     pub(crate) owner: Option<Box<str>>,
+    /// The thumbprint of the key that its tokens are bound to.
+    pub(crate) dpop: Option<Box<str>>,
     /// The session is made for a key that was looked up.
     pub(crate) resumed: bool,
     /// How long the record is good without a use, and in all.
@@ -75,6 +77,7 @@ impl Shelf {
             store,
             key,
             owner,
+            dpop: None,
             resumed: false,
             limits: None,
             claimant,
@@ -94,6 +97,11 @@ impl Shelf {
     /// For a session that is made because its key was looked up.
     pub(crate) fn resumed_for(self, owner: Option<Box<str>>) -> Self {
         Self { owner, resumed: true, ..self }
+    }
+
+    /// For a session whose tokens are bound to the key with this thumbprint, if it has one.
+    pub(crate) fn bound_to(self, dpop: Option<Box<str>>) -> Self {
+        Self { dpop, ..self }
     }
 
     pub(crate) fn when_ended_elsewhere(self, ended: impl Fn(SessionId) + Send + Sync + 'static) -> Self {

@@ -21,7 +21,11 @@ impl Login {
     pub(crate) fn begin(&mut self, shelf: Option<&Shelf>, fresh: bool, record: Option<&Record>, now: Instant) {
         let is_new = record.is_some_and(|record| record.version.epoch() == 0);
         if let Some(shelf) = shelf {
-            let known = Known::new(self.grant.owner(shelf.owner.clone()), fresh || is_new, shelf.news_every);
+            let known = Known::new(
+                self.grant.owner(shelf.owner.clone(), shelf.dpop.clone()),
+                fresh || is_new,
+                shelf.news_every,
+            );
             let known = if shelf.resumed && !fresh { known.resumed(shelf.limits) } else { known };
             self.rare_mut().known = Some(Box::new(known));
         }
@@ -88,7 +92,7 @@ impl Login {
     pub(crate) fn adopt(&mut self, now: Instant, record: &Record, by: u64) -> Result<Option<Generation>, Error> {
         let wall = clock::date();
         let first = self.known().is_none_or(Known::is_first);
-        let tokens = record.token_set(wall)?;
+        let tokens = record.token_set(wall)?.filter(|tokens| self.takes.allows(tokens.is_bound()));
         if let Some(known) = self.known_mut() {
             known.is_now(record);
             known.looks(now);
@@ -121,7 +125,7 @@ impl Login {
         let is_held =
             |token: &SecretString| self.held.as_ref().is_some_and(|held| token::is_carried_by(token, &held.header));
         let is_old = first && record.is_stale(clock::date());
-        record.access_token().is_some_and(|token| !is_held(token)) && !is_old
+        record.access_token().is_some_and(|token| !is_held(token)) && !is_old && self.takes.allows(record.is_bound())
     }
 
     /// The record of this login as it is now.

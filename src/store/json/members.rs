@@ -14,7 +14,12 @@ use crate::{
     store::{claim::milliseconds, version::Version},
 };
 
+/// What is written where nothing is bound to a key.
 pub(in crate::store) const FORMAT: u64 = 1;
+/// Who does not know of keys must not go on with what is bound to one: the server would refuse it, and a login would end.
+pub(in crate::store) const BOUND: u64 = 2;
+/// The `token_type` of what is bound.
+pub(super) const DPOP: &str = "DPoP";
 
 pub(in crate::store) type Members<'a> = BTreeMap<String, &'a RawValue>;
 
@@ -23,9 +28,9 @@ pub(in crate::store) fn members(text: &str) -> Result<Members<'_>, Error> {
     let members: Members<'_> =
         serde_json::from_str(text).map_err(|_| damaged("it is cut off, or is no JSON object"))?;
     match read(&members, "format") {
-        Ok(Some(FORMAT)) => Ok(members),
+        Ok(Some(FORMAT | BOUND)) => Ok(members),
         Ok(Some(format)) => Err(damaged(&format!(
-            "its format is {format}, and this release of tower-reauth knows {FORMAT}: it was written by a newer one"
+            "its format is {format}, and this release of tower-reauth knows {FORMAT} and {BOUND}: it was written by a newer one"
         ))),
         Ok(None) | Err(_) => Err(damaged("it has no `format`")),
     }
@@ -83,7 +88,7 @@ pub(super) fn time_of(seconds: f64) -> Option<SystemTime> {
 
 /// The name of a member of the format; those inside `extra` are somebody else's.
 fn known(name: &str) -> &'static str {
-    const NAMES: &str = "format epoch number random owner named created used logged_out access_tokens token issued_at expires_at refresh_token \
+    const NAMES: &str = "format epoch number random dpop token_type owner named created used logged_out access_tokens token issued_at expires_at refresh_token \
         resource scope extra spending by since until trials worked sends refused at code unsure again times";
     NAMES.split(' ').find(|known| *known == name).unwrap_or("extra")
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::UNIX_EPOCH};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use secrecy::SecretString;
 
-use super::members::{Members, hex, nested, read, secret, time, time_of, version};
+use super::members::{DPOP, Members, hex, nested, read, secret, time, time_of, version};
 use crate::{
     context::Wish,
     store::{
@@ -21,6 +21,7 @@ pub(super) fn record(members: &Members<'_>) -> Result<Record, &'static str> {
     let mut record = Record::nothing(UNIX_EPOCH);
     record.version = version(members)?;
     record.owner = owner(members)?;
+    record.dpop = read(members, "dpop")?;
     record.created = time(members, "created")?.ok_or("created")?;
     record.used = time(members, "used")?.unwrap_or(record.created);
     record.logged_out = read(members, "logged_out")?.unwrap_or_default();
@@ -62,7 +63,8 @@ fn read_access_tokens(record: &mut Record, members: &Members<'_>) -> Result<(), 
 fn access(members: &Members<'_>) -> Result<Access, &'static str> {
     let token = secret(members, "token")?.ok_or("access_tokens")?;
     let issued_at = time(members, "issued_at")?.unwrap_or(UNIX_EPOCH);
-    Ok(Access { token, issued_at, expires_at: time(members, "expires_at")? })
+    let bound = read::<String>(members, "token_type")?.is_some_and(|kind| kind == DPOP);
+    Ok(Access { token, issued_at, expires_at: time(members, "expires_at")?, bound })
 }
 
 fn extra(members: &Members<'_>) -> Result<BTreeMap<Box<str>, SecretString>, &'static str> {

@@ -50,6 +50,12 @@ const DERIVED: &str = concat!(
     r#"{"token":"two-s3cret","issued_at":0.0,"resource":"https://orders.example","scope":"read \"all\""},"#,
     r#"{"token":"three-s3cret","issued_at":0.0,"scope":"write"}],"refresh_token":"refresh-s3cret"}"#,
 );
+/// Of tokens that are bound to a key, and one that is not.
+const BOUND: &str = concat!(
+    r#"{"format":2,"epoch":1,"number":1,"random":"0000000000000000","dpop":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I","#,
+    r#""created":0.0,"used":0.0,"access_tokens":[{"token":"one-s3cret","issued_at":0.0,"token_type":"DPoP"},"#,
+    r#"{"token":"two-s3cret","issued_at":0.0,"scope":"write"}],"refresh_token":"refresh-s3cret"}"#,
+);
 const MARK: &str = concat!(
     r#"{"format":1,"epoch":18446744073709551615,"number":18446744073709551615,"random":"ffffffffffffffff","#,
     r#""created":1700000000.0,"used":1700000000.0,"logged_out":true}"#,
@@ -133,14 +139,14 @@ fn what_the_first_release_wrote_is_read() {
 
 #[test]
 fn what_is_written_is_what_the_first_release_wrote() {
-    for fixture in [FULL, BARE, DERIVED, MARK] {
+    for fixture in [FULL, BARE, DERIVED, BOUND, MARK] {
         assert_eq!(text(&Record::from_json(fixture).unwrap()), fixture);
     }
 }
 
 #[test]
 fn text_that_is_cut_off_anywhere_is_an_error() {
-    for fixture in [FULL, BARE, DERIVED, MARK] {
+    for fixture in [FULL, BARE, DERIVED, BOUND, MARK] {
         for end in 0..fixture.len() {
             assert!(error(&fixture[..end]).contains("cut off"));
         }
@@ -187,7 +193,7 @@ fn member_of_another_type_is_an_error_that_names_it() {
 
 #[test]
 fn format_that_is_not_known_is_an_error_that_says_so() {
-    assert!(error(&FULL.replacen(r#""format":1"#, r#""format":2"#, 1)).contains("its format is 2"));
+    assert!(error(&FULL.replacen(r#""format":1"#, r#""format":3"#, 1)).contains("its format is 3"));
     for format in ["", r#""format":null,"#, r#""format":"s3cret","#, r#""format":1.5,"#] {
         assert!(error(&FULL.replacen(r#""format":1,"#, format, 1)).contains("no `format`"), "{format}");
     }
@@ -234,6 +240,7 @@ prop_compose! {
     fn records()(
         version in any::<[u64; 3]>(),
         owner in option::of(any::<([u8; SALT], [u8; HASH], bool)>()),
+        (dpop, bound) in (option::of(boxed()), any::<bool>()),
         (created, used) in (times(), times()),
         access in option::of((secrets(), times(), option::of(times()))),
         granted in collection::vec((option::of(boxed()), boxed(), secrets(), times(), option::of(times())), 0..20),
@@ -248,15 +255,16 @@ prop_compose! {
         let [doubted, refresh_token_doubted] = unsure;
         Record {
             version: Version::from_parts(version[0], version[1], version[2]),
+            dpop,
             owner: owner.map(|(salt, hash, named)| Owner { salt, hash, named }),
             created,
             used,
             logged_out: false,
-            access: access.map(|(token, issued_at, expires_at)| Access { token, issued_at, expires_at }),
+            access: access.map(|(token, issued_at, expires_at)| Access { token, issued_at, expires_at, bound }),
             granted: granted
                 .into_iter()
                 .map(|(resource, scope, token, issued_at, expires_at)| {
-                    (Wish { resource, scope: Some(scope) }, Access { token, issued_at, expires_at })
+                    (Wish { resource, scope: Some(scope) }, Access { token, issued_at, expires_at, bound })
                 })
                 .collect(),
             refresh_token,
@@ -298,6 +306,12 @@ proptest! {
         let again = Record::from_json(&text(&record)).unwrap();
         prop_assert_eq!(again.version, record.version);
         prop_assert!(again.owner == record.owner);
+        prop_assert_eq!(&again.dpop, &record.dpop);
+        let bound = |record: &Record| -> Vec<bool> {
+            let granted = record.granted.iter().map(|(_, access)| access);
+            record.access.iter().chain(granted).map(|access| access.bound).collect()
+        };
+        prop_assert_eq!(bound(&again), bound(&record));
         prop_assert_eq!((again.created, again.used), (record.created, record.used));
         prop_assert_eq!(exposed(again.access_token()), exposed(record.access_token()));
         let times = |record: &Record| record.access.as_ref().map(|access| (access.issued_at, access.expires_at));

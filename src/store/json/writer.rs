@@ -10,7 +10,7 @@ use serde::{
 };
 use zeroize::Zeroizing;
 
-use super::members::{FORMAT, digits};
+use super::members::{BOUND, DPOP, FORMAT, digits};
 use crate::{
     context::Wish,
     store::{
@@ -26,17 +26,25 @@ pub(super) fn json(record: &Record) -> Zeroizing<Vec<u8>> {
     let secrets = record.details.extras().map(|(name, value)| 1 + name.len() + value.expose_secret().len());
     let secrets = secrets.chain(record.access_tokens().chain(record.refresh_token()).map(length)).sum::<usize>();
     let wished =
-        |wish: &Wish| 128 + [&wish.resource, &wish.scope].into_iter().flatten().map(|text| text.len()).sum::<usize>();
+        |wish: &Wish| 160 + [&wish.resource, &wish.scope].into_iter().flatten().map(|text| text.len()).sum::<usize>();
     let secrets = secrets + record.granted.iter().map(|(wish, _)| wished(wish)).sum::<usize>();
     let Trials { refused, unsure, refresh_token, .. } = &record.trials;
     let unsure = unsure.iter().chain(refresh_token).filter_map(|unsure| unsure.code.as_deref());
     let codes = refused.iter().filter_map(|refused| refused.code.as_deref()).chain(unsure);
-    let texts = secrets + record.scope().map_or(0, str::len) + codes.map(str::len).sum::<usize>();
+    let texts = secrets
+        + record.scope().map_or(0, str::len)
+        + record.dpop.as_deref().map_or(0, str::len)
+        + codes.map(str::len).sum::<usize>();
     let room = 1024 + texts * 6 + record.trials.sends.len() * 24;
     let mut text = Zeroizing::new(Vec::with_capacity(room));
     serde_json::to_writer(&mut *text, &Json(record)).expect("a record has only members that JSON knows");
     debug_assert!(text.len() <= room, "the buffer grew");
     text
+}
+
+/// All access tokens.
+fn own_and_granted(record: &Record) -> impl Iterator<Item = &Access> {
+    record.access.iter().chain(record.granted.iter().map(|(_, access)| access))
 }
 
 fn length(secret: &SecretString) -> usize {
@@ -54,13 +62,17 @@ impl Serialize for Json<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(record) = self;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("format", &FORMAT)?;
+        let is_bound = record.dpop.is_some() || own_and_granted(record).any(|access| access.bound);
+        map.serialize_entry("format", if is_bound && !record.logged_out { &BOUND } else { &FORMAT })?;
         map.serialize_entry("epoch", &record.version.epoch())?;
         map.serialize_entry("number", &record.version.number())?;
         map.serialize_entry("random", &digits(record.version.random()))?;
         if let Some(owner) = &record.owner {
             map.serialize_entry("owner", &Base64UrlUnpadded::encode_string(&[&owner.salt[..], &owner.hash].concat()))?;
             map.serialize_entry("named", &owner.named)?;
+        }
+        if let Some(thumbprint) = record.dpop.as_ref().filter(|_| !record.logged_out) {
+            map.serialize_entry("dpop", thumbprint)?;
         }
         map.serialize_entry("created", &seconds(record.created))?;
         map.serialize_entry("used", &seconds(record.used))?;
@@ -111,6 +123,9 @@ impl Serialize for AccessToken<'_> {
         map.serialize_entry("issued_at", &seconds(access.issued_at))?;
         if let Some(end) = access.expires_at {
             map.serialize_entry("expires_at", &seconds(end))?;
+        }
+        if access.bound {
+            map.serialize_entry("token_type", DPOP)?;
         }
         let wish = wish.map(|wish| [("resource", &wish.resource), ("scope", &wish.scope)]);
         for (name, value) in wish.into_iter().flatten() {

@@ -241,7 +241,7 @@ fn version(epoch: u64, number: u64) -> Version {
 /// A record of this version, the same each time. All of them are of one length.
 fn tokens(version: Version) -> Record {
     let mut record = Record { version, refresh_token: Some("refresh".into()), ..Record::nothing(UNIX_EPOCH) };
-    record.access = Some(Access { token: "access".into(), issued_at: UNIX_EPOCH, expires_at: None });
+    record.access = Some(Access { token: "access".into(), issued_at: UNIX_EPOCH, expires_at: None, bound: false });
     record
 }
 

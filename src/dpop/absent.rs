@@ -1,0 +1,37 @@
+//! Without the feature: the types, and nothing of them.
+
+use http::HeaderMap;
+
+use super::{At, Proof, Wanted};
+use crate::error::Error;
+
+/// There is none.
+#[derive(Debug)]
+pub(crate) enum Binding {}
+
+#[allow(dead_code, reason = "as with the feature")]
+impl Binding {
+    pub(crate) async fn proof(&self, _: Wanted<'_>) -> Result<Proof, Error> {
+        match *self {}
+    }
+
+    pub(crate) fn heard(&self, _: At<'_>, _: &HeaderMap) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn refused(&self, _: At<'_>, _: &Proof, _: &HeaderMap) -> Option<i64> {
+        match *self {}
+    }
+
+    pub(crate) fn has_news(&self, _: At<'_>, _: &Proof) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn thumbprint(&self) -> &str {
+        match *self {}
+    }
+
+    pub(crate) fn allows_bearer(&self) -> bool {
+        match *self {}
+    }
+}

@@ -1,0 +1,84 @@
+//! What binds a session: its key, and what it has learned of the servers that it proves it to.
+
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+};
+
+use http::{HeaderMap, header::HeaderName};
+
+use super::{
+    At, DpopKey, Proof, Wanted,
+    memory::{Memory, readable},
+    proof,
+};
+use crate::error::Error;
+
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// A session's key, and what servers said. Shared by all clones of the session and all that are derived from it.
+pub(crate) struct Binding {
+    key: DpopKey,
+    allow_bearer: bool,
+    memory: Mutex<Memory>,
+}
+
+impl Binding {
+    pub(crate) fn new(key: DpopKey, allow_bearer: bool) -> Self {
+        Self { key, allow_bearer, memory: Mutex::default() }
+    }
+
+    /// The proof for one attempt, by the nonce that the server gave last and by its clock.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Dpop`](crate::ErrorKind::Dpop): the key did not sign. Nothing was sent.
+    ///
+    /// # Cancel safety
+    /// Safe: a proof that nobody sends is good for nothing else.
+    pub(crate) async fn proof(&self, wanted: Wanted<'_>) -> Result<Proof, Error> {
+        let (nonce, ahead) = self.with(|memory| memory.of(wanted.at));
+        let value = proof::make(&self.key, wanted, nonce.as_ref(), ahead).await?;
+        Ok(Proof { value, nonce, ahead })
+    }
+
+    /// Keeps the nonce of an answer, whatever its status. Says whether it is news.
+    pub(crate) fn heard(&self, at: At<'_>, headers: &HeaderMap) -> bool {
+        // Of several lines the last one that can be sent back counts.
+        let told = headers.get_all(DPOP_NONCE).iter().rfind(|nonce| readable(nonce));
+        told.is_some_and(|nonce| self.with(|memory| memory.hears(at, nonce)))
+    }
+
+    /// This proof was refused. By the `Date` of the answer the next one is dated otherwise; says by how many seconds the clocks
+    /// differ, where that is news.
+    pub(crate) fn refused(&self, at: At<'_>, proof: &Proof, headers: &HeaderMap) -> Option<i64> {
+        self.with(|memory| memory.refused(at, proof.ahead, headers))
+    }
+
+    /// Whether another proof for the same would have another nonce, or be dated by another clock, than this one.
+    pub(crate) fn has_news(&self, at: At<'_>, proof: &Proof) -> bool {
+        self.with(|memory| memory.of(at)) != (proof.nonce.clone(), proof.ahead)
+    }
+
+    /// The key's (RFC 7638).
+    pub(crate) fn thumbprint(&self) -> &str {
+        self.key.thumbprint()
+    }
+
+    /// Whether a server may answer with a bearer token.
+    pub(crate) fn allows_bearer(&self) -> bool {
+        self.allow_bearer
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Memory) -> T) -> T {
+        act(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Binding")
+            .field("key", &self.key)
+            .field("allow_bearer", &self.allow_bearer)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,49 @@
+//! A public key as a JWK: the members that make it the key it is (RFC 7638 §3.2), and no others.
+
+use hmac_sha256::Hash;
+use serde_json::{Map, Value};
+
+use super::proof::base64;
+use crate::error::{Error, ErrorKind};
+
+/// The members in the order of their names, without blanks: this very text is hashed.
+pub(super) struct PublicJwk(Map<String, Value>);
+
+impl PublicJwk {
+    pub(super) fn new<const N: usize>(members: [(&str, String); N]) -> Self {
+        Self(members.map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect())
+    }
+
+    /// Of a text that may have more members, such as `kid`; a private one is refused.
+    pub(super) fn read(text: &str) -> Result<Self, Error> {
+        let jwk: Map<String, Value> =
+            serde_json::from_str(text).map_err(|_| invalid("it is no JWK: a JSON object is needed"))?;
+        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| jwk.contains_key(*name)) {
+            return Err(invalid("it holds the private key: it would be sent with every request"));
+        }
+        let names: &[&str] = match jwk.get("kty").and_then(Value::as_str) {
+            Some("EC") => &["crv", "kty", "x", "y"],
+            Some("OKP") => &["crv", "kty", "x"],
+            Some("RSA") => &["e", "kty", "n"],
+            _ => return Err(invalid("its `kty` is missing, or is not known here")),
+        };
+        let member = |name: &&str| match jwk.get(*name) {
+            Some(Value::String(value)) if !value.is_empty() => Ok(((*name).to_owned(), value.clone().into())),
+            _ => Err(invalid(&format!("its member `{name}` is missing"))),
+        };
+        Ok(Self(names.iter().map(member).collect::<Result<_, _>>()?))
+    }
+
+    /// RFC 7638 §3, with SHA-256.
+    pub(super) fn thumbprint(&self) -> String {
+        base64(&Hash::hash(Value::Object(self.0.clone()).to_string().as_bytes()))
+    }
+
+    pub(super) fn into_value(self) -> Value {
+        self.0.into()
+    }
+}
+
+fn invalid(why: &str) -> Error {
+    Error::new(ErrorKind::Invalid, format!("the public key cannot be used: {why}"))
+}

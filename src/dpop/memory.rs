@@ -1,0 +1,79 @@
+//! What servers said: the nonce that each wants to see next, and how far its clock is off. Both are bounded.
+
+use http::{HeaderMap, HeaderValue};
+
+use super::{At, Server};
+use crate::{clock::server::ServerClock, origin::Origin};
+
+/// So many servers are remembered; whoever was not heard of for the longest time is forgotten, and costs a send to learn again.
+const MOST: usize = 64;
+/// A longer nonce is not sent back: with every request it would cost more than all else in it.
+const LONGEST: usize = 1024;
+/// Servers take proofs of a few seconds ago, and few take those of a minute ago.
+const TOLERATED: i64 = 2;
+
+/// The servers, the one that spoke last at the end.
+#[derive(Default)]
+pub(super) struct Memory(Vec<Known>);
+
+struct Known {
+    server: Server,
+    origin: Origin,
+    nonce: Option<HeaderValue>,
+    clock: ServerClock,
+}
+
+impl Memory {
+    /// The nonce of a server, and by how many seconds its clock is ahead.
+    pub(super) fn of(&self, at: At<'_>) -> (Option<HeaderValue>, i64) {
+        let known = self.0.iter().rfind(|known| known.is(at));
+        known.map_or((None, 0), |known| (known.nonce.clone(), known.clock.ahead()))
+    }
+
+    pub(super) fn hears(&mut self, at: At<'_>, nonce: &HeaderValue) -> bool {
+        let known = self.entry(at);
+        let is_news = known.nonce.as_ref() != Some(nonce);
+        if is_news {
+            // Over bytes of its own: the answer's may be a slice of a large buffer.
+            known.nonce = HeaderValue::from_bytes(nonce.as_bytes()).ok();
+        }
+        is_news
+    }
+
+    pub(super) fn refused(&mut self, at: At<'_>, ahead: i64, headers: &HeaderMap) -> Option<i64> {
+        self.entry(at).clock.refused(ahead, headers)
+    }
+
+    fn entry(&mut self, at: At<'_>) -> &mut Known {
+        let place = self.0.iter().rposition(|known| known.is(at));
+        let known = match place {
+            Some(place) => self.0.remove(place),
+            None => {
+                if self.0.len() >= MOST {
+                    self.0.remove(0);
+                }
+                Known {
+                    server: at.server,
+                    origin: at.origin.clone(),
+                    nonce: None,
+                    clock: ServerClock::tolerating(TOLERATED),
+                }
+            }
+        };
+        self.0.push(known);
+        let last = self.0.len() - 1;
+        &mut self.0[last]
+    }
+}
+
+impl Known {
+    fn is(&self, at: At<'_>) -> bool {
+        self.server == at.server && self.origin == *at.origin
+    }
+}
+
+/// Whether a nonce can be sent back (RFC 9449 §8.1).
+pub(super) fn readable(nonce: &HeaderValue) -> bool {
+    let is_allowed = |byte: &u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    (1..=LONGEST).contains(&nonce.len()) && nonce.as_bytes().iter().all(is_allowed)
+}
