@@ -4,7 +4,11 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderName, header::AUTHORIZATION};
 
-use super::{budget::Budget, foreign::ForeignOrigins};
+use super::{
+    budget::Budget,
+    foreign::ForeignOrigins,
+    places::{self, Places},
+};
 use crate::{
     challenge::{bearer::BearerClassifier, classify::Classify},
     metrics::Passed,
@@ -50,6 +54,8 @@ pub(super) struct Config {
     pub(super) passed: Passed,
     pub(super) foreign: Arc<ForeignOrigins>,
     pub(super) budget: Arc<Budget>,
+    // Of one session, under this scheme.
+    pub(super) places: Arc<Places>,
 }
 
 impl Config {
@@ -67,15 +73,13 @@ impl Config {
             passed: Passed::default(),
             foreign: Arc::default(),
             budget: Arc::new(Budget::new(PARKED_LIMIT)),
+            places: Arc::default(),
         }
     }
 
     /// The token under this layer's scheme.
-    pub(super) fn dress(&self, mut authorization: Authorization) -> Authorization {
-        if self.scheme.is_own() {
-            authorization.header = self.scheme.copy(&authorization.header);
-        }
-        authorization
+    pub(super) fn dress(&self, authorization: Authorization) -> Authorization {
+        places::dressed(&self.scheme, authorization)
     }
 }
 

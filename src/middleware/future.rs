@@ -107,7 +107,7 @@ where
         loop {
             let next = match state.as_mut().project() {
                 StateProjection::Sent { future, sent } => {
-                    let response = ready!(future.poll(cx)).map_err(Error::service).inspect_err(metrics::failed)?;
+                    let response = ready!(future.poll(cx)).map_err(failed_inside)?;
                     let known = sent.as_ref().expect(ENDED);
                     let verdict = known.shared.config.classify.head(&Head::of(&response));
                     if matches!(verdict, Verdict::Pass) {
@@ -119,7 +119,7 @@ where
                     State::recovering(Recovery::answered(sent, response.map(ResponseBody::plain), verdict))
                 }
                 StateProjection::Bare { future } => {
-                    let response = ready!(future.poll(cx)).map_err(Error::service).inspect_err(metrics::failed)?;
+                    let response = ready!(future.poll(cx)).map_err(failed_inside)?;
                     metrics::bare();
                     return Poll::Ready(Ok(response.map(ResponseBody::plain)));
                 }
@@ -152,6 +152,13 @@ where
         };
         f.debug_struct("ResponseFuture").field("state", &state).finish_non_exhaustive()
     }
+}
+
+#[cold]
+fn failed_inside(error: impl Into<BoxError>) -> Error {
+    let error = Error::service(error);
+    metrics::failed(&error);
+    error
 }
 
 /// The error as the caller is told it. One who sends tonic's body is a gRPC client, and looks for a status in it.

@@ -154,6 +154,8 @@ impl ReauthLayer {
             self.config.classify = Arc::new(BearerClassifier::new().scheme(scheme.clone()));
         }
         self.config.scheme = scheme;
+        // What the clones of this layer keep is under the scheme that it had.
+        self.config.places = Arc::default();
         self
     }
 

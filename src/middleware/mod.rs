@@ -9,6 +9,7 @@ mod foreign;
 mod future;
 mod kept;
 mod layer;
+mod places;
 mod plan;
 mod recovery;
 mod response_body;

@@ -1,6 +1,6 @@
 //! What becomes of a request before anything is sent: whose it is, and whether a token may go with it.
 
-use http::{Extensions, header::HOST, request::Parts};
+use http::{Extensions, HeaderMap, HeaderValue, request::Parts};
 
 use super::{
     config::{Config, OwnAuthorization},
@@ -34,20 +34,15 @@ pub(super) struct Wishes {
 }
 
 impl Config {
-    /// Decides what becomes of a request; takes the caller's own header away where that is to be replaced.
+    /// Decides what becomes of a request; takes the caller's own header away where that is to be replaced. Where it is not, it is
+    /// seen only when the token is put into its place.
     // Inlined: its answer would go through memory, which costs as much as most of the questions.
     #[inline(always)]
     pub(super) fn plan(&self, head: &mut Parts) -> Plan {
-        // One look at each name: for as many headers as most requests have, that costs half of two look-ups.
-        let (mut has_host, mut has_own) = (false, false);
-        for name in head.headers.keys() {
-            has_host |= *name == HOST;
-            has_own |= *name == self.header;
-        }
         // Invariant 7: tokens stay home.
         let origin = self.origins.find(&head.method, &head.uri);
-        let origin = origin.filter(|origin| !has_host || self.origins.agree(*origin, &head.headers));
-        let Some(origin) = origin else { return self.send_bare(head).map_or(Plan::Bare, Plan::Fail) };
+        let origin = origin.filter(|origin| self.origins.agree(*origin, &head.headers));
+        let Some(origin) = origin else { return self.send_bare(head) };
         // Not before: a request that goes elsewhere is nobody's, and no use of a session.
         let mut wishes = Wishes { chosen: None, renewal: false, replay: self.max_replays > 0 };
         if !head.extensions.is_empty() || self.source.the_one().is_none() {
@@ -57,33 +52,55 @@ impl Config {
                 Err(error) => return Plan::Fail(error),
             }
         }
-        if has_own {
-            match self.own_authorization {
-                OwnAuthorization::Keep => return Plan::Bare,
-                OwnAuthorization::Replace => drop(head.headers.remove(&self.header)),
-                OwnAuthorization::Reject => {
-                    let why = format!("the request has a header `{}` of its own", self.header);
-                    return Plan::Fail(Error::new(ErrorKind::OwnAuthorization, why));
-                }
-            }
+        if matches!(self.own_authorization, OwnAuthorization::Replace) {
+            head.headers.remove(&self.header);
         }
         Plan::Authorize { wishes, origin }
     }
 
-    /// For a request that no token may go with, whatever its key; an error where it is a session's own token request.
-    #[cold]
-    fn send_bare(&self, head: &Parts) -> Option<Error> {
-        if head.extensions.get::<WithoutAuth>().is_some() {
-            return None;
+    /// Puts the token into its header, unless the caller has set that: then it stays as it was, and this is false.
+    #[inline(always)]
+    pub(super) fn put(&self, headers: &mut HeaderMap, token: HeaderValue) -> bool {
+        // Several values under one name are rare, and a replacement would lose all but the first.
+        if headers.len() != headers.keys_len() && headers.contains_key(&self.header) {
+            return false;
         }
-        if head.extensions.get::<SessionId>().is_some() {
-            let mut wishes = Wishes { chosen: None, renewal: false, replay: false };
-            if let Err(error) = self.read(&head.extensions, &mut wishes) {
-                return Some(error);
+        // One look-up for both: whether there is one, and where it goes. `entry` takes longer than this.
+        match headers.insert(&self.header, token) {
+            None => true,
+            Some(own) => {
+                headers.insert(&self.header, own);
+                false
             }
         }
-        self.foreign.tell(head, &self.origins, self.source.the_one().map(Session::name));
-        None
+    }
+
+    /// What becomes of a request that has the token's header already.
+    #[cold]
+    pub(super) fn plan_own(&self) -> Plan {
+        if matches!(self.own_authorization, OwnAuthorization::Reject) {
+            let why = format!("the request has a header `{}` of its own", self.header);
+            return Plan::Fail(Error::new(ErrorKind::OwnAuthorization, why));
+        }
+        Plan::Bare
+    }
+
+    /// For a request that no token may go with, whatever its key; an error where it is a session's own token request.
+    #[cold]
+    fn send_bare(&self, head: &Parts) -> Plan {
+        let extensions = &head.extensions;
+        if extensions.get::<WithoutAuth>().is_some() {
+            return Plan::Bare;
+        }
+        if extensions.get::<SessionId>().is_some() {
+            let mut wishes = Wishes { chosen: None, renewal: false, replay: false };
+            if let Err(error) = self.read(extensions, &mut wishes) {
+                return Plan::Fail(error);
+            }
+        }
+        let session = self.source.the_one().map(Session::name);
+        self.foreign.tell(head, &self.origins, session);
+        Plan::Bare
     }
 
     /// Reads what the request wants; false where it wants to go bare.

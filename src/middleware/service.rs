@@ -4,10 +4,9 @@ use std::{
     fmt,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use tokio::time::Instant;
 use tower::BoxError;
@@ -17,6 +16,7 @@ use super::{
     config::Config,
     future::ResponseFuture,
     kept::Kept,
+    places,
     plan::{Plan, Wishes},
     recovery::{First, Recovery},
     response_body::ResponseBody,
@@ -24,8 +24,8 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    clock,
     error::Error,
+    identity::Generation,
     replay::Replay,
     session::{Authorization, Route, Session},
 };
@@ -65,6 +65,21 @@ enum Use {
     Private,
 }
 
+/// What a request goes out with.
+struct Pass {
+    header: HeaderValue,
+    generation: Generation,
+    epoch: Generation,
+}
+
+impl From<&Authorization> for Pass {
+    #[inline]
+    fn from(authorization: &Authorization) -> Self {
+        let Authorization { header, generation, epoch, .. } = authorization;
+        Self { header: header.clone(), generation: *generation, epoch: *epoch }
+    }
+}
+
 impl<S: Clone> Reauth<S> {
     pub(super) fn new(inner: S, config: Config) -> Self {
         let shared = Arc::new(Shared::new(inner.clone(), config));
@@ -79,57 +94,36 @@ impl<S: Clone> Reauth<S> {
             return;
         }
         self.shared = Arc::new(Shared::new(self.shared.service(), self.shared.config.clone()));
-        self.cached = None;
         self.use_of = Use::Private;
     }
 
-    /// Makes sure that `cached` is the token for a request that goes out now, or nothing where there is none; says whether
-    /// the token is due for a renewal.
-    fn update_cached(&mut self) -> Result<bool, Error> {
-        if let (Some(cached), Some(session)) = (&self.cached, self.shared.config.source.the_one())
-            && session.allows_copy_of(cached.generation)
-            && cached.fresh_until.is_none_or(|until| Instant::now() < until)
-        {
-            return Ok(false);
-        }
-        self.look_up()
-    }
-
-    #[cold]
-    fn look_up(&mut self) -> Result<bool, Error> {
+    /// The token from a copy, if there is a good one: the session's lock is not taken.
+    #[inline(always)]
+    fn at_hand(&self) -> Option<Pass> {
         let config = &self.shared.config;
-        if matches!(self.use_of, Use::Private) || config.scheme.is_own() {
-            return self.look_up_own();
+        let session = config.source.the_one()?;
+        match self.use_of {
+            Use::Private => self.cached.as_ref().filter(|cached| cached.is_good_for(session)).map(Pass::from),
+            Use::Fresh | Use::Once => config.places.copy(session, |copy| copy.into()),
         }
-        self.cached = None;
-        let Some(session) = config.source.the_one() else { return Ok(false) };
-        let now = Instant::now();
-        self.cached = session.authorization(now)?;
-        let Some(authorization) = &mut self.cached else { return Ok(false) };
-        if let Some(until) = &mut authorization.fresh_until {
-            *until = now;
-        }
-        Ok(authorization.care)
     }
 
-    /// As `look_up`, and with a header value of this service's own.
-    #[inline(never)]
-    fn look_up_own(&mut self) -> Result<bool, Error> {
+    /// The token from the session, and a copy for the calls to come.
+    fn look_up(&mut self, chosen: Option<&Session>) -> Result<Option<Authorization>, Error> {
+        let now = Instant::now();
+        let config = &self.shared.config;
+        let Some(session) = chosen.or_else(|| config.source.the_one()) else { return Ok(None) };
+        // Invariant 9: whatever comes, the older copy is good for nothing.
         let before = self.cached.take();
-        let config = &self.shared.config;
-        let Some(session) = config.source.the_one() else { return Ok(false) };
-        let now = Instant::now();
-        self.cached = session.authorization(now)?;
-        let Some(authorization) = &mut self.cached else { return Ok(false) };
-        // The same token has the same generation: what was made for it is as good as ever.
-        authorization.header = match before.filter(|before| before.generation == authorization.generation) {
-            Some(before) => before.header,
-            None => config.scheme.copy(&authorization.header),
-        };
-        // No longer than a look at the clocks holds: the machine may sleep meanwhile.
-        let holds = if matches!(self.use_of, Use::Private) { clock::LOOK } else { Duration::ZERO };
-        authorization.fresh_until = authorization.fresh_until.map(|until| until.min(now + holds));
-        Ok(authorization.care)
+        let Some(authorization) = session.authorization(now)? else { return Ok(None) };
+        Ok(Some(match self.use_of {
+            _ if chosen.is_some() => config.dress(authorization),
+            Use::Private => {
+                let authorization = places::private(&config.scheme, before, authorization, now);
+                self.cached.insert(authorization).clone()
+            }
+            Use::Fresh | Use::Once => config.places.keep(session, &config.scheme, authorization, now),
+        }))
     }
 }
 
@@ -149,49 +143,29 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        // In parts: a request that is changed as a whole is moved once more.
         let (mut head, mut body) = request.into_parts();
-        let (Wishes { chosen, renewal, replay }, origin) = match self.shared.config.plan(&mut head) {
+        let (wishes, origin) = match self.shared.config.plan(&mut head) {
             Plan::Authorize { wishes, origin } => (wishes, origin),
-            // The caller polled `inner` ready: that holds for the one call made here.
-            Plan::Bare => return ResponseFuture::bare(self.inner.call(Request::from_parts(head, body))),
-            Plan::Fail(error) => return self.fail(error),
+            plan => return self.unauthorized(Request::from_parts(head, body), plan),
         };
         if !matches!(self.use_of, Use::Private) {
             self.used_again();
         }
-        if renewal {
-            let session = self.session(chosen);
-            let first = First::Renewal { since: session.generation() };
-            return self.recover(session, Request::from_parts(head, body), first, origin, replay);
-        }
-        let among_many;
-        let (current, due) = match &chosen {
-            None => match self.update_cached() {
-                Ok(due) => (self.cached.as_ref(), due),
-                Err(error) => return self.fail(error),
-            },
-            Some(session) => {
-                let now = Instant::now();
-                among_many = match session.authorization(now) {
-                    Ok(authorization) => authorization.map(|authorization| self.shared.config.dress(authorization)),
-                    Err(error) => return self.fail(error),
-                };
-                (among_many.as_ref(), among_many.as_ref().is_some_and(|current| current.care))
-            }
-        };
-        let Some(current) = current else {
-            return self.recover(self.session(chosen), Request::from_parts(head, body), First::Token, origin, replay);
+        let at_hand = if wishes.chosen.is_none() && !wishes.renewal { self.at_hand() } else { None };
+        let Some(pass) = at_hand else {
+            return self.call_asking(Request::from_parts(head, body), wishes, origin);
         };
         let config = &self.shared.config;
-        let kept = if replay { Kept::keep(&head, &mut body, config.replay_limit) } else { None };
-        if due {
-            let current = current.clone();
-            return self.call_with_care(Request::from_parts(head, body), kept, current, chosen, origin, replay);
+        let kept = if wishes.replay { Kept::keep(&head, &mut body, config.replay_limit) } else { None };
+        let Pass { header, generation, epoch } = pass;
+        if !config.put(&mut head.headers, header) {
+            drop(kept);
+            return self.unauthorized(Request::from_parts(head, body), config.plan_own());
         }
-        head.headers.insert(&config.header, current.header.clone());
-        let (generation, epoch) = (current.generation, current.epoch);
         let future = self.inner.call(Request::from_parts(head, body));
-        ResponseFuture::sent(future, Sent { shared: self.shared.clone(), chosen, kept, generation, epoch, origin })
+        let shared = self.shared.clone();
+        ResponseFuture::sent(future, Sent { shared, chosen: None, kept, generation, epoch, origin })
     }
 }
 
@@ -200,11 +174,63 @@ impl<S: Clone> Reauth<S> {
         self.shared.config.source.session(chosen)
     }
 
+    /// For a request that goes without a token, or not at all.
+    #[cold]
+    fn unauthorized<B, R>(&mut self, request: Request<B>, plan: Plan) -> ResponseFuture<S, B, R>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+        B: Replay,
+        R: Body,
+    {
+        match plan {
+            Plan::Fail(error) => self.fail(error),
+            // The caller polled `inner` ready: that holds for the one call made here.
+            _ => ResponseFuture::bare(self.inner.call(request)),
+        }
+    }
+
+    /// For a call of one session among many, and for all that is rare.
+    #[cold]
+    fn call_asking<B, R>(&mut self, request: Request<B>, wishes: Wishes, origin: usize) -> ResponseFuture<S, B, R>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+        B: Replay,
+        R: Body,
+    {
+        let config = &self.shared.config;
+        // First of all: the session is not asked for a request that goes as it is.
+        if request.headers().contains_key(&config.header) {
+            return self.unauthorized(request, config.plan_own());
+        }
+        let Wishes { chosen, renewal, replay } = wishes;
+        if renewal {
+            let session = self.session(chosen);
+            let first = First::Renewal { since: session.generation() };
+            return self.recover(session, request, first, origin, replay);
+        }
+        let current = match self.look_up(chosen.as_ref()) {
+            Ok(Some(current)) => current,
+            Ok(None) => return self.recover(self.session(chosen), request, First::Token, origin, replay),
+            Err(error) => return self.fail(error),
+        };
+        let config = &self.shared.config;
+        let (mut head, mut body) = request.into_parts();
+        let kept = if replay { Kept::keep(&head, &mut body, config.replay_limit) } else { None };
+        if current.care {
+            return self.call_with_care(Request::from_parts(head, body), kept, current, chosen, origin, replay);
+        }
+        let Authorization { header, generation, epoch, .. } = current;
+        head.headers.insert(&config.header, header);
+        let future = self.inner.call(Request::from_parts(head, body));
+        let shared = self.shared.clone();
+        ResponseFuture::sent(future, Sent { shared, chosen, kept, generation, epoch, origin })
+    }
+
     /// For a call whose token is due for a renewal, or whose answer is to be told to the session.
     #[cold]
     fn call_with_care<B, R>(
         &mut self,
-        request: Request<B>,
+        mut request: Request<B>,
         kept: Option<Kept<B>>,
         current: Authorization,
         chosen: Option<Session>,
@@ -222,10 +248,9 @@ impl<S: Clone> Reauth<S> {
         if due && kept.is_none() {
             return self.recover(session, request, First::FreshToken, origin, replay);
         }
-        let (mut head, body) = request.into_parts();
-        head.headers.insert(&self.shared.config.header, header);
-        let route = Route::of(&head);
-        let future = self.inner.call(Request::from_parts(head, body));
+        request.headers_mut().insert(&self.shared.config.header, header);
+        let route = Route::of(&request);
+        let future = self.inner.call(request);
         let sent = Sent { shared: self.shared.clone(), chosen, kept, generation, epoch, origin };
         if watched {
             ResponseFuture::recovering(Recovery::sent(sent, future, route))
@@ -274,7 +299,7 @@ impl<S: Clone> Reauth<S> {
 
 impl<S: Clone> Clone for Reauth<S> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), shared: self.shared.clone(), cached: self.cached.clone(), use_of: Use::Fresh }
+        Self { inner: self.inner.clone(), shared: self.shared.clone(), cached: None, use_of: Use::Fresh }
     }
 }
 

@@ -37,8 +37,7 @@ impl KeptHead {
     pub(crate) fn keep(head: &Parts) -> Self {
         let mut buffer = Buffer::take();
         if buffer.fill(|room| write(head, room)).is_none() {
-            buffer.make_room(size(head));
-            buffer.fill(|room| write(head, room));
+            fill_larger(&mut buffer, head);
         }
         let extensions = if head.extensions.is_empty() { Extensions::new() } else { head.extensions.clone() };
         Self { buffer, extensions, version: head.version }
@@ -122,7 +121,15 @@ impl<'a> Rest<'a> {
     }
 }
 
+/// Fills a buffer that was too small.
+#[cold]
+fn fill_larger(buffer: &mut Buffer, head: &Parts) {
+    buffer.make_room(size(head));
+    buffer.fill(|room| write(head, room));
+}
+
 /// Writes a head, and says how many bytes it took; `None` when there is no room for it.
+#[inline(always)]
 fn write(head: &Parts, room: &mut [u8]) -> Option<usize> {
     let all = room.len();
     let mut left = Room(room);
@@ -139,7 +146,6 @@ fn write(head: &Parts, room: &mut [u8]) -> Option<usize> {
 }
 
 /// In bytes, what [`write`] takes.
-#[cold]
 fn size(head: &Parts) -> usize {
     let line = request_line(head).map(str::len);
     let headers = head.headers.iter().map(|(name, value)| MARK + name.as_str().len() + value.len());
@@ -158,7 +164,8 @@ fn request_line(head: &Parts) -> [&str; 4] {
 /// Copies short texts, as most are, by two moves that may overlap: a call of `memcpy` costs more than that.
 #[inline(always)]
 fn copy(from: &[u8], to: &mut [u8]) {
-    if !(copy_ends::<8>(from, to) || copy_ends::<16>(from, to) || copy_ends::<4>(from, to)) {
+    if !(copy_ends::<8>(from, to) || copy_ends::<16>(from, to) || copy_ends::<4>(from, to) || copy_ends::<32>(from, to))
+    {
         to.copy_from_slice(from);
     }
 }

@@ -42,6 +42,14 @@ pub(crate) struct Authorization {
     pub(crate) care: bool,
 }
 
+impl Authorization {
+    /// Whether a copy may go with a request of now without asking the session.
+    #[inline]
+    pub(crate) fn is_good_for(&self, session: &Session) -> bool {
+        session.allows_copy_of(self.generation) && self.fresh_until.is_none_or(|until| Instant::now() < until)
+    }
+}
+
 impl Session {
     /// The current token for a request that is about to be sent, if it is good for one: the reader's path.
     pub(crate) fn authorization(&self, now: Instant) -> Result<Option<Authorization>, Error> {

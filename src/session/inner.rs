@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::state::{AtomicU64, Login, Order, Parting, Relative, RwLock, Settings, State, Status, logged_out};
+use super::state::{AtomicU64, Copies, Login, Order, Parting, Relative, RwLock, Settings, State, Status, logged_out};
 use crate::{
     error::{Error, ErrorKind},
     events,
@@ -63,12 +63,16 @@ impl Inner {
     pub(super) fn change<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let before = (state.status(), state.epoch());
+        let token = state.generation();
         let result = act(&mut state);
         let watched = if state.login.as_ref().is_some_and(Login::is_watched) { WATCHED } else { 0 };
         self.generation.store(state.generation().number() | watched, Ordering::Release);
         let changed = (state.status(), state.epoch()) != before;
         let children = if changed { state.children() } else { Vec::new() };
+        let copies = if state.generation() == token { Vec::new() } else { state.copies() };
         drop(state);
+        // Invariants 6 and 9: whoever keeps a copy from now on looks at the new number first.
+        copies.into_iter().for_each(|copies| copies.wipe());
         if changed {
             self.tell_status();
         }
@@ -112,6 +116,15 @@ impl Inner {
     #[inline]
     pub(super) fn allows_copy_of(&self, generation: Generation) -> bool {
         self.generation.load(Ordering::Acquire) == generation.number()
+    }
+
+    /// Has these copies wiped whenever the token becomes another one, for as long as they are there.
+    pub(super) fn wipes(&self, copies: Weak<dyn Copies>) {
+        self.change(|state| {
+            let all = &mut state.aside().copies;
+            all.retain(|copies| copies.strong_count() > 0);
+            all.push(copies);
+        });
     }
 
     /// Notes the hash of the key that finds the session from now on.

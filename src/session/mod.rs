@@ -39,14 +39,18 @@ mod visit;
 mod waiting;
 mod watch;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use tokio::{sync::watch::Receiver, time::Instant};
 
 pub(crate) use self::{
     ask::Authorization,
     need::{Answer, Need},
-    state::{Errand, Errands, Limits, Route, Shelf},
+    state::{Copies, Errand, Errands, Limits, Route, Shelf},
     waiting::Waiting,
 };
 pub use self::{
@@ -230,6 +234,11 @@ impl Session {
     #[inline]
     pub(crate) fn allows_copy_of(&self, generation: Generation) -> bool {
         self.inner.allows_copy_of(generation)
+    }
+
+    /// Has these copies wiped whenever the token becomes another one.
+    pub(crate) fn wipes(&self, copies: Weak<dyn Copies>) {
+        self.inner.wipes(copies);
     }
 }
 

@@ -79,9 +79,7 @@ where
         origin: usize,
         replay: bool,
     ) -> Self {
-        let (head, body) = request.into_parts();
-        let route = Route::of(&head);
-        let request = Request::from_parts(head, body);
+        let route = Route::of(&request);
         let call = Call {
             shared,
             session,

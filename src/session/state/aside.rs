@@ -1,10 +1,16 @@
 //! What few sessions have: subscribers of their status, somebody who waits for their tasks to end, a place in a store, relatives.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::sync::{oneshot, watch};
 
 use super::{family::Family, shelf::Shelf, status::Status};
+
+/// Copies of the token of a session, wherever they are.
+pub(crate) trait Copies: Send + Sync {
+    /// Drops them all. Called without any lock, once the session has another token or none.
+    fn wipe(&self);
+}
 
 /// Made when it is first needed: sessions are held by the million.
 #[derive(Default)]
@@ -15,4 +21,5 @@ pub(crate) struct Aside {
     pub(crate) status: Option<watch::Sender<Status>>,
     pub(crate) idle: Vec<oneshot::Sender<()>>,
     pub(crate) family: Option<Box<Family>>,
+    pub(crate) copies: Vec<Weak<dyn Copies>>,
 }

@@ -31,7 +31,7 @@ mod waiters;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -40,6 +40,7 @@ use std::{
 use tokio::time::Instant;
 
 use self::aside::Aside;
+pub(crate) use self::aside::Copies;
 #[cfg(feature = "dpop")]
 pub(super) use self::settings::Bound;
 pub(super) use self::{
@@ -142,6 +143,12 @@ impl State {
 
     pub(crate) fn family(&mut self) -> &mut Family {
         self.aside().family.get_or_insert_default()
+    }
+
+    /// Where there are copies of the token.
+    pub(crate) fn copies(&self) -> Vec<Arc<dyn Copies>> {
+        let copies = self.aside.as_ref().map(|aside| &aside.copies);
+        copies.into_iter().flatten().filter_map(Weak::upgrade).collect()
     }
 
     pub(crate) fn children(&self) -> Vec<Arc<dyn Relative>> {
