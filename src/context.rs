@@ -8,9 +8,17 @@ use std::{
     },
 };
 
+#[cfg(feature = "dpop")]
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use secrecy::SecretString;
 
 use crate::{asked::Challenge, dpop::Binding, identity::SessionId};
+#[cfg(feature = "dpop")]
+use crate::{
+    dpop::{At, Server, Wanted},
+    error::Error,
+    origin::Origin,
+};
 
 /// What a derived session wants of its login: a token for this resource (RFC 8707), with this scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -152,9 +160,63 @@ impl GrantContext {
         self.refresh_token.as_ref()
     }
 
+    /// The value of the header `DPoP` for one attempt of one token request, if the session has a
+    /// [key](crate::SessionBuilder::dpop): for grants that send their requests themselves.
+    /// [`TokenEndpoint::request`](crate::TokenEndpoint::request) adds it by itself.
+    ///
+    /// Each attempt needs a proof of its own. Tell the head of each answer to [`dpop_answer`](GrantContext::dpop_answer), and mark the
+    /// tokens by [`TokenSet::with_dpop`](crate::TokenSet::with_dpop).
+    ///
+    /// ```
+    /// use http::{HeaderMap, Method, StatusCode, Uri};
+    /// use tower_reauth::{Error, GrantContext, TokenSet, grant_fn};
+    ///
+    /// # async fn ask(_: &Uri, _: Option<http::HeaderValue>) -> (StatusCode, HeaderMap) { (StatusCode::OK, HeaderMap::new()) }
+    /// let grant = grant_fn(|context: GrantContext| async move {
+    ///     let uri = Uri::from_static("https://login.example/token");
+    ///     let (mut status, mut headers) = ask(&uri, context.dpop_proof(&Method::POST, &uri).await?).await;
+    ///     if context.dpop_answer(&uri, &headers) && status == StatusCode::BAD_REQUEST {
+    ///         (status, headers) = ask(&uri, context.dpop_proof(&Method::POST, &uri).await?).await;
+    ///     }
+    /// #   let _ = (status, headers);
+    ///     Ok(TokenSet::new("from the answer")?.with_dpop())
+    /// });
+    /// # let _ = grant;
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Dpop`](crate::ErrorKind::Dpop) if the key did not sign, [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the
+    /// address is not `http` or `https` with a host. Nothing was sent.
+    ///
+    /// # Cancel safety
+    /// Safe: a proof that nobody sends is good for nothing else.
+    #[cfg(feature = "dpop")]
+    pub async fn dpop_proof(&self, method: &Method, uri: &Uri) -> Result<Option<HeaderValue>, Error> {
+        let Some(binding) = &self.dpop else { return Ok(None) };
+        let origin = origin_of(uri)?;
+        let at = At { server: Server::Issuer, origin: &origin };
+        let proof = binding.proof(Wanted { at, method, path: uri.path(), token: None }).await?;
+        Ok(Some(proof.value))
+    }
+
+    /// Keeps the nonce in the head of an answer, if there is one, for the next proof to this server. Says whether it is news: a
+    /// request that was refused with `use_dpop_nonce` is then worth another attempt.
+    #[cfg(feature = "dpop")]
+    pub fn dpop_answer(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        let origin = origin_of(uri).ok();
+        let binding = self.dpop.as_ref().zip(origin.as_ref());
+        binding.is_some_and(|(binding, origin)| binding.heard(At { server: Server::Issuer, origin }, headers))
+    }
+
     pub(crate) fn session(&self) -> SessionId {
         self.session
     }
+}
+
+#[cfg(feature = "dpop")]
+fn origin_of(uri: &Uri) -> Result<Origin, Error> {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    format!("{}://{authority}", uri.scheme_str().unwrap_or_default()).parse::<Origin>().map_err(Error::not_sent)
 }
 
 impl fmt::Debug for GrantContext {

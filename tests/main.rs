@@ -42,6 +42,8 @@ mod logout;
 mod metrics;
 mod origins_at_odds;
 mod plaintext;
+#[cfg(all(feature = "dpop", feature = "jwt"))]
+mod proofs;
 mod readiness;
 mod renew;
 #[cfg(feature = "reqwest")]

@@ -4,6 +4,7 @@
 
 pub mod answer;
 pub mod challenge;
+pub mod dpop;
 pub mod fault;
 pub mod metadata;
 pub mod recording;

@@ -36,6 +36,12 @@ impl ServerClock {
         if ahead < 0 { now.checked_sub(difference) } else { now.checked_add(difference) }.unwrap_or(now)
     }
 
+    /// By how many seconds this server's clock is ahead by the `Date` of an answer, if that matters and is a clock's.
+    #[cfg_attr(not(feature = "dpop"), allow(dead_code))]
+    pub(crate) fn differs(&self, headers: &HeaderMap) -> Option<i64> {
+        told(headers).filter(|ahead| (self.tolerated + 1..=LARGEST).contains(&ahead.abs()))
+    }
+
     /// In seconds.
     pub(crate) fn ahead(&self) -> i64 {
         self.ahead.load(Ordering::Relaxed)

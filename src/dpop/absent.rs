@@ -23,6 +23,10 @@ impl Binding {
         match *self {}
     }
 
+    pub(crate) fn clock_differs(_: &HeaderMap) -> Option<i64> {
+        None
+    }
+
     pub(crate) fn has_news(&self, _: At<'_>, _: &Proof) -> bool {
         match *self {}
     }

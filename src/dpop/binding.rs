@@ -54,6 +54,11 @@ impl Binding {
         self.with(|memory| memory.refused(at, proof.ahead, headers))
     }
 
+    /// By how many seconds the clock of whoever gave this answer is ahead of ours, if that is enough for a proof to be refused.
+    pub(crate) fn clock_differs(headers: &HeaderMap) -> Option<i64> {
+        Memory::differs(headers)
+    }
+
     /// Whether another proof for the same would have another nonce, or be dated by another clock, than this one.
     pub(crate) fn has_news(&self, at: At<'_>, proof: &Proof) -> bool {
         self.with(|memory| memory.of(at)) != (proof.nonce.clone(), proof.ahead)

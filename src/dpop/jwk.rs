@@ -7,7 +7,7 @@ use super::proof::base64;
 use crate::error::{Error, ErrorKind};
 
 /// The members in the order of their names, without blanks: this very text is hashed.
-pub(super) struct PublicJwk(Map<String, Value>);
+pub(crate) struct PublicJwk(Map<String, Value>);
 
 impl PublicJwk {
     pub(super) fn new<const N: usize>(members: [(&str, String); N]) -> Self {
@@ -15,7 +15,7 @@ impl PublicJwk {
     }
 
     /// Of a text that may have more members, such as `kid`; a private one is refused.
-    pub(super) fn read(text: &str) -> Result<Self, Error> {
+    pub(crate) fn read(text: &str) -> Result<Self, Error> {
         let jwk: Map<String, Value> =
             serde_json::from_str(text).map_err(|_| invalid("it is no JWK: a JSON object is needed"))?;
         if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| jwk.contains_key(*name)) {
@@ -35,8 +35,30 @@ impl PublicJwk {
     }
 
     /// RFC 7638 §3, with SHA-256.
-    pub(super) fn thumbprint(&self) -> String {
+    pub(crate) fn thumbprint(&self) -> String {
         base64(&Hash::hash(Value::Object(self.0.clone()).to_string().as_bytes()))
+    }
+
+    /// Whether this key has signed the message: for the servers of tests.
+    #[cfg(feature = "testing")]
+    pub(crate) fn verifies(&self, algorithm: &str, message: &[u8], signature: &[u8]) -> bool {
+        use base64ct::{Base64UrlUnpadded, Encoding};
+        use p256::ecdsa::signature::Verifier as _;
+
+        let bytes = |name| Base64UrlUnpadded::decode_vec(self.0.get(name)?.as_str()?).ok();
+        let is_good = || match (algorithm, self.0.get("crv")?.as_str()?) {
+            ("ES256", "P-256") => {
+                let point = [vec![4], bytes("x")?, bytes("y")?].concat();
+                let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?;
+                key.verify(message, &p256::ecdsa::Signature::from_slice(signature).ok()?).ok()
+            }
+            ("EdDSA", "Ed25519") => {
+                let key = ed25519_dalek::VerifyingKey::from_bytes(&bytes("x")?.try_into().ok()?).ok()?;
+                key.verify(message, &ed25519_dalek::Signature::from_slice(signature).ok()?).ok()
+            }
+            _ => None,
+        };
+        is_good().is_some()
     }
 
     pub(super) fn into_value(self) -> Value {

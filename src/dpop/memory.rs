@@ -44,6 +44,11 @@ impl Memory {
         self.entry(at).clock.refused(ahead, headers)
     }
 
+    /// By how many seconds the clock of whoever gave this answer is ahead, if that matters.
+    pub(super) fn differs(headers: &HeaderMap) -> Option<i64> {
+        ServerClock::tolerating(TOLERATED).differs(headers)
+    }
+
     fn entry(&mut self, at: At<'_>) -> &mut Known {
         let place = self.0.iter().rposition(|known| known.is(at));
         let known = match place {

@@ -27,6 +27,8 @@ mod tests;
 pub(crate) use self::absent::Binding;
 #[cfg(feature = "dpop")]
 pub(crate) use self::binding::Binding;
+#[cfg(all(feature = "dpop", feature = "testing"))]
+pub(crate) use self::jwk::PublicJwk;
 #[cfg(feature = "dpop")]
 pub use self::key::DpopKey;
 pub(crate) use self::wanted::{At, Proof, Server, Wanted};

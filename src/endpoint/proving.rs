@@ -49,11 +49,12 @@ impl<'a> Proving<'a> {
         std::mem::take(left)
     }
 
-    /// The answer when all that can be proved was proved. One who asks again and again is in trouble.
+    /// The answer when all that can be proved was proved. One who asks for nonces again and again is in trouble.
     pub(crate) fn end<T>(&self, answer: Result<T, Error>) -> Result<T, Error> {
         answer.map_err(|error| match error.known_verdict() {
             Some(TokenVerdict::Nonce) if self.binding.is_some() => {
-                error.with_verdict(TokenVerdict::Broken { page: false })
+                let asks = error.oauth_code() == Some(ASKS_FOR_A_NONCE);
+                error.with_verdict(if asks { TokenVerdict::Broken { page: false } } else { TokenVerdict::NotAllowed })
             }
             _ => error,
         })
@@ -81,16 +82,25 @@ impl<'a> Proving<'a> {
     pub(super) fn judge(&self, step: &Step<'_>, error: Error, headers: &HeaderMap) -> Error {
         let (Some(binding), Some((proof, _))) = (self.binding, &self.proof) else { return error };
         let why = match error.oauth_code() {
-            Some(ASKS_FOR_A_NONCE) => "the server asks for a nonce in the DPoP proof, and does not give one that it takes".to_owned(),
-            Some(REFUSES_THE_PROOF) => match binding.refused(at(step), proof, headers) {
-                Some(ahead) => {
+            Some(ASKS_FOR_A_NONCE) => {
+                "the server asks for a nonce in the DPoP proof, and does not give one that it takes".to_owned()
+            }
+            Some(REFUSES_THE_PROOF) => {
+                if let Some(ahead) = binding.refused(at(step), proof, headers) {
                     events::clock_differs(step.address().uri().authority(), ahead);
-                    format!("the server refused the DPoP proof; its clock is {} s {} ours", ahead.abs(), relation(ahead))
                 }
-                None => "the server refused the DPoP proof, whose key, address and time are as they should be by all that is \
-                         known here"
-                    .to_owned(),
-            },
+                match Binding::clock_differs(headers) {
+                    Some(ahead) if ahead < 0 => {
+                        format!("the server refused the DPoP proof, and its clock is {} s behind ours", -ahead)
+                    }
+                    Some(ahead) => {
+                        format!("the server refused the DPoP proof, and its clock is {ahead} s ahead of ours")
+                    }
+                    None => {
+                        "the server refused the DPoP proof, and the clocks do not differ by what its answer says".into()
+                    }
+                }
+            }
             _ => return error,
         };
         let verdict = if binding.has_news(at(step), proof) { TokenVerdict::Nonce } else { TokenVerdict::NotAllowed };
@@ -103,10 +113,6 @@ impl<'a> Proving<'a> {
         }
         told.with_source(error)
     }
-}
-
-fn relation(ahead: i64) -> &'static str {
-    if ahead < 0 { "behind" } else { "ahead of" }
 }
 
 impl TokenEndpoint {

@@ -24,6 +24,9 @@
 //! | what the server says of a failure, in [`description_untrusted`](crate::Error::description_untrusted) | 512 characters, from the first 4 KiB | |
 //! | [secret in a file](crate::SecretSource#files) | read for each token request, 64 KiB, within 5 s | [`SecretSource`](crate::SecretSource) |
 //! | [assertion](crate::Assertion) | signed for each request, good for 60 s | [`Assertion::lifetime`](crate::Assertion::lifetime) |
+//! | DPoP proof (feature `dpop`) | signed anew for each attempt, and again if it waited for 10 s | |
+//! | DPoP nonces of a session | of the 64 servers that spoke last, up to 1,024 bytes each; `use_dpop_nonce` of a token endpoint is answered once | |
+//! | clock of a server that refuses a DPoP proof | believed if it differs by more than 2 s and less than a day | |
 //! | [discovered](crate::TokenEndpoint::discover) metadata | 256 KiB and 10 s a fetch, redirects are not followed | |
 //! | metadata that was fetched | used for 24 h; fetched again before that if an endpoint seems to have moved, once a minute at most; used on where that fails | |
 //! | metadata that could not be fetched | asked for again after 1 s at the earliest, `Retry-After` wins, up to 5 min | |

@@ -40,7 +40,8 @@ pub(super) enum What {
 #[derive(Clone)]
 pub(super) struct Tokens {
     pub(super) lifetime: Option<u64>,
-    pub(super) token_type: Option<String>,
+    /// `None`: as the token is.
+    pub(super) token_type: Option<Option<String>>,
     /// `None`: as the grant type calls for.
     pub(super) refresh_token: Option<bool>,
     pub(super) access_token: Option<String>,
@@ -67,7 +68,7 @@ impl Answer {
     pub fn tokens() -> Self {
         Self::of(What::Tokens(Tokens {
             lifetime: Some(3600),
-            token_type: Some("Bearer".to_owned()),
+            token_type: None,
             refresh_token: None,
             access_token: None,
             members: Vec::new(),
@@ -121,9 +122,9 @@ impl Answer {
         self.set(|tokens| tokens.lifetime = seconds.into())
     }
 
-    /// `token_type`; `None` leaves it out.
+    /// `token_type`; `None` leaves it out. Without this it says what the token is.
     pub fn token_type(self, name: impl Into<Option<&'static str>>) -> Self {
-        self.set(|tokens| tokens.token_type = name.into().map(str::to_owned))
+        self.set(|tokens| tokens.token_type = Some(name.into().map(str::to_owned)))
     }
 
     /// With a refresh token, whatever the grant type.
@@ -208,6 +209,13 @@ impl fmt::Debug for Answer {
             What::Never => "never",
         };
         f.debug_struct("Answer").field("what", &what).finish_non_exhaustive()
+    }
+}
+
+impl Tokens {
+    pub(super) fn token_type(&self, is_bound: bool) -> Option<&str> {
+        let own = if is_bound { "DPoP" } else { "Bearer" };
+        self.token_type.as_ref().map_or(Some(own), Option::as_deref)
     }
 }
 

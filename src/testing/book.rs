@@ -7,10 +7,14 @@ use std::{
 };
 
 use bytes::Bytes;
+#[cfg(feature = "dpop")]
+use http::Method;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::Full;
 use tokio::time::Instant;
 
+#[cfg(feature = "dpop")]
+use super::proof::{Proofs, Proved};
 use super::{
     answer::{Answer, Fixed, Tokens},
     journal::Journal,
@@ -64,6 +68,8 @@ pub(super) struct Book {
     pub(super) running: usize,
     pub(super) peak: usize,
     number: usize,
+    #[cfg(feature = "dpop")]
+    pub(super) proofs: Proofs,
 }
 
 #[derive(Default)]
@@ -83,6 +89,8 @@ pub(super) struct Issued {
     pub(super) expires_at: Option<Instant>,
     pub(super) refresh_token: Option<String>,
     pub(super) refresh_lives: bool,
+    /// The thumbprint of the key that both are bound to.
+    pub(super) key: Option<String>,
 }
 
 /// What came of a token request: the response, and the words of the journal.
@@ -106,6 +114,8 @@ impl Book {
             running: 0,
             peak: 0,
             number: 0,
+            #[cfg(feature = "dpop")]
+            proofs: Proofs::default(),
         }
     }
 
@@ -125,11 +135,18 @@ impl Book {
     /// Issues tokens, and ends those that the regime says.
     pub(super) fn answer(&mut self, tokens: &Tokens, request: &TokenRequest) -> Written {
         let (mut owner, mut scope) = (owner_of(request), request.parameter("scope").unwrap_or_default().to_owned());
+        let key = match self.key_of(request) {
+            Ok(key) => key,
+            Err(code) => return refused(code),
+        };
         let mut redeemed = None;
         if request.grant_type() == "refresh_token" {
             let Some(index) = self.redeemable(request.parameter("refresh_token")) else {
-                return refused();
+                return refused("invalid_grant");
             };
+            if self.issued[index].key.is_some() && self.issued[index].key != key {
+                return refused("invalid_grant");
+            }
             (owner, scope) = (self.issued[index].owner.clone(), self.issued[index].scope.clone());
             redeemed = Some(index);
         }
@@ -172,7 +189,7 @@ impl Book {
             Some(Some(redeemed)) if self.regime == Regime::Fixed => redeemed.clone(),
             _ => format!("refresh-{owner}-{number}"),
         });
-        let response = tokens.write(&access_token, refresh_token.as_deref(), tokens.lifetime);
+        let response = tokens.write(&access_token, refresh_token.as_deref(), tokens.lifetime, key.is_some());
         self.add(Issued {
             login: redeemed.and_then(|index| self.issued[index].login),
             owner,
@@ -184,9 +201,26 @@ impl Book {
             refresh_token,
             resource: request.parameter("resource").map(str::to_owned),
             asked_scope: request.parameter("scope").map(str::to_owned),
+            key,
             ..Issued::default()
         });
         (response, format!("token {number}"))
+    }
+
+    /// The key that a token request proves, where one is asked for.
+    #[cfg(feature = "dpop")]
+    fn key_of(&mut self, request: &TokenRequest) -> Result<Option<String>, &'static str> {
+        if !self.proofs.required {
+            return Ok(None);
+        }
+        let TokenRequest { uri, headers, .. } = request;
+        self.proofs.check(&Proved { method: &Method::POST, uri, headers, token: None }).map(Some)
+    }
+
+    #[cfg(not(feature = "dpop"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as with the feature")]
+    fn key_of(&self, _: &TokenRequest) -> Result<Option<String>, &'static str> {
+        Ok(None)
     }
 
     /// Numbers what is issued, from 1.
@@ -274,16 +308,22 @@ impl Issued {
     }
 
     fn again(&self, tokens: &Tokens, lifetime: Option<u64>) -> Written {
-        let response = tokens.write(&self.access_token, self.refresh_token.as_deref(), lifetime);
+        let response = tokens.write(&self.access_token, self.refresh_token.as_deref(), lifetime, self.key.is_some());
         (response, format!("token {} again", self.number))
     }
 }
 
 impl Tokens {
-    fn write(&self, access_token: &str, refresh_token: Option<&str>, lifetime: Option<u64>) -> Response<Full<Bytes>> {
+    fn write(
+        &self,
+        access_token: &str,
+        refresh_token: Option<&str>,
+        lifetime: Option<u64>,
+        is_bound: bool,
+    ) -> Response<Full<Bytes>> {
         let mut answer = serde_json::Map::new();
         answer.insert("access_token".to_owned(), access_token.into());
-        let text = [("token_type", self.token_type.as_deref()), ("refresh_token", refresh_token)];
+        let text = [("token_type", self.token_type(is_bound)), ("refresh_token", refresh_token)];
         for (name, value) in text {
             answer.extend(value.map(|value| (name.to_owned(), value.into())));
         }
@@ -330,9 +370,8 @@ fn is_of_a_user(grant_type: &str) -> bool {
     matches!(grant_type, "password" | "refresh_token" | "authorization_code" | DEVICE_CODE)
 }
 
-fn refused() -> Written {
-    let body = r#"{"error":"invalid_grant"}"#.to_owned();
-    (json(StatusCode::BAD_REQUEST, body), "400 invalid_grant".to_owned())
+fn refused(code: &str) -> Written {
+    (json(StatusCode::BAD_REQUEST, format!(r#"{{"error":"{code}"}}"#)), format!("400 {code}"))
 }
 
 fn json(status: StatusCode, body: String) -> Response<Full<Bytes>> {

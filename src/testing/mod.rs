@@ -53,6 +53,8 @@ mod gate;
 mod guard;
 mod issuer;
 mod journal;
+#[cfg(feature = "dpop")]
+mod proof;
 mod resource;
 mod seen;
 mod server;

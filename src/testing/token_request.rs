@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::{HeaderMap, header::AUTHORIZATION};
+use http::{HeaderMap, Uri, header::AUTHORIZATION};
 use tokio::time::Instant;
 
 /// A token request or a revocation, as the [`Issuer`](super::Issuer) got it.
@@ -11,6 +11,8 @@ use tokio::time::Instant;
 pub struct TokenRequest {
     /// When it came, by tokio's clock.
     pub at: Instant,
+    /// Its URI: a whole one in memory, a path over a socket.
+    pub uri: Uri,
     /// Its headers.
     pub headers: HeaderMap,
     /// Its parameters, decoded, in their order.
@@ -28,6 +30,13 @@ impl TokenRequest {
     #[must_use]
     pub fn grant_type(&self) -> &str {
         self.parameter("grant_type").unwrap_or_default()
+    }
+
+    /// The claims of its DPoP proof, if there is one.
+    #[cfg(feature = "dpop")]
+    #[must_use]
+    pub fn proof(&self) -> Option<serde_json::Value> {
+        super::proof::claims(&self.headers)
     }
 
     /// The `Authorization` header, if it is one and a text.

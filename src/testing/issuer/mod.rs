@@ -1,5 +1,7 @@
 //! The scripted issuer: a token endpoint and a revocation endpoint that know which tokens are alive.
 
+#[cfg(feature = "dpop")]
+mod proofs;
 mod seen;
 mod tokens;
 
@@ -160,8 +162,8 @@ impl Issuer {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| broken())?.to_bytes();
         let form = form_urlencoded::parse(&body).into_owned().collect();
-        let request = TokenRequest { at: Instant::now(), headers: head.headers, form };
-        let is_revocation = head.uri.path().ends_with("/revoke");
+        let request = TokenRequest { at: Instant::now(), uri: head.uri, headers: head.headers, form };
+        let is_revocation = request.uri.path().ends_with("/revoke");
         let (answer, index) = if is_revocation {
             let mut book = self.book();
             book.revocations.push(request.clone());
@@ -198,6 +200,8 @@ impl Issuer {
         };
         self.book().journal.answer(index, told);
         answer.between.pass().await;
+        #[cfg(feature = "dpop")]
+        let response = response.map(|response| self.stamped(response));
         response
     }
 }

@@ -121,7 +121,7 @@ impl Issuer {
         last.expect("a refresh token was issued")
     }
 
-    fn of<T>(&self, token: &str, what: impl FnOnce(&Issued) -> Option<T>) -> Option<T> {
+    pub(super) fn of<T>(&self, token: &str, what: impl FnOnce(&Issued) -> Option<T>) -> Option<T> {
         self.book().of(token).find(|issued| issued.access_token == token).and_then(what)
     }
 }

@@ -243,6 +243,10 @@ impl Resource {
             let book = self.book();
             token_in(&seen.headers, &book.header, &book.scheme).map(str::to_owned)
         };
+        #[cfg(feature = "dpop")]
+        let token = token.or_else(|| token_in(&seen.headers, &AUTHORIZATION, &Scheme::dpop()).map(str::to_owned));
+        #[cfg(feature = "dpop")]
+        let call = (seen.method.clone(), seen.headers.clone());
         let noted = issuer.note_call(&seen.method, &uri, token.as_deref());
         let (index, gate, delay) = {
             let mut book = self.book();
@@ -258,13 +262,23 @@ impl Resource {
         }
         let audience = find(&self.book().audiences, &uri);
         let is_meant = |token: &str| audience.is_none() || issuer.resource_of(token) == audience;
-        let lives = token.is_some_and(|token| issuer.is_alive(&token) && is_meant(&token));
+        let lives = token.as_ref().is_some_and(|token| issuer.is_alive(token) && is_meant(token));
+        #[cfg(feature = "dpop")]
+        let unproved = {
+            let proof = token.filter(|_| lives).and_then(|token| issuer.check_call(&call.0, &uri, &call.1, &token));
+            proof.and_then(Result::err)
+        };
         let make = {
             let mut book = self.book();
             let scripted = book.script.pop_front().map(Rule::Fixed);
             match scripted.or_else(|| find(&book.rules, &uri)) {
                 Some(Rule::Break) => None,
                 Some(Rule::Fixed(make)) => Some(make),
+                #[cfg(feature = "dpop")]
+                _ if unproved.is_some() => {
+                    let code = unproved.unwrap_or_default();
+                    Some(Arc::new(move || super::proof::rejection(code, Full::default())) as _)
+                }
                 _ if lives => Some(book.acceptance.clone()),
                 _ => Some(book.rejection.clone()),
             }
@@ -274,6 +288,8 @@ impl Resource {
             issuer.note_answer(noted, "broken");
             return Err(broken());
         };
+        #[cfg(feature = "dpop")]
+        let response = issuer.stamped(response);
         self.book().seen[index].status = Some(response.status());
         issuer.note_answer(noted, response.status().as_str());
         Ok(response)
