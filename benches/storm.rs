@@ -124,36 +124,23 @@ fn gives_up(storm: Storm, index: u64) -> bool {
 /// Returns how long it took, and how many of those that stayed did not get a 200.
 async fn call(storm: Storm, calls: u64, api: Reauth<Resource>) -> (Duration, u64) {
     let fixture = Fixture { headers: 8, owned: true };
-    let began = Instant::now();
-    let mut callers = JoinSet::new();
-    for index in 0..calls {
+    crowd(storm, calls, move |_| {
         let api = api.clone();
-        callers.spawn(async move {
-            let call = api.oneshot(fixture.request::<Payload>());
-            let outcome = if gives_up(storm, index) {
-                let Ok(outcome) = tokio::time::timeout(PATIENCE, call).await else { return true };
-                outcome
-            } else {
-                call.await
-            };
+        async move {
+            let outcome = api.oneshot(fixture.request::<Payload>()).await;
             outcome.is_ok_and(|response| response.status() == StatusCode::OK)
-        });
-    }
-    let mut not_200 = 0;
-    while let Some(went_well) = callers.join_next().await {
-        not_200 += u64::from(!went_well.expect("no call panics"));
-    }
-    (began.elapsed(), not_200)
+        }
+    })
+    .await
 }
 
 /// The same waiting, and nothing else, or with the requests that belong to it.
 async fn sleep(storm: Storm, calls: u64, resource: Option<Resource>) -> Duration {
     let fixture = Fixture { headers: 8, owned: true };
-    let began = Instant::now();
-    let mut sleepers = JoinSet::new();
-    for index in 0..calls {
+    let call = move |index: u64| {
         let resource = resource.clone();
-        sleepers.spawn(async move {
+        let late = storm == Storm::Late && index.is_multiple_of(2);
+        async move {
             let answer = async |late: bool| match resource.clone() {
                 Some(resource) => {
                     tokio::time::sleep(if late { LATE } else { Duration::ZERO }).await;
@@ -161,20 +148,37 @@ async fn sleep(storm: Storm, calls: u64, resource: Option<Resource>) -> Duration
                 }
                 None => tokio::time::sleep(if late { ANSWER + LATE } else { ANSWER }).await,
             };
-            if gives_up(storm, index) {
-                answer(false).await;
-                return tokio::time::sleep(PATIENCE - ANSWER).await;
-            }
-            let late = storm == Storm::Late && index.is_multiple_of(2);
             answer(late).await;
             if !late {
                 tokio::time::sleep(RENEWAL).await;
             }
             answer(false).await;
-        });
+            true
+        }
+    };
+    crowd(storm, calls, call).await.0
+}
+
+/// So many tasks with a call each. Whoever gives up does so in the same way, whatever the call is.
+async fn crowd<F>(storm: Storm, calls: u64, call: impl Fn(u64) -> F) -> (Duration, u64)
+where
+    F: Future<Output = bool> + Send + 'static,
+{
+    let began = Instant::now();
+    let mut callers = JoinSet::new();
+    for index in 0..calls {
+        let call = call(index);
+        if gives_up(storm, index) {
+            callers.spawn(async { tokio::time::timeout(PATIENCE, call).await.unwrap_or(true) });
+        } else {
+            callers.spawn(call);
+        }
     }
-    while sleepers.join_next().await.is_some() {}
-    began.elapsed()
+    let mut not_200 = 0;
+    while let Some(went_well) = callers.join_next().await {
+        not_200 += u64::from(!went_well.expect("no call panics"));
+    }
+    (began.elapsed(), not_200)
 }
 
 fn session(server: Arc<Server>) -> Session {

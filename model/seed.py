@@ -244,8 +244,8 @@ SEEDS = {
     "waiter_does_not_give_up_what_is_overdue": [
         (
             "session/waiting.rs",
-            "filter(|_| now >= *this.overdue)",
-            "filter(|_| !SEEDED && now >= *this.overdue)",
+            "if let Some(session) = &session {",
+            "if let Some(session) = session.as_ref().filter(|_| !SEEDED) {",
         )
     ],
     "flight_that_was_given_up_leaves_no_pause": [

@@ -5,7 +5,7 @@
 //! | replays of one call | 1, and one more if others had renewed the token already | [`ReauthLayer::max_replays`] |
 //! | buffered body of one request | 64 KiB and 1,024 frames; a `Full<Bytes>` of any size is kept by reference | [`ReauthLayer::replay_limit`] |
 //! | reqwest's multipart form of known length, with `send_through` or in reqwest-middleware | read before it is sent up to 1 MiB, then kept by reference | |
-//! | requests that wait after a rejection, with these rejections: their bytes, for all calls of one layer | 64 MiB; a call over it gets its rejection at once | [`ReauthLayer::parked_limit`] |
+//! | requests that wait after a rejection, with these rejections: their bytes, for all calls of one layer | 64 MiB: 95,325 calls that keep 704 bytes each; a call over it gets its rejection at once | [`ReauthLayer::parked_limit`] |
 //! | rejection that is kept while its request waits | a quarter of that; a longer one goes to the caller at once | |
 //! | body of a rejection that is read, so that its connection can be used again | 64 KiB and 100 ms | [`ReauthLayer::drain_limit`] |
 //! | response body that a classifier may read | 64 KiB and 1 s, then the head decides | |
@@ -75,6 +75,20 @@
 //! | keys that are looked up in the store at a time | 4,096, further ones fail with [`Unavailable`](crate::ErrorKind::Unavailable) | |
 //! | revocation | sent up to 3 times, again only after 429 or 503 | |
 //! | [logout of a grant's own](crate::Revoke) | called up to 3 times for each token, again only if nothing was sent or the server asks to wait; 120 s in all for each token | [`SessionBuilder::renewal_limit`] |
+//!
+//! # A million sessions
+//!
+//! With a key of 16 bytes a session takes 332 bytes beyond its tokens, at rest and a minute after a renewal that a rejection led
+//! to: with tokens of 64 bytes a million of them take 460 MB. A call among a million random users takes two to three times as
+//! long as a call of a layer with one session, since no cache of a processor holds what it looks up. Large pages help. With
+//! glibc's allocator that is a variable in the environment of the program:
+//!
+//! ```sh
+//! GLIBC_TUNABLES=glibc.malloc.hugetlb=1 ./backend
+//! ```
+//!
+//! A call among a million was measured a quarter faster with it. It takes Linux, glibc 2.35 or newer, and `madvise` or `always` in
+//! `/sys/kernel/mm/transparent_hugepage/enabled`.
 //!
 //! [`ReauthLayer::header`]: crate::ReauthLayer::header
 //! [`ReauthLayer::scheme`]: crate::ReauthLayer::scheme

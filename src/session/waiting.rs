@@ -28,16 +28,16 @@ pin_project! {
         session: Weak<Inner>,
         #[pin]
         limit: Limit,
-        overdue: Instant,
         waiter: metrics::Waiter,
     }
 }
 
 pin_project! {
-    /// The timer is made at the first poll, never under the session's lock: a runtime without timers panics there.
+    /// The timer is made at the first poll, never under the session's lock: a runtime without timers panics there. It runs until
+    /// the flight is overdue, where that comes before the end.
     #[project = LimitProjection]
     enum Limit {
-        Of { time: Duration },
+        Of { time: Duration, overdue: Instant },
         Until { end: Instant, #[pin] over: Sleep },
     }
 }
@@ -47,8 +47,7 @@ impl Waiting {
         Self {
             place: flight.waiters.place(),
             session: Arc::downgrade(session),
-            limit: Limit::Of { time },
-            overdue: flight.overdue(),
+            limit: Limit::Of { time, overdue: flight.overdue() },
             waiter: metrics::Waiter::default(),
         }
     }
@@ -66,14 +65,14 @@ impl Future for Waiting {
         let session = this.session.upgrade();
         loop {
             let (end, until) = match this.limit.as_mut().project() {
-                LimitProjection::Of { time } => {
+                LimitProjection::Of { time, overdue } => {
                     let end = Instant::now() + (*time).min(FOREVER);
-                    (end, end.min(*this.overdue))
+                    (end, end.min(*overdue))
                 }
                 LimitProjection::Until { end, over } => {
                     ready!(over.poll(cx));
                     let now = Instant::now();
-                    if let Some(session) = session.as_ref().filter(|_| now >= *this.overdue) {
+                    if let Some(session) = &session {
                         session.give_up_overdue();
                     }
                     if let Poll::Ready(landing) = Pin::new(&mut *this.place).poll(cx) {

@@ -49,6 +49,9 @@ async fn parked(world: &World, limit: usize, calls: usize, padding: usize) -> us
 async fn as_many_calls_are_parked_as_the_documentation_says() {
     const PADDING: usize = 704 - share(0);
     assert_eq!(64 * 1024 * 1024 / share(PADDING), 95_325);
+    for told in [include_str!("../../src/middleware/layer.rs"), include_str!("../../src/manual/defaults.rs")] {
+        assert!(told.contains("95,325") && told.contains("704 bytes"));
+    }
     for (limit, expected) in [(0, 0), (703, 0), (7_040, 10), (7_743, 10), (usize::MAX, 20)] {
         assert_eq!(parked(&World::new(Kind::ClientCredentials), limit, 20, PADDING).await, expected, "{limit}");
     }
