@@ -1,5 +1,5 @@
 //! The layer against servers that others wrote: django-oauth-toolkit, alone and behind nginx and Apache, and those of
-//! `servers`; `grants` compares them all. `.ci/peers` runs them.
+//! `servers`; `grants` compares them all, and `dpop` has those that bind tokens to a key. `.ci/peers` runs them.
 //!
 //! django-oauth-toolkit kills a whole grant when one of its refresh tokens is used twice, and the refresh token of every access
 //! token that is revoked.
@@ -8,6 +8,7 @@
 
 mod connections;
 mod discovery;
+mod dpop;
 mod endurance;
 mod gateways;
 mod grants;

@@ -169,6 +169,10 @@ class Glewlwyd:
             "code-duration": 600,
             "refresh-token-one-use": "always",
             "client-pubkey-parameter": "pubkey",
+            "oauth-dpop-allowed": True,
+            # Without them a proof is good in the very second in which it was made.
+            "oauth-dpop-iat-duration": 60,
+            "oauth-dpop-iat-gap-duration": 60,
             **{switch: True for switch in switches.split()},
         }
         plugin = {"module": "oidc", "name": "oidc", "display_name": "oidc", "enabled": True, "parameters": parameters}

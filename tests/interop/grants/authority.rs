@@ -24,6 +24,8 @@ pub(super) struct Authority {
     pub(super) resource: Option<&'static str>,
     pub(super) exchange: Result<(), Lacking>,
     pub(super) mutual_tls: Result<(), Lacking>,
+    /// It binds tokens to a key that the client proves to have (RFC 9449). Those that don't give out a bearer token.
+    pub(super) dpop: Result<(), Lacking>,
 }
 
 /// Where tokens of clients are taken.
@@ -81,6 +83,7 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
         resource: None,
         exchange: Ok(()),
         mutual_tls: Err((ErrorKind::Misconfigured, 401)),
+        dpop: Ok(()),
     },
     Authority {
         kind: "oidc-provider",
@@ -98,6 +101,7 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
         resource: Some("https://api.example/orders"),
         exchange: Ok(()),
         mutual_tls: Ok(()),
+        dpop: Ok(()),
     },
     Authority {
         kind: "glewlwyd",
@@ -116,6 +120,7 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
         resource: None,
         exchange: Err((ErrorKind::Refused, 400)),
         mutual_tls: Err((ErrorKind::Refused, 403)),
+        dpop: Ok(()),
     },
     Authority {
         kind: "django-oauth-toolkit",
@@ -129,6 +134,7 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
         resource: None,
         exchange: Err((ErrorKind::Misconfigured, 400)),
         mutual_tls: Err((ErrorKind::Misconfigured, 401)),
+        dpop: Err((ErrorKind::Dpop, 200)),
     },
     Authority {
         kind: "authlib",
@@ -142,6 +148,7 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
         resource: None,
         exchange: Err((ErrorKind::Misconfigured, 400)),
         mutual_tls: Err((ErrorKind::Misconfigured, 401)),
+        dpop: Err((ErrorKind::Dpop, 200)),
     },
     Authority {
         kind: "lemonldap",
@@ -155,5 +162,6 @@ pub(super) static AUTHORITIES: [Authority; 6] = [
         resource: None,
         exchange: Err((ErrorKind::Refused, 400)),
         mutual_tls: Err((ErrorKind::Misconfigured, 400)),
+        dpop: Err((ErrorKind::Dpop, 200)),
     },
 ];

@@ -39,5 +39,7 @@ async fn orders(State((http, introspection)): State<(Http, String)>, headers: He
         .body(Full::from(form));
     let answer = http.request(request.unwrap()).await.unwrap().into_body().collect().await.unwrap().to_bytes();
     let answer: Value = serde_json::from_slice(&answer).unwrap();
-    if answer["active"] == true { StatusCode::OK } else { StatusCode::UNAUTHORIZED }
+    // A token that is bound to a key comes here as a bearer token only from a thief (RFC 9449 §6.2).
+    let is_bound = answer.get("cnf").is_some();
+    if answer["active"] == true && !is_bound { StatusCode::OK } else { StatusCode::UNAUTHORIZED }
 }

@@ -16,7 +16,8 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::runtime;
 use tower_reauth::{
-    Assertion, ClientCredentialsGrant, ErrorKind, JwtAlgorithm, JwtBearerGrant, Status, TokenExchangeGrant, TokenType,
+    Assertion, ClientCredentialsGrant, DpopKey, ErrorKind, JwtAlgorithm, JwtBearerGrant, Session, Status,
+    TokenExchangeGrant, TokenType,
 };
 
 use self::{
@@ -139,6 +140,33 @@ async fn wrong_key(authority: &'static Authority, signing: &Signing) {
     service.is_refused(signing.wrong_key).await;
     // The answer's `Date` shows that our clock was moved, and an assertion that is dated by the server's follows at once.
     assert_eq!(server.proxy.count("client_credentials"), 3);
+}
+
+#[tokio::test]
+async fn token_is_bound_to_a_key_or_the_server_that_cannot_is_refused_unless_that_was_allowed() {
+    for authority in &AUTHORITIES {
+        let server = Running::start(authority).await;
+        let session = || {
+            let grant = ClientCredentialsGrant::new(server.endpoint(server.basic())).scope(server.scope());
+            Session::builder(grant).dpop(DpopKey::generate().unwrap())
+        };
+        let text = |token: tower_reauth::Token| token.token_set().access_token().expose_secret().to_owned();
+        let bound = session().build();
+        match authority.dpop {
+            Ok(()) => {
+                let token = text(bound.token().await.unwrap());
+                assert_eq!(server.status_of(&token).await, StatusCode::UNAUTHORIZED);
+            }
+            Err((kind, status)) => {
+                let error = bound.token().await.unwrap_err();
+                let seen = (error.kind(), error.status().map(|status| status.as_u16()));
+                assert_eq!(seen, (kind, Some(status)), "{error}");
+                assert!(error.to_string().contains("allow_bearer"), "{error}");
+                let token = text(session().allow_bearer().build().token().await.unwrap());
+                assert_eq!(server.status_of(&token).await, StatusCode::OK);
+            }
+        }
+    }
 }
 
 #[tokio::test]
