@@ -17,13 +17,13 @@ use tower_reauth_benches::{
     chart::{Bar, Chart, Group},
     figures::Figures,
     history::History,
-    tables::{KINDS, cost_tables, storms, time_tables},
+    tables::{KINDS, cost_tables, proof_tables, storms, time_tables},
     targets::{self, Relation, Target, round},
 };
 
 /// Those that are run, and with which features. What depends on other crates changes with the features that they ask
 /// for: only their own figures come from the build with them.
-const BENCHES: [(&str, &str); 9] = [
+const BENCHES: [(&str, &str); 10] = [
     ("cost", "peers"),
     ("call", "peers"),
     ("cost", ""),
@@ -33,6 +33,7 @@ const BENCHES: [(&str, &str); 9] = [
     ("storm", ""),
     ("memory", ""),
     ("sessions", ""),
+    ("dpop", "dpop,signers"),
 ];
 const KINDS_ARE: &str = "*bare* has no layer; *Retry by hand* is tower's `Retry` with a token behind a lock; \
     *kube-client*, *google-cloud-auth* and *azure_core* add a token and never send a request again; *reauth* is this \
@@ -89,11 +90,12 @@ fn main() {
     let picture = |folder: &str, (name, chart): &(&str, Chart)| format!("![{}]({folder}{name}.svg)\n\n", chart.title);
     let page = format!(
         "# What was measured\n\n{circumstances}\n\n{KINDS_ARE}\n\n{}## Targets\n\n{}\n\
-         ## A call with a good token\n\n{}\n{}\n## Over the years\n\n{HISTORY_IS}\n\n{}",
+         ## A call with a good token\n\n{}\n{}\n## A call with a proof\n\n{}\n## Over the years\n\n{HISTORY_IS}\n\n{}",
         charts.iter().map(|chart| picture("", chart)).collect::<String>(),
         target_table(&targets),
         cost_tables(&figures),
         time_tables(&figures),
+        proof_tables(&figures),
         history.table(),
     );
     fs::write(report.join("README.md"), page).expect("the page can be written");

@@ -11,6 +11,8 @@ mod once;
 #[cfg(feature = "peers")]
 mod peers;
 mod request;
+#[cfg(feature = "signers")]
+pub mod signers;
 pub mod tables;
 pub mod targets;
 

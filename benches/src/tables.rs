@@ -84,3 +84,25 @@ pub fn storms() -> impl Iterator<Item = (&'static str, &'static str)> {
         .into_iter()
         .flat_map(|calls| ["plain", "late rejections", "half give up"].into_iter().map(move |storm| (calls, storm)))
 }
+
+/// What tokens that are bound to a key cost (feature `dpop`), and what other libraries would take for a signature.
+pub fn proof_tables(figures: &Figures) -> String {
+    let mut tables = String::from(
+        "Processor time of one thread. A proof is the difference to a call without one.\n\n\
+         | algorithm, token | µs a call | µs a proof | proofs a second and core |\n| --- | --- | --- | --- |\n",
+    );
+    for algorithm in ["ES256", "EdDSA"] {
+        for size in ["38", "1024"] {
+            let figure = |what: &str| figures[&format!("dpop, {algorithm}, {size} B token: {what}")];
+            let (call, proof) = (figure("µs a call"), figure("µs a proof"));
+            let rate = figure("proofs a second and core");
+            tables += &format!("| {algorithm}, {size} bytes | {call:.1} | {proof:.1} | {rate:.0} |\n");
+        }
+    }
+    tables += "\n| a signature alone | µs |\n| --- | --- |\n";
+    for (name, microseconds) in figures {
+        let signer = name.strip_prefix("dpop, ").and_then(|name| name.strip_suffix(": µs a signature"));
+        tables.extend(signer.map(|signer| format!("| {signer} | {microseconds:.1} |\n")));
+    }
+    tables
+}
