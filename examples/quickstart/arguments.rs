@@ -7,7 +7,7 @@ use crate::support;
 /// One user, two devices, one active token: one device logs out, and the other goes on as if nothing had happened.
 ///
 /// Without options this plays the diagram of README.md against an embedded gateway. With --regime or --api-url it plays a
-/// longer story, in which both devices work and one refreshes its token as well. Against a real gateway (--api-url) the
+/// longer story, in which both devices work and one refreshes its token as well; with --dpop one about a thief. Against a real gateway (--api-url) the
 /// secrets come from the environment variables REAUTH_PASSWORD and REAUTH_CLIENT_SECRET, or from a prompt.
 #[derive(Parser)]
 #[command(name = "quickstart")]
@@ -19,6 +19,10 @@ pub(crate) struct Arguments {
     /// The longer story at a real API: a resource of it, fetched with GET
     #[arg(long, value_name = "URL", group = "longer", requires_all = ["token_url", "client_id", "username"])]
     pub(crate) api_url: Option<String>,
+
+    /// A story of its own: a thief copies a token that is bound to a key (RFC 9449). Needs `--features dpop`
+    #[arg(long, conflicts_with = "longer")]
+    pub(crate) dpop: bool,
 
     /// Where its tokens come from
     #[arg(long, value_name = "URL", requires = "api_url")]

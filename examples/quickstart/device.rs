@@ -25,6 +25,19 @@ pub(crate) struct Device {
     span: Span,
     calls: u64,
     failures: u64,
+    #[cfg(feature = "dpop")]
+    last_sent: wire::LastSent,
+}
+
+#[cfg(feature = "dpop")]
+fn session(grant: PasswordGrant, target: &Target) -> Result<Session, Error> {
+    let session = Session::builder(grant);
+    Ok(if target.dpop { session.dpop(tower_reauth::DpopKey::generate()?).build() } else { session.build() })
+}
+
+#[cfg(not(feature = "dpop"))]
+fn session(grant: PasswordGrant, _: &Target) -> Result<Session, Error> {
+    Ok(Session::new(grant))
 }
 
 impl Device {
@@ -57,15 +70,36 @@ impl Device {
             grant = grant.scope(scope.as_str());
         }
         let span = info_span!("device", device = name);
-        let session = span.in_scope(|| Session::new(grant));
+        let session = span.in_scope(|| session(grant, target))?;
 
         let mut layer = ReauthLayer::new(session.clone(), Origins::only(&target.origin)?);
         if target.kind == GatewayKind::Wso2 {
             layer = layer.classify(Wso2Classifier::new());
         }
-        let api = ServiceBuilder::new().layer(layer).service(wire::tell(client, name, "API", told));
+        let api = wire::tell(client, name, "API", told);
+        #[cfg(feature = "dpop")]
+        let last_sent = wire::LastSent::default();
+        #[cfg(feature = "dpop")]
+        let api = last_sent.clone().listen(api);
+        let api = ServiceBuilder::new().layer(layer).service(api);
 
-        Ok(Self { name, session, api, timeline: timeline.clone(), span, calls: 0, failures: 0 })
+        Ok(Self {
+            name,
+            session,
+            api,
+            timeline: timeline.clone(),
+            span,
+            calls: 0,
+            failures: 0,
+            #[cfg(feature = "dpop")]
+            last_sent,
+        })
+    }
+
+    /// The headers of the last call, as a careless proxy would log them.
+    #[cfg(feature = "dpop")]
+    pub(crate) fn last_sent(&self) -> http::HeaderMap {
+        self.last_sent.read()
     }
 
     /// Calls the API once.

@@ -11,7 +11,10 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
-use crate::{fields::Fields, timeline::Timeline};
+use crate::{
+    fields::Fields,
+    timeline::{THIEF, Timeline},
+};
 
 /// Passes on the events of `tower_reauth`, each to the device that it concerns.
 ///
@@ -73,7 +76,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LayerEvents {
             }
         }
         let device = self.device(fields.get("session"), seen);
-        self.timeline.layer(&device, &sentence(&fields));
+        // He has this crate, too, and what it does for him is not the story.
+        if device != THIEF {
+            self.timeline.layer(&device, &sentence(&fields));
+        }
     }
 }
 
@@ -88,6 +94,7 @@ fn sentence(fields: &Fields) -> String {
         "renewal failed" => format!("gets no token: {}", text("kind")),
         "token acquired" => format!("has a token, good for {} s", text("lifetime_s")),
         "token rejected" => format!("sees the {}", text("status")),
+        "DPoP nonce asked for" => "takes the nonce, to prove once more".to_owned(),
         "request replayed" => "sends the request again".to_owned(),
         "logged out" => "forgets password and tokens".to_owned(),
         "tokens revoked" => "has had the tokens revoked".to_owned(),

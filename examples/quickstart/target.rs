@@ -32,6 +32,9 @@ pub(crate) struct Target {
     pub(crate) requests: u32,
     /// The gateway tells the timeline itself what it does, and takes orders by POST.
     pub(crate) embedded: bool,
+    /// Tokens are bound to a key of each device.
+    #[cfg(feature = "dpop")]
+    pub(crate) dpop: bool,
 }
 
 impl Target {
@@ -63,6 +66,8 @@ impl Target {
                     scope: arguments.scope,
                     requests: arguments.requests.unwrap_or(5),
                     embedded: false,
+                    #[cfg(feature = "dpop")]
+                    dpop: false,
                 };
                 Ok((target, None))
             }
@@ -83,6 +88,8 @@ impl Target {
         let options = Options::new(regime)
             .user("alice", "alice's password")
             .client("orders-app", "the client's secret")
+            // It is one more thing that a thief does not have.
+            .dpop_nonces()
             .observer(move |seen| teller.gateway(&seen.device, &seen.to_string(), seen.is_refusal()));
         let gateway = support::start(options).await.context("the embedded gateway does not start")?;
         let origin = gateway.url("");
@@ -100,6 +107,8 @@ impl Target {
             scope: Some("orders".to_owned()),
             requests: arguments.requests.unwrap_or(2),
             embedded: true,
+            #[cfg(feature = "dpop")]
+            dpop: arguments.dpop,
         };
         Ok((target, Some(gateway)))
     }

@@ -9,6 +9,9 @@ use std::{
 
 use crate::support::Counters;
 
+/// Who is no device of the user's.
+pub(crate) const THIEF: &str = "thief";
+
 /// Prints; all clones write to one sequence.
 #[derive(Clone)]
 pub(crate) struct Timeline {
@@ -44,8 +47,8 @@ impl Timeline {
         Self { pen: Arc::new(Pen { started: OnceLock::new(), colours, output: Mutex::new(output) }) }
     }
 
-    pub(crate) fn title(&self, target: &str) {
-        self.line(self.paint(Colour::Bold, "One user, two devices, one gateway"));
+    pub(crate) fn title(&self, story: &str, target: &str) {
+        self.line(self.paint(Colour::Bold, story));
         self.line(self.paint(Colour::Dim, target));
     }
 
@@ -102,7 +105,11 @@ impl Timeline {
     }
 
     fn row(&self, device: &str, what: impl fmt::Display) {
-        let colour = if device == "desktop" { Colour::Cyan } else { Colour::Magenta };
+        let colour = match device {
+            "desktop" => Colour::Cyan,
+            THIEF => Colour::Red,
+            _ => Colour::Magenta,
+        };
         let device = self.paint(colour, &format!("{device:8}"));
         self.write(|elapsed| {
             let time = self.paint(Colour::Dim, &format!("{:>6} ms", elapsed.as_millis()));

@@ -53,6 +53,26 @@ pub(crate) fn tell(
         .boxed_clone()
 }
 
+/// The headers of what was sent last.
+#[cfg(feature = "dpop")]
+#[derive(Clone, Default)]
+pub(crate) struct LastSent(std::sync::Arc<std::sync::Mutex<http::HeaderMap>>);
+
+#[cfg(feature = "dpop")]
+impl LastSent {
+    pub(crate) fn listen(self, wire: Wire) -> Wire {
+        wire.map_request(move |request: Request<_>| {
+            self.0.lock().expect("nothing panics here").clone_from(request.headers());
+            request
+        })
+        .boxed_clone()
+    }
+
+    pub(crate) fn read(&self) -> http::HeaderMap {
+        self.0.lock().expect("nothing panics here").clone()
+    }
+}
+
 fn says<B>(response: &Response<B>) -> String {
     let challenge = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
     match challenge {
