@@ -56,7 +56,7 @@
 //! minutes. Only *unsent* attempts do not count.
 //!
 //! # What follows for a DPoP proof
-//! Only for a session with a [DPoP key](crate::ErrorKind::Dpop).
+//! Only for a session with a [DPoP key](crate::manual::dpop).
 //!
 //! | the answer | what follows |
 //! | --- | --- |

@@ -4,6 +4,7 @@ pub mod answers;
 pub mod clients;
 pub mod command_line;
 pub mod defaults;
+pub mod dpop;
 pub mod events;
 pub mod fleet;
 pub mod grants;

@@ -22,7 +22,8 @@
 //! the host changes, and no other header: with [`ReauthLayer::header`](crate::ReauthLayer::header) the token goes along (`schemes` shows it).
 //! Switch its redirects off.
 //!
-//! Not defended: a resource server that got a token can use it until it expires. Ask for narrow scopes and audiences.
+//! Not defended: a resource server that got a token can use it until it expires. Ask for narrow scopes and audiences, or bind
+//! tokens to a [key](crate::manual::dpop).
 //!
 //! # Other origins
 //! | threat | defence | test |
@@ -55,6 +56,24 @@
 //!
 //! Not defended: the token endpoint is trusted to say who the user is. Whoever holds a certificate for the issuer's host when the
 //! program starts says where the secrets go, unless [`endpoint_origins`](crate::TokenEndpoint::endpoint_origins) is set.
+//!
+//! # Tokens that are bound to a key
+//! Only with a [key](crate::manual::dpop) (feature `dpop`); without one a token works for whoever has it.
+//!
+//! | threat | defence | test |
+//! | --- | --- | --- |
+//! | an access token is copied from a log, or by an API that got it | it is good with a proof of the key alone | `embedded_gateway`; at real servers `interop/dpop` |
+//! | a refresh token of a client without a secret is copied from a store or a backup | the server binds it to the key, and the store has no key | `interop/dpop`, `stored` |
+//! | a request is sent once more, proof included | each attempt has a proof of its own; servers remember proofs, or give nonces | `interop/dpop` |
+//! | a server gives out bearer tokens instead, or somebody on its way makes it so | refused, unless [`allow_bearer`](crate::manual::dpop#set-it-up) was said | `dpop` |
+//! | a nonce that is huge, or no text; a nonce of one server in a proof for another | nonces are bounded in number and size, and kept by server | `dpop` |
+//! | a server that asks for another nonce without end | a bounded number of attempts, then the call has its 401 | `dpop` |
+//! | a wrong `Date`, so that proofs are dated wrongly | it counts for that server alone, once for each refused proof | `dpop` |
+//! | the key in a log, an error or freed memory | `Debug` shows the thumbprint; the key is wiped when the last clone goes | `secrets` |
+//!
+//! Not defended: whoever runs code as the client can sign with its key. Bodies, queries and headers are not signed, so whoever ends
+//! TLS on the way can change them. Passwords and client secrets are bound to nothing. [*What it protects
+//! from*](crate::manual::dpop#what-it-protects-from-and-what-not) has the whole list.
 //!
 //! # Logs, errors, metrics
 //! | threat | defence | test |
