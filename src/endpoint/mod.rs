@@ -94,6 +94,7 @@ const TOLERATED: i64 = 30;
 /// | a member twice | a malformed answer |
 /// | `error` that is `null` or empty | no error |
 /// | `token_type` missing, `null`, or `Bearer` in any letter case | a bearer token |
+/// | `token_type` `DPoP` in any letter case, for a session with a DPoP key (feature `dpop`) | a token that is bound to it; a bearer token is an error there |
 /// | any other `token_type` | an error, unless it is [accepted](TokenEndpoint::accept_token_type) |
 ///
 /// The [lifetime](crate::TokenSet::lifetime) is `expires_in`, counted from when the request was sent:

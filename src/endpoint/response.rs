@@ -130,7 +130,8 @@ pub(crate) fn tokens_of(json: &[u8]) -> Result<TokenSet, Error> {
     let access_token = answer.access_token.take();
     let access_token =
         access_token.ok_or_else(|| refuse(ErrorKind::MissingAccessToken, "the answer holds no access token"))?;
-    Ok(answer.with(TokenSet::new(access_token)?, SystemTime::now()))
+    let is_bound = answer.token_type.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("dpop"));
+    Ok(answer.with(TokenSet::new(access_token)?, SystemTime::now()).bound(is_bound))
 }
 
 /// The token set that a 2xx carries.

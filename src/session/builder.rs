@@ -194,7 +194,8 @@ impl<G: Grant> SessionBuilder<G> {
     /// none, and tokens are bearer tokens.
     ///
     /// The key stays the session's own from login to login, and sessions [derived](Session::for_resource) from it use the same one.
-    /// Take a key of its own for each session.
+    /// Take a key of its own for each session: of [many users](crate::Sessions) where each one's session is made, and with a store in
+    /// [`resume`](crate::SessionsBuilder::store), by the user's key. Call it before [`record`](Self::record).
     ///
     /// The refresh token of a client without a secret is bound to the key as well. So with a [store](Self::store), keep the key: it
     /// is never saved, only its [thumbprint](DpopKey::thumbprint). A record of another key is refused with

@@ -68,6 +68,17 @@ mod tests {
     }
 
     #[test]
+    fn token_that_is_bound_to_a_key_stays_so() {
+        let record = |kind: &str| {
+            let answer = ANSWER.replace("bearer", kind);
+            let response: StandardTokenResponse<IdToken, BasicTokenType> = serde_json::from_str(&answer).unwrap();
+            Record::from_oauth2(&response).unwrap()
+        };
+        assert!(record("DPoP").is_bound() && record("dpop").is_bound());
+        assert!(!record("Bearer").is_bound() && !record("mac").is_bound());
+    }
+
+    #[test]
     fn response_without_an_id_token_or_with_a_bad_token_is_no_surprise() {
         let response: StandardTokenResponse<EmptyExtraTokenFields, BasicTokenType> =
             serde_json::from_str(r#"{"access_token":"at","token_type":"bearer"}"#).unwrap();
