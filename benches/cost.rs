@@ -16,6 +16,8 @@
 //! - `-- --gate <file>` compares this crate's cases with such figures: instructions outside the allocator, and
 //!   allocations. It names each case that became dearer by more than 3 %, and fails.
 //! - `-- --bless <file>` writes the file that `--gate` reads.
+//! - `-- --beside <file>` compares with what `--json` wrote, and allows a handful of instructions: with `--features unused`
+//!   no call may cost more than without.
 //!
 //! Copies of memory are made by what the processor has: one without AVX2 counts otherwise.
 
@@ -41,6 +43,8 @@ const TOKEN_SIZES: [usize; 2] = [38, 1024];
 const WARM_UP: u64 = 16;
 const CALLS: u64 = 64;
 const TOLERANCE: f64 = 1.03;
+/// What a compiler may make of the same code in a larger crate.
+const HANDFUL: f64 = 8.0;
 /// Says that this process runs under callgrind.
 const COUNTED: &str = "TOWER_REAUTH_COUNTED";
 
@@ -83,6 +87,9 @@ fn main() -> ExitCode {
     }
     if let Some(file) = argument("--gate") {
         return gate(&gated(&costs), &file);
+    }
+    if let Some(file) = argument("--beside") {
+        return beside(&gated(&costs), &file);
     }
     print_table(&costs);
     targets::print(&figures);
@@ -216,8 +223,7 @@ fn gated(costs: &Costs) -> Figures {
 
 /// Fails where a case became dearer than the tolerance allows, or is gone, or is not in the file yet.
 fn gate(figures: &Figures, file: &str) -> ExitCode {
-    let text = fs::read_to_string(file).expect("the committed figures can be read");
-    let committed: Figures = serde_json::from_str(&text).expect("the committed figures are JSON");
+    let committed = read(file);
     let mut complaints = Vec::new();
     let mut cheaper = 0;
     for name in committed.keys().chain(figures.keys().filter(|name| !committed.contains_key(*name))) {
@@ -239,6 +245,28 @@ fn gate(figures: &Figures, file: &str) -> ExitCode {
         "where this is meant: cargo bench --manifest-path benches/Cargo.toml --bench cost -- --bless baseline.json"
     );
     ExitCode::FAILURE
+}
+
+/// Fails where a case costs more than in the other figures, or is not among them.
+fn beside(figures: &Figures, file: &str) -> ExitCode {
+    let others = read(file);
+    let more = |(name, now): (&String, &f64)| match others.get(name) {
+        Some(other) if name.ends_with("allocations") => *now - other,
+        Some(other) => ((*now - other) - HANDFUL).max(0.0),
+        None => f64::INFINITY,
+    };
+    let dearer: Vec<_> = figures.iter().filter(|figure| more(*figure) > 0.0).collect();
+    for (name, now) in &dearer {
+        println!("{name}: {now}, and {:?} in {file}", others.get(*name));
+    }
+    let most = figures.iter().filter_map(|(name, now)| Some(now - others.get(name)?)).fold(f64::MIN, f64::max);
+    println!("{} figures beside {file}: {} dearer, by {most} at most", figures.len(), dearer.len());
+    if dearer.is_empty() && !figures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn read(file: &str) -> Figures {
+    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 fn print_table(costs: &Costs) {

@@ -1,7 +1,7 @@
 //! The claims that a challenge asks for: base64, base64url or plain JSON.
 
 use base64ct::{Base64Unpadded, Encoding};
-use serde::de::IgnoredAny;
+use serde_core::de::IgnoredAny;
 
 /// How many bytes of JSON are taken.
 const MAX_BYTES: usize = 4 * 1024;

@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::{
+use serde_core::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
 };

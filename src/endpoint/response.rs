@@ -8,7 +8,7 @@ use std::{
 
 use http::{HeaderMap, response::Parts};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{
+use serde_core::{
     Deserialize, Deserializer,
     de::{self, IgnoredAny, MapAccess, Visitor},
 };

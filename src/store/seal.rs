@@ -8,7 +8,7 @@ use chacha20poly1305::{
     aead::{Aead, Generate, KeyInit, Payload},
 };
 use secrecy::ExposeSecret;
-use serde::{Serializer, ser::SerializeMap};
+use serde_core::{Serializer, ser::SerializeMap};
 use zeroize::Zeroizing;
 
 use super::{

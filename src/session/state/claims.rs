@@ -45,7 +45,7 @@ fn united(values: Option<&str>, capabilities: &[Box<str>]) -> String {
     written(&values)
 }
 
-fn written(value: &impl serde::Serialize) -> String {
+fn written(value: &impl serde_core::Serialize) -> String {
     serde_json::to_string(value).expect("text keys and JSON are JSON")
 }
 

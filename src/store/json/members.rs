@@ -6,7 +6,7 @@ use std::{
 };
 
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde_core::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
