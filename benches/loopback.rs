@@ -6,11 +6,7 @@
 //! round; the median and the quartiles of these ratios are told.
 
 use std::{
-    env, fmt,
-    io::{self, BufRead, BufReader, Read},
-    net::Ipv4Addr,
-    process::{self, Child, Command, Stdio},
-    thread,
+    fmt,
     time::{Duration, Instant},
 };
 
@@ -25,13 +21,14 @@ use hyper_util::{
     server::conn::auto,
 };
 use rustix::time::{ClockId, clock_gettime};
-use tokio::{net::TcpListener, runtime::Runtime, task::JoinSet};
+use tokio::{runtime::Runtime, task::JoinSet};
 use tower::{Layer, Service, ServiceExt, retry::Retry};
 use tower_http::auth::AddAuthorizationLayer;
 use tower_reauth::{Origins, ReauthLayer};
 use tower_reauth_benches::{
     Fixture, LockedToken, Payload, ReplayOnce,
     figures::{Figures, Spread, keep},
+    server::{self, Server},
     session, targets, token,
 };
 
@@ -39,8 +36,6 @@ const AT_A_TIME: usize = 64;
 const CALLS_EACH: usize = 256;
 const ROUNDS: usize = 25;
 const TOKEN: usize = 38;
-/// Says that this process is the server.
-const SERVER: &str = "TOWER_REAUTH_SERVER";
 
 #[derive(Clone, Copy)]
 enum Protocol {
@@ -57,17 +52,15 @@ struct Round {
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    if env::var_os(SERVER).is_some() {
+    if Server::is_this() {
         return runtime.block_on(serve());
     }
-    let (mut server, origin) = start_server();
+    let mut server = Server::start();
+    let origin = server.origin();
     let mut figures = Figures::new();
     for protocol in [Protocol::Http1, Protocol::Http2] {
         measure(protocol, &runtime, &origin, &mut figures);
     }
-    // It ends by itself, too, when this process is gone.
-    server.kill().expect("the server is alive");
-    server.wait().expect("the server can be waited for");
     targets::print(&figures);
     keep(&figures);
 }
@@ -155,28 +148,9 @@ fn processor_time() -> Duration {
     clock_gettime(ClockId::ThreadCPUTime).try_into().expect("time is positive")
 }
 
-fn start_server() -> (Child, String) {
-    let program = env::current_exe().expect("this program has a name");
-    let mut server = Command::new(program)
-        .env(SERVER, "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("this program can be started again");
-    let mut origin = String::new();
-    let output = server.stdout.take().expect("it is piped");
-    BufReader::new(output).read_line(&mut origin).expect("the server says where it is");
-    (server, origin.trim().to_owned())
-}
-
 async fn serve() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
-    println!("http://{}", listener.local_addr().expect("the listener is bound"));
-    // The other end is closed when the client is gone, however it ended.
-    thread::spawn(|| {
-        let _ = io::stdin().read_to_end(&mut Vec::new());
-        process::exit(0);
-    });
+    let listener = server::listen().await;
+    server::end_with_client();
     loop {
         let (stream, _) = listener.accept().await.expect("somebody connects");
         stream.set_nodelay(true).expect("the stream is open");

@@ -17,13 +17,14 @@ use tower_reauth_benches::{
     chart::{Bar, Chart, Group},
     figures::Figures,
     history::History,
+    recoveries,
     tables::{KINDS, cost_tables, proof_tables, storms, time_tables},
     targets::{self, Relation, Target, round},
 };
 
 /// Those that are run, and with which features. What depends on other crates changes with the features that they ask
 /// for: only their own figures come from the build with them.
-const BENCHES: [(&str, &str); 10] = [
+const BENCHES: [(&str, &str); 11] = [
     ("cost", "peers"),
     ("call", "peers"),
     ("cost", ""),
@@ -34,6 +35,7 @@ const BENCHES: [(&str, &str); 10] = [
     ("memory", ""),
     ("sessions", ""),
     ("dpop", "dpop,signers"),
+    ("recovery", ""),
 ];
 const KINDS_ARE: &str = "*bare* has no layer; *Retry by hand* is tower's `Retry` with a token behind a lock; \
     *kube-client*, *google-cloud-auth* and *azure_core* add a token and never send a request again; *reauth* is this \
@@ -90,12 +92,14 @@ fn main() {
     let picture = |folder: &str, (name, chart): &(&str, Chart)| format!("![{}]({folder}{name}.svg)\n\n", chart.title);
     let page = format!(
         "# What was measured\n\n{circumstances}\n\n{KINDS_ARE}\n\n{}## Targets\n\n{}\n\
-         ## A call with a good token\n\n{}\n{}\n## A call with a proof\n\n{}\n## Over the years\n\n{HISTORY_IS}\n\n{}",
+         ## A call with a good token\n\n{}\n{}\n## A call with a proof\n\n{}\n## A call whose token was revoked\n\n{}\n\
+         ## Over the years\n\n{HISTORY_IS}\n\n{}",
         charts.iter().map(|chart| picture("", chart)).collect::<String>(),
         target_table(&targets),
         cost_tables(&figures),
         time_tables(&figures),
         proof_tables(&figures),
+        recoveries::table(&figures),
         history.table(),
     );
     fs::write(report.join("README.md"), page).expect("the page can be written");

@@ -10,7 +10,9 @@ mod kind;
 mod once;
 #[cfg(feature = "peers")]
 mod peers;
+pub mod recoveries;
 mod request;
+pub mod server;
 #[cfg(feature = "signers")]
 pub mod signers;
 pub mod tables;

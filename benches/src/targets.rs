@@ -1,6 +1,9 @@
 //! What is to be reached, and whether it is.
 
-use crate::figures::Figures;
+use crate::{
+    figures::Figures,
+    recoveries::{Place, worst},
+};
 
 /// A bound for a figure.
 #[derive(Clone, Debug)]
@@ -35,6 +38,7 @@ pub fn of(figures: &Figures) -> Vec<Target> {
     targets.storm();
     targets.memory();
     targets.sessions();
+    targets.recovery();
     targets.found
 }
 
@@ -136,6 +140,17 @@ impl Targets<'_> {
         self.at_most("the same, each healed a minute ago".to_owned(), healed, 350.0);
         let among = self.figure("sessions, call among 1000000: times a call of one");
         self.at_most("a call among a million sessions / a call of one: time".to_owned(), among, 2.8);
+    }
+
+    fn recovery(&mut self) {
+        for (place, micros) in [(Place::Main, 200.0), (Place::Task, 60.0), (Place::OneThread, 60.0)] {
+            let beyond = worst(self.figures, place, "µs beyond by hand");
+            self.at_most(format!("recovery {place}, at worst, - by hand: µs"), beyond, micros);
+        }
+        for place in Place::ALL {
+            let opened = worst(self.figures, place, "new connections");
+            self.at_most(format!("recovery {place}, at worst: new connections"), opened, 0.02);
+        }
     }
 
     fn figure(&self, name: &str) -> Option<f64> {
