@@ -19,7 +19,7 @@ use tower_reauth_benches::{
 
 const CALLS: u32 = 500;
 const ROUNDS: usize = 15;
-const FIXTURE: Fixture = Fixture { headers: 8, owned: true };
+const FIXTURE: Fixture = Fixture::new(8, true);
 /// Of an opaque token, and of a JWT.
 const TOKEN_SIZES: [usize; 2] = [38, 1024];
 

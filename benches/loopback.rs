@@ -121,7 +121,7 @@ where
     S: Service<Request<Payload>, Response = Response<R>, Error: fmt::Debug, Future: Send> + Clone + Send + 'static,
     R: Body<Data: Send, Error: fmt::Debug> + Send,
 {
-    let fixture = Fixture { headers: 8, owned: true };
+    let fixture = Fixture::new(8, true);
     let (began, processor) = (Instant::now(), processor_time());
     let mut callers = JoinSet::new();
     for _ in 0..AT_A_TIME {

@@ -41,7 +41,7 @@ fn main() {
     let mut figures = Figures::new();
     println!("bytes a request");
     for owned in [false, true] {
-        let fixture = Fixture { headers: 8, owned };
+        let fixture = Fixture::new(8, owned);
         let bare = bytes_each(&runtime, fixture, &Server::NeverAnswers);
         let in_flight = bytes_each(&runtime, fixture, &layer(session(&runtime)).layer(Server::NeverAnswers));
         let parked = bytes_each(&runtime, fixture, &layer(session(&runtime)).layer(Server::Refuses));

@@ -118,7 +118,7 @@ fn measure(bench: &str, features: &str, file: &Path) {
 
 fn call(figures: &Figures) -> Chart {
     let group = |owned, name: &str| {
-        let fixture = Fixture { headers: 8, owned };
+        let fixture = Fixture::new(8, owned);
         let bars = KINDS.map(|name| {
             let figure = |what| figures[&format!("{name}: {fixture}, reused, 38 B token: {what}")];
             let (length, allocations) = (figure("instructions"), figure("allocations"));

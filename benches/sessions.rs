@@ -32,7 +32,7 @@ static ALLOCATOR: allocations::Counting = allocations::Counting;
 const MANY: usize = 1_000_000;
 const CALLS: usize = 200_000;
 const ROUNDS: usize = 7;
-const FIXTURE: Fixture = Fixture { headers: 8, owned: false };
+const FIXTURE: Fixture = Fixture::new(8, false);
 
 /// How long trouble is remembered that is over.
 const MEMORY: Duration = Duration::from_secs(61);

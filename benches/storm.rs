@@ -123,7 +123,7 @@ fn gives_up(storm: Storm, index: u64) -> bool {
 
 /// Returns how long it took, and how many of those that stayed did not get a 200.
 async fn call(storm: Storm, calls: u64, api: Reauth<Resource>) -> (Duration, u64) {
-    let fixture = Fixture { headers: 8, owned: true };
+    let fixture = Fixture::new(8, true);
     crowd(storm, calls, move |_| {
         let api = api.clone();
         async move {
@@ -136,7 +136,7 @@ async fn call(storm: Storm, calls: u64, api: Reauth<Resource>) -> (Duration, u64
 
 /// The same waiting, and nothing else, or with the requests that belong to it.
 async fn sleep(storm: Storm, calls: u64, resource: Option<Resource>) -> Duration {
-    let fixture = Fixture { headers: 8, owned: true };
+    let fixture = Fixture::new(8, true);
     let call = move |index: u64| {
         let resource = resource.clone();
         let late = storm == Storm::Late && index.is_multiple_of(2);

@@ -25,7 +25,7 @@ use tower_reauth_benches::{
 
 const CALLS: u32 = 200_000;
 const ROUNDS: usize = 7;
-const FIXTURE: Fixture = Fixture { headers: 8, owned: false };
+const FIXTURE: Fixture = Fixture::new(8, false);
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -11,14 +11,16 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
+    thread,
 };
 
 use bytes::Bytes;
+use futures::FutureExt;
 use http::{Request, Response, header::AUTHORIZATION};
 use http_body_util::Empty;
 use proptest::prelude::*;
 use tower::{Layer, Service};
-use tower_reauth::{ErrorKind, Grant, Origins, Reauth, ReauthLayer, Session, Sessions, TokenSet, grant_fn};
+use tower_reauth::{ErrorKind, Grant, Origins, Reauth, ReauthLayer, Scheme, Session, Sessions, TokenSet, grant_fn};
 
 type Payload = Empty<Bytes>;
 
@@ -151,6 +153,10 @@ async fn run(acts: Vec<(usize, Act)>) {
                 let service = service % owner.services.len();
                 let outcome = call(&mut owner.services[service], number).await;
                 owner.check(outcome);
+                // Twice, since the first one may bring the copy that the second one finds.
+                for _ in 0..2 {
+                    owner.check(call(&mut owner.services[service].clone(), number).await);
+                }
                 owner.check(call(&mut for_all, number).await);
             }
             Act::Clone { service } => {
@@ -184,6 +190,62 @@ proptest! {
     #[test]
     fn every_call_carries_the_token_that_its_session_holds_then(acts in acts()) {
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(run(acts));
+    }
+}
+
+#[test]
+fn no_clone_on_any_thread_carries_a_token_after_its_logout_has_returned() {
+    const LOGINS: u64 = 300;
+    let Owner { issuer, session, services, .. } = Owner::new();
+    // Even: logged in, or about to be. Odd: logged out, for sure.
+    let phase = AtomicU64::new(0);
+    let token = || futures::executor::block_on(session.token());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    token().unwrap();
+    thread::scope(|scope| {
+        let threads = [(); 3].map(|()| {
+            let (service, phase) = (services[0].clone(), &phase);
+            scope.spawn(move || {
+                let mut carried = 0;
+                loop {
+                    let before = phase.load(Ordering::SeqCst);
+                    if before > 2 * LOGINS {
+                        return carried;
+                    }
+                    // A call that needs a new token is dropped: it is not what this is about.
+                    let outcome = call(&mut service.clone(), 0).now_or_never();
+                    let after = phase.load(Ordering::SeqCst);
+                    carried += usize::from(matches!(outcome, Some(Ok(_))));
+                    assert!(before % 2 == 0 || before != after || !matches!(outcome, Some(Ok(_))), "{outcome:?}");
+                }
+            })
+        });
+        for _ in 0..LOGINS {
+            session.forget();
+            phase.fetch_add(1, Ordering::SeqCst);
+            thread::yield_now();
+            phase.fetch_add(1, Ordering::SeqCst);
+            session.login(issuer.grant());
+            token().unwrap();
+            thread::yield_now();
+        }
+        phase.fetch_add(1, Ordering::SeqCst);
+        for thread in threads {
+            assert!(thread.join().unwrap() > 0, "tokens were carried");
+        }
+    });
+}
+
+#[tokio::test]
+async fn layers_with_other_schemes_share_no_copy() {
+    let Owner { session, .. } = Owner::new();
+    let bearer = layer(session);
+    let bare = bearer.clone().scheme(Scheme::bare());
+    let (bearer, bare) = (bearer.layer(Mirror), bare.layer(Mirror));
+    for _ in 0..3 {
+        let token = call(&mut bare.clone(), 0).await.unwrap();
+        assert_eq!(call(&mut bearer.clone(), 0).await, Ok(format!("Bearer {token}")));
     }
 }
 

@@ -28,7 +28,7 @@ use tower::{BoxError, Layer, Service, service_fn, util::MapErr};
 
 use crate::{
     Answer, Fixture, Payload,
-    request::{HEADERS, PAYLOAD, URI, write},
+    request::{PAYLOAD, URI, write},
 };
 
 /// A token from a file, as programs in a cluster have it; one that never changes costs what `AddAuthorization` does.
@@ -123,7 +123,7 @@ pub fn azure(
 pub fn azure_request(fixture: Fixture) -> azure_core::http::Request {
     let url = Url::parse(URI).expect("a valid URI");
     let mut request = azure_core::http::Request::new(url, Method::Get);
-    for &(name, value) in &HEADERS[..fixture.headers] {
+    for (name, value) in fixture.headers() {
         let value = if fixture.owned { HeaderValue::from(value.to_owned()) } else { HeaderValue::from(value) };
         request.insert_header(HeaderName::from_static(name), value);
     }

@@ -23,10 +23,13 @@ pub type Payload = Full<Bytes>;
 
 pub(crate) const URI: &str = "https://api.example/v1/orders?limit=10";
 
+const HOST: &str = "api.example";
+
 pub(crate) const PAYLOAD: &[u8] = &[b'x'; 256];
 
-/// What clients send; the first eight are on most requests. No `Host`: hyper-util's client adds it further down.
-pub(crate) const HEADERS: [(&str, &str); 20] = [
+/// What clients send; the first eight are on most requests. A `Host` comes besides: hyper-util's client adds it further down, and
+/// who forwards a browser's requests has it there already.
+const HEADERS: [(&str, &str); 20] = [
     ("user-agent", "orders/1.2 (linux)"),
     ("accept", "application/json"),
     ("accept-encoding", "gzip, br"),
@@ -55,6 +58,8 @@ pub struct Fixture {
     pub headers: usize,
     /// Header values and body in memory of their own, as real traffic has them; else all of it is static.
     pub owned: bool,
+    /// With a `Host` beside these headers.
+    pub host: bool,
 }
 
 /// Reads every header value once, as any client must, and answers at once, with nothing.
@@ -66,14 +71,26 @@ thread_local! {
 }
 
 impl Fixture {
-    pub const ALL: [Self; 6] = [
-        Self { headers: 0, owned: false },
-        Self { headers: 8, owned: false },
-        Self { headers: 20, owned: false },
-        Self { headers: 0, owned: true },
-        Self { headers: 8, owned: true },
-        Self { headers: 20, owned: true },
+    pub const ALL: [Self; 8] = [
+        Self::new(0, false),
+        Self::new(8, false),
+        Self { host: true, ..Self::new(8, false) },
+        Self::new(20, false),
+        Self::new(0, true),
+        Self::new(8, true),
+        Self { host: true, ..Self::new(8, true) },
+        Self::new(20, true),
     ];
+
+    /// Without a `Host`.
+    pub const fn new(headers: usize, owned: bool) -> Self {
+        Self { headers, owned, host: false }
+    }
+
+    pub(crate) fn headers(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let host = self.host.then_some(("host", HOST));
+        host.into_iter().chain(HEADERS[..self.headers].iter().copied())
+    }
 
     pub fn request<B: From<Payload>>(self) -> Request<B> {
         let text = |text: &'static [u8]| match self.owned {
@@ -81,10 +98,10 @@ impl Fixture {
             false => Bytes::from_static(text),
         };
         let mut headers = HeaderMap::new();
-        for (name, value) in &HEADERS[..self.headers] {
+        for (name, value) in self.headers() {
             let value = HeaderValue::from_maybe_shared(text(value.as_bytes())).expect("a valid value");
             // By text, as most code does it: names that `http` does not know get memory of their own.
-            headers.insert(*name, value);
+            headers.insert(name, value);
         }
         let mut request = Request::new(Full::new(text(PAYLOAD)).into());
         *request.uri_mut() = Uri::from_static(URI);
@@ -95,7 +112,8 @@ impl Fixture {
 
 impl fmt::Display for Fixture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.headers, if self.owned { "O" } else { "S" })
+        let host = if self.host { " Host" } else { "" };
+        write!(f, "{} {}{host}", self.headers, if self.owned { "O" } else { "S" })
     }
 }
 

@@ -69,42 +69,47 @@ struct Targets<'a> {
 
 impl Targets<'_> {
     fn cost(&mut self) {
-        for (fixture, add, retry) in [("8 S", 1.80, 0.75), ("8 O", 1.50, 0.57)] {
+        for (fixture, add, retry, off) in [
+            ("8 S", 1.78, 0.84, 1.25),
+            ("8 O", 1.58, 0.55, 1.17),
+            ("8 S Host", 1.85, 0.84, 1.25),
+            ("8 O Host", 1.65, 0.55, 1.17),
+        ] {
             let figure =
                 |kind: &str, what: &str| self.figure(&format!("{kind}: {fixture}, reused, 38 B token: {what}"));
             let ratio = |ours, other| Some(figure(ours, "instructions")? / figure(other, "instructions")?);
             let ratios = [
                 ("reauth", "AddAuthorization", add),
                 ("reauth", "Retry by hand", retry),
-                ("reauth, off", "AddAuthorization", 1.12),
-                ("reauth, once", "AddAuthorization", 1.12),
+                ("reauth, off", "AddAuthorization", off),
+                ("reauth, once", "AddAuthorization", off),
             ];
             let ratios = ratios.map(|(ours, other, bound)| (ours, other, ratio(ours, other), bound));
             let more = (|| Some(figure("reauth", "allocations")? - figure("AddAuthorization", "allocations")?))();
             for (ours, other, ratio, bound) in ratios {
                 self.at_most(format!("{ours} / {other}, {fixture}: instructions"), ratio, bound);
             }
-            let bound = if fixture.ends_with('O') { 1.0 } else { 0.0 };
+            let bound = if fixture.contains('O') { 1.0 } else { 0.0 };
             self.at_most(format!("reauth - AddAuthorization, {fixture}: allocations"), more, bound);
         }
     }
 
     fn threads(&mut self) {
         let reused = self.figure("reauth: two threads, reused");
-        self.at_least("two threads, service reused: times the calls of one".to_owned(), reused, 1.85);
+        self.at_least("two threads, service reused: times the calls of one".to_owned(), reused, 1.90);
         let cloned = self.figure("reauth: two threads, hyper-util's client cloned");
         if let Some(bare) = self.figure("bare: two threads, hyper-util's client cloned") {
-            self.at_least("the same, cloned for each call with hyper-util's client".to_owned(), cloned, bare);
+            self.at_least("the same, cloned for each call with hyper-util's client".to_owned(), cloned, 0.95 * bare);
         }
-        self.at_most("future beyond hyper-util's own: bytes".to_owned(), self.figure("future: bytes beyond"), 160.0);
+        self.at_most("future beyond hyper-util's own: bytes".to_owned(), self.figure("future: bytes beyond"), 112.0);
     }
 
     fn loopback(&mut self) {
         for protocol in ["HTTP/1.1", "HTTP/2"] {
             let figure = |what: &str| self.figure(&format!("reauth: {protocol}: {what}"));
             let (time, rate) = (figure("client time against bare"), figure("rate against bare"));
-            self.at_most(format!("{protocol}, 64 at a time / bare: client's processor time"), time, 1.02);
-            self.at_least(format!("{protocol}, 64 at a time / bare: requests a second"), rate, 0.98);
+            self.at_most(format!("{protocol}, 64 at a time / bare: client's processor time"), time, 1.035);
+            self.at_least(format!("{protocol}, 64 at a time / bare: requests a second"), rate, 0.97);
         }
     }
 

@@ -147,8 +147,8 @@ impl ReauthLayer {
     /// those of `Bearer`: see [`BearerClassifier::scheme`]. [`GrpcClassifier`](crate::GrpcClassifier) and
     /// [`Wso2Classifier`](crate::Wso2Classifier) know no other scheme than `Bearer`.
     ///
-    /// Layers with different schemes can share a session. A layer whose scheme is not `Bearer` builds the header's value once for
-    /// each token and each clone of the service, and with [`Sessions`](crate::Sessions) for each call.
+    /// Layers with different schemes can share a session. A layer whose scheme is not `Bearer` builds the header's value a few times
+    /// for each token, and with [`Sessions`](crate::Sessions) for each call.
     pub fn scheme(mut self, scheme: Scheme) -> Self {
         if self.classifies_by_scheme {
             self.config.classify = Arc::new(BearerClassifier::new().scheme(scheme.clone()));

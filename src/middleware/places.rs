@@ -121,3 +121,149 @@ pub(super) fn private(
     };
     authorization
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread, time::Duration};
+
+    use super::*;
+    use crate::{
+        error::Error,
+        grant::{Grant, grant_fn},
+        token::TokenSet,
+    };
+
+    /// No test takes so long, unless it waits for what never comes.
+    const TOO_LONG: Duration = Duration::from_secs(60);
+
+    fn grant() -> impl Grant {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        grant_fn(async |_context| TokenSet::new(format!("token-{}", NUMBER.fetch_add(1, Ordering::Relaxed))))
+    }
+
+    async fn session() -> Session {
+        let session = Session::new(grant());
+        session.token().await.expect("this grant never fails");
+        session
+    }
+
+    fn look(session: &Session) -> Result<Option<Authorization>, Error> {
+        session.authorization(Instant::now())
+    }
+
+    /// Keeps a copy at the places of so many threads.
+    fn fill(places: &Arc<Places>, session: &Session, threads: usize) {
+        let fill_one = || {
+            let authorization = look(session).expect("logged in").expect("a token");
+            places.keep(session, &Scheme::default(), authorization, Instant::now());
+            assert!(places.copy(session, |_| ()).is_some());
+        };
+        for _ in 0..threads {
+            thread::scope(|scope| scope.spawn(fill_one).join().expect("nothing panics"));
+        }
+    }
+
+    fn copies(places: &Places) -> usize {
+        let places = places.places.get().expect("in use");
+        places.iter().filter(|place| place.0.lock().expect("nothing panics").is_some()).count()
+    }
+
+    #[tokio::test]
+    async fn copies_are_wiped_when_the_token_changes_wherever_they_are() {
+        let session = session().await;
+        let places = Arc::new(Places::default());
+        let ends: [fn(&Session); 3] =
+            [Session::forget, |session| drop(session.logout()), |session| session.login(grant())];
+        for end in ends {
+            fill(&places, &session, 5);
+            assert_eq!(copies(&places), 5);
+            end(&session);
+            assert_eq!(copies(&places), 0);
+            session.login(grant());
+            session.token().await.expect("this grant never fails");
+        }
+        fill(&places, &session, 5);
+        let renewed = session.renew(session.generation()).await;
+        assert!(renewed.is_ok());
+        assert_eq!(copies(&places), 0);
+        fill(&places, &session, 1);
+        assert_eq!(copies(&places), 1);
+    }
+
+    #[tokio::test]
+    async fn copies_of_all_layers_of_a_session_are_wiped_and_of_no_other_session() {
+        let (session, other) = (session().await, session().await);
+        let layers = [Arc::new(Places::default()), Arc::new(Places::default())];
+        let others = Arc::new(Places::default());
+        layers.iter().for_each(|places| fill(places, &session, 2));
+        fill(&others, &other, 2);
+        drop(Arc::new(Places::default()));
+        session.forget();
+        assert_eq!(layers.each_ref().map(|places| copies(places)), [0, 0]);
+        assert_eq!(copies(&others), 2);
+    }
+
+    #[tokio::test]
+    async fn token_that_was_read_before_the_logout_is_not_kept_after_it() {
+        let session = session().await;
+        let places = Arc::new(Places::default());
+        fill(&places, &session, 1);
+        let before = look(&session).expect("logged in").expect("a token");
+        session.forget();
+        places.keep(&session, &Scheme::default(), before, Instant::now());
+        assert_eq!(copies(&places), 0);
+        assert!(places.copy(&session, |_| ()).is_none());
+    }
+
+    #[tokio::test]
+    async fn copy_is_handed_out_while_the_session_is_locked() {
+        let session = session().await;
+        let places = Arc::new(Places::default());
+        let (ready, is_ready) = mpsc::channel();
+        let (go, goes) = mpsc::channel::<()>();
+        let (got, has_got) = mpsc::channel();
+        let (session, places) = (&session, &places);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let authorization = look(session).expect("logged in").expect("a token");
+                places.keep(session, &Scheme::default(), authorization, Instant::now());
+                ready.send(()).expect("somebody waits");
+                goes.recv().expect("somebody lets it go");
+                got.send(places.copy(session, |_| ()).is_some()).expect("somebody waits");
+            });
+            is_ready.recv().expect("the place is full");
+            session.locked(|| {
+                go.send(()).expect("the thread waits");
+                assert_eq!(has_got.recv_timeout(TOO_LONG), Ok(true), "without the session's lock");
+            });
+        });
+    }
+
+    #[tokio::test]
+    async fn whoever_finds_another_one_at_its_place_does_not_wait() {
+        let session = session().await;
+        let places = Arc::new(Places::default());
+        let authorization = look(&session).expect("logged in").expect("a token");
+        places.keep(&session, &Scheme::default(), authorization.clone(), Instant::now());
+        let _taken = mine(places.places.get().expect("in use")).expect("a place").0.lock();
+        assert!(places.copy(&session, |_| ()).is_none());
+        let kept = places.keep(&session, &Scheme::default(), authorization.clone(), Instant::now());
+        assert_eq!(kept.generation, authorization.generation);
+    }
+
+    #[tokio::test]
+    async fn copy_shares_no_bytes_with_the_session_and_is_made_once_for_a_token() {
+        let session = session().await;
+        let places = Arc::new(Places::default());
+        let keep = || {
+            let authorization = look(&session).expect("logged in").expect("a token");
+            let of_the_session = authorization.header.as_bytes().as_ptr();
+            let header = places.keep(&session, &Scheme::bare(), authorization, Instant::now()).header;
+            assert!(header.as_bytes().starts_with(b"token-"));
+            (of_the_session, header.as_bytes().as_ptr())
+        };
+        let (of_the_session, first) = keep();
+        assert_ne!(of_the_session, first);
+        assert_eq!(keep(), (of_the_session, first));
+    }
+}

@@ -154,7 +154,9 @@ where
         let (mut head, mut body) = request.into_parts();
         let (wishes, origin) = match self.shared.config.plan(&mut head) {
             Plan::Authorize { wishes, origin } => (wishes, origin),
-            plan => return self.unauthorized(Request::from_parts(head, body), plan),
+            // The caller polled `inner` ready: that holds for the one call made here.
+            Plan::Bare => return ResponseFuture::bare(self.inner.call(Request::from_parts(head, body))),
+            Plan::Fail(error) => return self.fail(error),
         };
         if !matches!(self.use_of, Use::Private) {
             self.used_again();

@@ -164,8 +164,12 @@ fn request_line(head: &Parts) -> [&str; 4] {
 /// Copies short texts, as most are, by two moves that may overlap: a call of `memcpy` costs more than that.
 #[inline(always)]
 fn copy(from: &[u8], to: &mut [u8]) {
-    if !(copy_ends::<8>(from, to) || copy_ends::<16>(from, to) || copy_ends::<4>(from, to) || copy_ends::<32>(from, to))
-    {
+    let is_done = copy_ends::<8>(from, to)
+        || copy_ends::<16>(from, to)
+        || copy_ends::<2>(from, to)
+        || copy_ends::<4>(from, to)
+        || copy_ends::<32>(from, to);
+    if !is_done {
         to.copy_from_slice(from);
     }
 }

@@ -1,6 +1,10 @@
 //! Buffers for request heads, used over and over so that keeping a head allocates nothing.
 
-use std::{cell::RefCell, hint::black_box, mem};
+use std::{
+    cell::{Cell, RefCell},
+    hint::black_box,
+    mem,
+};
 
 /// Buffers of one thread. More calls than this in flight at once allocate.
 const MAX_BUFFERS: usize = 32;
@@ -10,7 +14,35 @@ const MAX_ROOM: usize = 4 * 1024;
 thread_local! {
     /// Per thread: a lock that every call takes would undo the scaling over threads. A call that ends on another thread
     /// than it began on moves its buffer there, which does no harm.
-    static POOL: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+    static POOL: Pool = const { Pool { next: Cell::new(None), more: RefCell::new(Vec::new()) } };
+}
+
+/// The room for the next call stands apart: where one call follows the other, no other is used.
+struct Pool {
+    next: Cell<Option<Box<[u8]>>>,
+    more: RefCell<Vec<Box<[u8]>>>,
+}
+
+impl Pool {
+    #[inline]
+    fn take(&self) -> Option<Box<[u8]>> {
+        self.next.take().or_else(|| self.more.borrow_mut().pop())
+    }
+
+    #[inline]
+    fn put(&self, room: Box<[u8]>) {
+        if let Some(other) = self.next.replace(Some(room)) {
+            self.put_aside(other);
+        }
+    }
+
+    #[cold]
+    fn put_aside(&self, room: Box<[u8]>) {
+        let mut more = self.more.borrow_mut();
+        if more.len() < MAX_BUFFERS - 1 {
+            more.push(room);
+        }
+    }
 }
 
 /// Bytes that are wiped on drop (invariant 9); their memory then goes to the thread's pool.
@@ -25,7 +57,7 @@ pub(super) struct Buffer {
 impl Buffer {
     /// A buffer from the pool, or one without any room.
     pub(super) fn take() -> Self {
-        let room = POOL.try_with(|pool| pool.borrow_mut().pop());
+        let room = POOL.try_with(Pool::take);
         Self { room: room.ok().flatten().unwrap_or_default(), used: 0 }
     }
 
@@ -77,12 +109,7 @@ impl Drop for Buffer {
             return;
         }
         // An error says that the thread is about to end: the buffer is freed then.
-        let _ = POOL.try_with(|pool| {
-            let mut pool = pool.borrow_mut();
-            if pool.len() < MAX_BUFFERS {
-                pool.push(room);
-            }
-        });
+        let _ = POOL.try_with(|pool| pool.put(room));
     }
 }
 
@@ -101,7 +128,7 @@ mod tests {
     }
 
     fn pooled() -> Vec<Box<[u8]>> {
-        POOL.take()
+        POOL.with(|pool| pool.next.take().into_iter().chain(pool.more.take()).collect())
     }
 
     #[test]

@@ -236,6 +236,12 @@ impl Session {
         self.inner.allows_copy_of(generation)
     }
 
+    /// Acts while nobody else can so much as read the session.
+    #[cfg(test)]
+    pub(crate) fn locked<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.inner.change(|_| act())
+    }
+
     /// Has these copies wiped whenever the token becomes another one.
     pub(crate) fn wipes(&self, copies: Weak<dyn Copies>) {
         self.inner.wipes(copies);
