@@ -114,6 +114,24 @@ pub(crate) fn clock_differs(endpoint: Option<&Authority>, ahead_s: i64) {
     warn!(target: TARGET, endpoint, ahead_s, "server clock differs");
 }
 
+/// The API refused a proof, and its clock is this many seconds ahead of ours.
+pub(crate) fn api_clock_differs(name: SessionName, origin: &Origin, ahead_s: i64) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    warn!(target: TARGET, session, key, %origin, ahead_s, "API clock differs");
+}
+
+/// At DEBUG: the request is sent again with it.
+pub(crate) fn nonce_asked(name: SessionName, origin: &Origin) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    debug!(target: TARGET, session, key, %origin, "DPoP nonce asked for");
+}
+
+/// At DEBUG: the caller gets that response.
+pub(crate) fn proof_wanted(name: SessionName, error: &Error) {
+    let (session, key) = (name.id.0, name.key.map(display));
+    debug!(target: TARGET, session, key, %error, "token bound to a key asked for");
+}
+
 pub(crate) fn metadata_read(issuer: &str, endpoint: Option<&Authority>) {
     let endpoint = endpoint.map_or("", Authority::as_str);
     debug!(target: TARGET, issuer, endpoint, "metadata read");

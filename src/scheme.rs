@@ -100,9 +100,11 @@ impl Scheme {
         !matches!(self.0, Word::Bearer)
     }
 
-    /// The token in this value of a session's under this scheme, over bytes of its own.
-    pub(crate) fn copy(&self, bearer: &HeaderValue) -> HeaderValue {
-        self.value(Self::token_in(bearer).unwrap_or_default())
+    /// The token in this value of a session's under this scheme, over bytes of its own. One that is bound to a key stays under
+    /// `DPoP`: it is good under no other word.
+    pub(crate) fn copy(&self, held: &HeaderValue) -> HeaderValue {
+        let token = Self::token_in(held).unwrap_or_default();
+        if Self::is_bound(held) { Self::dpop().value(token) } else { self.value(token) }
     }
 
     /// The token in a value that a session holds.

@@ -137,7 +137,8 @@ async fn challenges_decide_whether_the_token_is_renewed() {
         (&[b"Basic"], Renewed),
         (&[br#"Token realm="api""#], Renewed),
         (&[br#"OAuth realm="api""#], Renewed),
-        (&[br#"DPoP error="invalid_token""#], Passed),
+        // For `DPoP` alone see tests/dpop/rejections.rs.
+        (&[br#"DPoP error="invalid_token""#, b"Bearer"], Renewed),
         (&[b"Negotiate"], Passed),
         (&[b"NTLM TlRMTVNTUAAC=="], Passed),
         // Nothing, and garbage: never a panic, and a 401 is a 401.

@@ -26,6 +26,8 @@ mod clock;
 mod compose;
 mod connections;
 mod damping;
+#[cfg(feature = "dpop")]
+mod dpop;
 mod dropped_anywhere;
 mod embedded_gateway;
 mod errors;

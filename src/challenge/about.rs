@@ -1,8 +1,9 @@
 //! Which challenges are about the token that was sent.
 
-use http::HeaderMap;
-
-use super::parse::{ParsedChallenge, parse};
+use super::{
+    classify::Head,
+    parse::{ParsedChallenge, parse},
+};
 use crate::scheme::Scheme;
 
 /// The names of the scheme `Bearer`.
@@ -16,11 +17,13 @@ const BESIDE: [&str; 3] = ["Basic", "Token", "JWT"];
 pub(super) struct Challenges<'a> {
     all: Vec<ParsedChallenge>,
     scheme: &'a Scheme,
+    /// The token went with a proof.
+    with_proof: bool,
 }
 
 impl<'a> Challenges<'a> {
-    pub(super) fn of(headers: &HeaderMap, scheme: &'a Scheme) -> Self {
-        Self { all: parse(headers), scheme }
+    pub(super) fn of(head: &Head<'_>, scheme: &'a Scheme) -> Self {
+        Self { all: parse(head.headers()), scheme, with_proof: head.is_of_a_proof() }
     }
 
     /// Those that are about a token.
@@ -35,9 +38,16 @@ impl<'a> Challenges<'a> {
             && !self.all.iter().all(|challenge| is_one_of(challenge, &BESIDE))
     }
 
+    /// What they ask for that offer a token bound to a key, where none is for the token that was sent.
+    pub(super) fn dpop_only(&self) -> Vec<&ParsedChallenge> {
+        self.all.iter().filter(|challenge| challenge.is("DPoP")).collect()
+    }
+
     fn is_for_the_token(&self, challenge: &ParsedChallenge) -> bool {
         // A token without a word answers to no scheme in particular, so none is another one.
-        is_one_of(challenge, &BEARER) || self.scheme.as_word().is_none_or(|word| challenge.is(word))
+        is_one_of(challenge, &BEARER)
+            || (self.with_proof && challenge.is("DPoP"))
+            || self.scheme.as_word().is_none_or(|word| challenge.is(word))
     }
 }
 

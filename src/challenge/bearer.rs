@@ -33,8 +33,9 @@ const HEALED_OTHERWISE: [&str; 3] = [WIDER_SCOPE, "invalid_request", STRONGER_LO
 /// 2. `Bearer`, `OAuth2` (older WSO2 gateways) and `OAuth` are challenges for our token, in any letter case, and so are those of
 ///    the [`scheme`](BearerClassifier::scheme) that it is sent with. A 401 that names only `Basic`, `Token` or `JWT` counts as one,
 ///    too: Artifactory and Django REST framework name only what else they accept.
-/// 3. A 401 with only other schemes (`Negotiate`, `Digest`) passes: no token would help. So does `DPoP` alone: another bearer
-///    token would not help.
+/// 3. A 401 with only other schemes (`Negotiate`, `Digest`) passes: no token would help. `DPoP` is another scheme, too, unless the
+///    token went with a proof. Where it is offered and `Bearer` is not, another bearer token would not help. That is reported:
+///    [`Verdict::DpopOnly`].
 /// 4. `error="invalid_token"` is a rejection. `insufficient_scope`, `invalid_request` (RFC 6750 §3.1) and
 ///    `insufficient_user_authentication` (RFC 9470 §3) are not: the next token would get the same answer. The first and the last
 ///    are reported in the response's extensions, with the `scope`, `acr_values` and `max_age` that were asked for:
@@ -175,9 +176,10 @@ impl BearerClassifier {
         if !may_reject && head.status() != StatusCode::FORBIDDEN {
             return Verdict::Pass;
         }
-        let challenges = Challenges::of(head.headers(), &self.scheme);
+        let challenges = Challenges::of(head, &self.scheme);
         if challenges.are_foreign() {
-            return Verdict::Pass;
+            let offers = challenges.dpop_only();
+            return if may_reject && !offers.is_empty() { Verdict::DpopOnly(asked(&offers)) } else { Verdict::Pass };
         }
         let mut ours = challenges.ours();
         let in_body;

@@ -40,7 +40,16 @@ impl<'a> Head<'a> {
     pub fn extensions(&self) -> &'a Extensions {
         self.extensions
     }
+
+    /// Whether the token went with a proof.
+    pub(super) fn is_of_a_proof(&self) -> bool {
+        self.extensions.get::<WithProof>().is_some()
+    }
 }
+
+/// In the extensions of a response that is an error: its request had a proof (RFC 9449).
+#[derive(Clone, Copy)]
+pub(crate) struct WithProof;
 
 /// What has been seen of a response's body so far.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +96,10 @@ pub enum Verdict {
     /// No renewal would help: the response goes to the caller, with
     /// [`ErrorKind::InsufficientUserAuthentication`](crate::ErrorKind::InsufficientUserAuthentication) in its extensions.
     InsufficientUserAuthentication(Challenge),
+    /// The token is a bearer token, and this API takes only tokens that are bound to a key
+    /// ([RFC 9449 §7.2](https://www.rfc-editor.org/rfc/rfc9449#section-7.2)). No renewal would help: the response goes to the caller,
+    /// with [`ErrorKind::Dpop`](crate::ErrorKind::Dpop) in its extensions.
+    DpopOnly(Challenge),
     /// The head is not enough: look at the body. [`Verdict::look`] makes one of these.
     #[non_exhaustive]
     Look {

@@ -41,6 +41,7 @@ pub(crate) mod classify;
 mod fault;
 pub(crate) mod grpc;
 mod parse;
+pub(crate) mod proof;
 pub(crate) mod wso2;
 
 pub use self::parse::{ParsedChallenge, parse};

@@ -82,7 +82,7 @@ impl Classify for Wso2Classifier {
 
 fn decide_by_header(head: &Head<'_>) -> Verdict {
     let scheme = Scheme::default();
-    let challenges = Challenges::of(head.headers(), &scheme);
+    let challenges = Challenges::of(head, &scheme);
     let ours = challenges.ours();
     let is_gateway = |realm: &str| realm.eq_ignore_ascii_case(REALM);
     let is_gateways = ours.iter().any(|challenge| challenge.parameter("realm").is_some_and(is_gateway));

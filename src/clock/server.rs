@@ -64,7 +64,8 @@ impl ServerClock {
     }
 }
 
-fn told(headers: &HeaderMap) -> Option<i64> {
+/// By how many seconds the clock of whoever gave this answer is ahead of ours, if its `Date` says so.
+pub(crate) fn told(headers: &HeaderMap) -> Option<i64> {
     let told = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
     let seconds = |difference: Duration| i64::try_from(difference.as_secs()).ok();
     match told.duration_since(date()) {

@@ -27,6 +27,10 @@ impl Binding {
         None
     }
 
+    pub(crate) fn differs(&self, _: &Proof, _: &HeaderMap) -> Option<i64> {
+        match *self {}
+    }
+
     pub(crate) fn has_news(&self, _: At<'_>, _: &Proof) -> bool {
         match *self {}
     }

@@ -12,7 +12,7 @@ use super::{
     memory::{Memory, readable},
     proof,
 };
-use crate::error::Error;
+use crate::{clock::server::told, error::Error};
 
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
@@ -57,6 +57,11 @@ impl Binding {
     /// By how many seconds the clock of whoever gave this answer is ahead of ours, if that is enough for a proof to be refused.
     pub(crate) fn clock_differs(headers: &HeaderMap) -> Option<i64> {
         Memory::differs(headers)
+    }
+
+    /// By how many seconds the clock of whoever gave this answer is ahead of the one that the proof was dated by, if it tells.
+    pub(crate) fn differs(&self, proof: &Proof, headers: &HeaderMap) -> Option<i64> {
+        Some(told(headers)? - proof.ahead)
     }
 
     /// Whether another proof for the same would have another nonce, or be dated by another clock, than this one.

@@ -27,6 +27,9 @@
 //! | `renewal failed` | warn; debug where the login ended meanwhile | `session`, `key`, `kind`, `status`, `error` |
 //! | `token requests paused` | debug | `endpoint` (host and port), `status`, `retry_after_s` (0: not said) |
 //! | `server clock differs` | warn (an assertion or a DPoP proof was refused; the next one is dated by the server's clock) | `endpoint`, `ahead_s` (seconds that it is ahead; negative: behind) |
+//! | `API clock differs` | warn, once for each difference (an API refused a DPoP proof, or rejected the token; the next proof is dated by its clock) | `session`, `key`, `origin`, `ahead_s` (seconds that it is ahead; negative: behind) |
+//! | `DPoP nonce asked for` | debug | `session`, `key`, `origin` |
+//! | `token bound to a key asked for` | debug (RFC 9449: the API takes no bearer token) | `session`, `key`, `error` |
 //! | `metadata read` | debug ([discovered](crate::TokenEndpoint::discover) metadata was fetched) | `issuer`, `endpoint` (host and port) |
 //! | `metadata not renewed` | warn, once until it is, for each kind of error; otherwise debug (what is at hand is used) | `issuer`, `error` |
 //! | `refresh token refused` | info (dropped) | `session`, `key`, `status`, `code`, `error` |
@@ -71,6 +74,7 @@
 //! | `metadata not renewed` | a server's metadata was due, and could not be had or is refused; the old one goes on being used | nothing if it is a failure of the network; if an endpoint has moved to another origin, and rightly so, allow it by [`endpoint_origins`](crate::TokenEndpoint::endpoint_origins) |
 //! | `lease passed over` | another process holds the store's lease and sends nothing: it was stopped, or hangs | nothing; the record's version protects |
 //! | `nobody renewed` | the refresh token is dead or was never there, and no process with a password answered within 5 s | a login, if the status is `Refused`; [sticky sessions or a longer-lived refresh token](crate::manual::store#when-only-some-processes-have-the-password) |
+//! | `API clock differs` | an API's clock is another one, and it refused a DPoP proof, or rejected a token with one; the next proof for it is dated by its `Date` | set the clock that is wrong: the line says by how much they differ |
 //! | `server clock differs` | a signed assertion or a DPoP proof was refused, and the server's clock is another one; the next one is dated by it | set the clock that is wrong: its line says by how much they differ |
 //!
 //! # What the other lines mean
@@ -89,6 +93,8 @@
 //! | `request replayed` | a rejected request was sent again | the caller never saw the rejection |
 //! | `rejection passed on` | the caller got the rejection; `kind` says why | [a 401 comes through](crate::manual::troubleshooting#a-401-comes-through) |
 //! | `stronger login asked for`, `wider scope asked for` | an API wants what no renewal brings | the caller got its answer; ask the user, or change the grant's scope |
+//! | `DPoP nonce asked for` | an API wants a nonce in the proof, or a newer one; the request is sent again with it | often: each costs a round trip, and the API lets few requests through with one nonce |
+//! | `token bound to a key asked for` | an API offers DPoP alone to a bearer token | the caller got its answer; build the session with a DPoP key (feature `dpop`) |
 //! | `session evicted` | it was not used for long, lived for too long, or there were too many | calls of that user fail with `LoggedOut` |
 //! | `logged out elsewhere` | another process ended this login, or began another one under its key | [users are logged out](crate::manual::troubleshooting#users-are-logged-out) |
 //! | `renewal wanted elsewhere` | a process without a credential of its own asked this one to renew | often: the server gives no refresh token, or ends it early |

@@ -83,7 +83,7 @@
 //! | 1: the request has an `Authorization` header of its own, or one of the name that the layer is set to | none | [`OwnAuthorization::Replace`](crate::OwnAuthorization::Replace), or remove it |
 //! | 1: the request has [`WithoutAuth`](crate::WithoutAuth) | none | |
 //! | 1: the request has no key, with [`WithoutKey::Bare`](crate::WithoutKey::Bare) | always at DEBUG | put the key into its extensions |
-//! | 2: the challenge says that a new token would not help: `invalid_request`, only `Negotiate`, `Digest` or `DPoP` | none; `WWW-Authenticate` says it | another client |
+//! | 2: the challenge says that a new token would not help: `invalid_request`, only `Negotiate` or `Digest` | none; `WWW-Authenticate` says it | another client |
 //! | 2: with [`BearerClassifier::strict`](crate::BearerClassifier::strict), the challenge does not say `invalid_token` | none | leave `strict` out, or add [`with_bodies`](crate::BearerClassifier::with_bodies) if the body says it |
 //! | 2: with [`Wso2Classifier`](crate::Wso2Classifier), another code than 900901, 900903 and 900904, or a 401 of the backend | none; the body says it | a subscription, for example |
 //! | 2: with [`Wso2Classifier`](crate::Wso2Classifier), the body is compressed | none | put decompression inside |

@@ -7,6 +7,7 @@ use http::{HeaderName, header::AUTHORIZATION};
 use super::{
     budget::Budget,
     foreign::ForeignOrigins,
+    line::Lines,
     places::{self, Places},
 };
 use crate::{
@@ -56,13 +57,16 @@ pub(super) struct Config {
     pub(super) budget: Arc<Budget>,
     // Of one session, under this scheme.
     pub(super) places: Arc<Places>,
+    pub(super) lines: Arc<Lines>,
 }
 
 impl Config {
     pub(super) fn new(source: SessionSource, origins: Origins) -> Self {
+        let lines = Lines::new(origins.len());
         Self {
             source,
             origins,
+            lines,
             classify: Arc::new(BearerClassifier::new()),
             own_authorization: OwnAuthorization::default(),
             header: AUTHORIZATION,

@@ -18,6 +18,7 @@ use super::{
     kept::Kept,
     places,
     plan::{Plan, Wishes},
+    proof,
     recovery::{First, Recovery},
     response_body::ResponseBody,
     sent::Sent,
@@ -257,12 +258,32 @@ impl<S: Clone> Reauth<S> {
         if due && kept.is_none() {
             return self.recover(session, request, First::FreshToken, origin, replay);
         }
-        request.headers_mut().insert(&self.shared.config.header, header);
+        let config = &self.shared.config;
         let route = Route::of(&request);
-        let future = self.inner.call(request);
         let sent = Sent { shared: self.shared.clone(), chosen, kept, generation, epoch, origin };
+        // The one place where a first send gets its proof: of a token that is bound to a key, every call takes care.
+        let proof = match proof::begin(config, &session, origin, &request, &header) {
+            None => None,
+            Some(Err(error)) => return self.fail(error),
+            Some(Ok(mut signing)) => match proof::now(&mut signing) {
+                Poll::Ready(Ok(proof)) => Some(proof),
+                Poll::Ready(Err(error)) => return self.fail(error),
+                Poll::Pending => {
+                    // What `inner` reserved goes back: whoever signs may need that very place.
+                    self.inner = self.shared.service();
+                    return ResponseFuture::recovering(Recovery::signing(sent, request, route, signing));
+                }
+            },
+        };
+        if let Some(proof) = &proof
+            && let Err(error) = proof::put(config, request.headers_mut(), proof)
+        {
+            return self.fail(error);
+        }
+        request.headers_mut().insert(&config.header, header);
+        let future = self.inner.call(request);
         if watched {
-            ResponseFuture::recovering(Recovery::sent(sent, future, route))
+            ResponseFuture::recovering(Recovery::sent(sent, future, route, proof))
         } else {
             ResponseFuture::sent(future, sent)
         }

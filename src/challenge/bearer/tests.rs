@@ -7,6 +7,7 @@ use http::{HeaderValue, Response, header::WWW_AUTHENTICATE};
 use proptest::prelude::*;
 
 use super::*;
+use crate::challenge::classify::WithProof;
 
 fn response(status: u16, lines: &[&[u8]]) -> Response<()> {
     let mut response = Response::new(());
@@ -25,7 +26,10 @@ fn classify(lines: &[&[u8]]) -> Verdict {
 fn rejection(lines: &[&[u8]]) -> Option<Challenge> {
     match classify(lines) {
         Verdict::Reject(challenge) => Some(challenge),
-        Verdict::Pass | Verdict::InsufficientScope(_) | Verdict::InsufficientUserAuthentication(_) => None,
+        Verdict::Pass
+        | Verdict::DpopOnly(_)
+        | Verdict::InsufficientScope(_)
+        | Verdict::InsufficientUserAuthentication(_) => None,
         Verdict::Look { .. } => panic!("the head is enough"),
     }
 }
@@ -182,8 +186,25 @@ fn a_401_that_names_only_schemes_beside_ours_renews() {
 #[test]
 fn a_challenge_for_dpop_alone_renews_no_bearer_token() {
     for line in ["DPoP", r#"DPoP error="invalid_token""#, r#"DPoP error="use_dpop_nonce""#, "DPoP, Basic realm=x"] {
-        passes(line);
+        assert!(matches!(classify(&[line.as_bytes()]), Verdict::DpopOnly(_)), "{line}");
     }
+    assert!(matches!(classify(&[b"Negotiate"]), Verdict::Pass));
+    let forbidden = response(403, &[b"DPoP"]);
+    assert!(matches!(BearerClassifier::new().head(&Head::of(&forbidden)), Verdict::Pass));
+}
+
+#[test]
+fn with_a_proof_a_challenge_for_dpop_is_for_the_token() {
+    let judged = |line: &[u8]| {
+        let mut response = response(401, &[line]);
+        response.extensions_mut().insert(WithProof);
+        BearerClassifier::new().head(&Head::of(&response))
+    };
+    for line in ["DPoP", r#"DPoP error="invalid_token""#, r#"DPoP algs="ES256", Basic realm=x"#, "Bearer", ""] {
+        assert!(matches!(judged(line.as_bytes()), Verdict::Reject(_)), "{line}");
+    }
+    assert!(matches!(judged(br#"DPoP error="insufficient_scope""#), Verdict::InsufficientScope(_)));
+    assert!(matches!(judged(b"Negotiate"), Verdict::Pass));
 }
 
 #[test]

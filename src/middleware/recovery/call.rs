@@ -1,6 +1,6 @@
 //! What is known of a call that needs more than one good send, and what is decided by it.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use http_body::Body;
@@ -8,7 +8,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tower_service::Service;
 
 use super::{
-    super::{budget::Parked, extensions::RenewalFailed, kept::Kept, response_body::ResponseBody, shared::Shared},
+    super::{
+        budget::Parked, extensions::RenewalFailed, kept::Kept, proof::Proofs, response_body::ResponseBody,
+        shared::Shared,
+    },
     step::{First, Step},
 };
 use crate::{
@@ -59,6 +62,7 @@ pub(super) struct Call<S, B: Replay, R: Body> {
     // One replay is free, where others had renewed the token already.
     pub(super) free_replay: bool,
     pub(super) parked: Option<Parked>,
+    pub(super) proofs: Option<Box<Proofs>>,
 }
 
 impl<S, B: Replay, R: Body> Call<S, B, R>
@@ -90,7 +94,7 @@ where
     }
 
     /// A rejected call that can't be replayed has nothing to wait for.
-    fn wait(&mut self, step: impl FnOnce() -> Step<S, S::Future>) -> Next<S, S::Future, R> {
+    pub(super) fn wait(&mut self, step: impl FnOnce() -> Step<S, S::Future>) -> Next<S, S::Future, R> {
         if self.response.is_some() && !self.has_room() {
             return self.pass_on();
         }
@@ -111,7 +115,7 @@ where
     }
 
     /// There is a token to go on with.
-    fn go_on(&mut self) -> Next<S, S::Future, R> {
+    pub(super) fn go_on(&mut self) -> Next<S, S::Future, R> {
         if self.response.is_some() && self.kept.is_none() {
             return self.pass_on();
         }
@@ -136,7 +140,7 @@ where
     }
 
     /// There will be no better answer than the one that is there, if there is one.
-    fn give_up(&mut self, error: Error) -> Next<S, S::Future, R> {
+    pub(super) fn give_up(&mut self, error: Error) -> Next<S, S::Future, R> {
         let session = &self.session;
         match (self.response.take(), self.first.as_deref()) {
             (Some(mut response), _) => {
@@ -176,6 +180,14 @@ where
                 response.extensions_mut().insert(RenewalFailed::new(error, challenge));
                 Err(Ok(response))
             }
+            Verdict::DpopOnly(challenge) => {
+                self.note_pass();
+                let why = "the API takes only tokens that are bound to a key (DPoP), and this one is a bearer token";
+                let error = Error::new(ErrorKind::Dpop, why);
+                events::proof_wanted(self.session.name(), &error);
+                response.extensions_mut().insert(RenewalFailed::new(error, challenge));
+                Err(Ok(response))
+            }
             Verdict::Look { at_most } => {
                 // A look takes a timer; without one the head alone decides.
                 let Some(limit) = timer::sleep_until(Instant::now() + self.left(LOOK_TIME)) else {
@@ -197,6 +209,10 @@ where
         if let (Some(response), Some(origin)) = (&self.response, config.origins.get(self.origin)) {
             events::rejected(self.session.name(), self.sent, response.status(), origin);
         }
+        if self.may_be_the_clocks() {
+            return self.go_on();
+        }
+        let config = &self.shared.config;
         let renewed_by_others = self.session.generation() != self.sent;
         metrics::rejected(!renewed_by_others);
         if config.max_replays == 0 {
@@ -234,13 +250,9 @@ where
     }
 
     /// The request that goes out now, with the token of this very moment.
-    pub(super) fn request(&mut self) -> Result<Request<B>, End<R>> {
+    pub(super) fn request(&mut self, authorization: Authorization) -> Result<Request<B>, End<R>> {
         let config = &self.shared.config;
-        // Invariant 6: the last look at the session before anything is sent.
-        let Authorization { header, generation, adopted, .. } = match self.session.authorization_of(self.epoch) {
-            Ok(authorization) => config.dress(authorization),
-            Err(error) => return Err(self.end(error)),
-        };
+        let Authorization { header, generation, adopted, .. } = authorization;
         let request = match self.first.take().map(|first| *first) {
             Some((request, _)) if !self.replay => Some(request),
             Some((request, _)) => {
@@ -267,14 +279,20 @@ where
         }
         self.sent = generation;
         request.headers_mut().insert(&config.header, header);
-        Ok(request)
+        match self.prove(request.headers_mut()) {
+            Ok(()) => Ok(request),
+            Err(error) => Err(self.end(error)),
+        }
     }
 
     /// What the request that goes out was answered with.
     pub(super) fn answered(&mut self, response: Response<R>, took: Duration) -> Next<S, S::Future, R> {
         self.since += took;
         self.parked = None;
-        let response = response.map(ResponseBody::plain);
+        let response = match self.hears(response.map(ResponseBody::plain)) {
+            ControlFlow::Continue(response) => response,
+            ControlFlow::Break(next) => return next,
+        };
         let verdict = self.shared.config.classify.head(&Head::of(&response));
         self.response = Some(response);
         self.judge(verdict)

@@ -12,11 +12,13 @@
 //!    that the renewal or the replay may need waits with it: a worker of the server, a place in the pool, the window of an
 //!    HTTP/2 connection. A rejection that is too long to be kept goes to the caller, who can read it.
 //! 5. A call that can't be replayed waits for nothing after its rejection: the caller gets that at once.
-//! 6. All its waits end within one waiting time (invariant 12), in which the inner service's answers do not count.
+//! 6. A call whose token is bound to a key has a proof for each attempt. What its answer says of the proof comes first: see `prove`.
+//! 7. All its waits end within one waiting time (invariant 12), in which the inner service's answers do not count.
 
 mod call;
 mod hand_back;
 mod look;
+mod prove;
 mod step;
 
 use std::{
@@ -37,12 +39,21 @@ pub(super) use self::step::First;
 use self::{
     call::{Call, End, Next},
     hand_back::HandBack,
+    prove::Ticket,
     step::{Step, StepProjection},
 };
-use super::{extensions::RenewalFailed, kept::Kept, response_body::ResponseBody, sent::Sent, shared::Shared};
+use super::{
+    extensions::RenewalFailed,
+    kept::Kept,
+    proof::{Proofs, Signing},
+    response_body::ResponseBody,
+    sent::Sent,
+    shared::Shared,
+};
 use crate::{
     asked::Challenge,
     challenge::classify::Verdict,
+    dpop::Proof,
     error::{Error, ErrorKind},
     identity::Generation,
     metrics,
@@ -96,6 +107,7 @@ where
             replays: 0,
             free_replay: true,
             parked: None,
+            proofs: None,
         };
         Self { call, step: Step::Ask }
     }
@@ -111,9 +123,25 @@ where
         Self { call, step: Step::Judge { verdict: Some(verdict) } }
     }
 
-    /// For a request that was just sent, and whose response is to be told to the session whatever it says.
-    pub(in crate::middleware) fn sent(sent: Sent<S, B>, future: S::Future, route: Route) -> Self {
-        Self { call: Self::call(sent, route, None), step: Step::Send { future, at: Instant::now() } }
+    /// For a request that was just sent, with this proof, and whose response is to be told to the session whatever it says.
+    pub(in crate::middleware) fn sent(sent: Sent<S, B>, future: S::Future, route: Route, proof: Option<Proof>) -> Self {
+        let mut call = Self::call(sent, route, None);
+        call.proofs = proof.map(Proofs::sent).map(Box::new);
+        Self { call, step: Step::Send { future, at: Instant::now() } }
+    }
+
+    /// For a request, kept already, whose first proof is signed elsewhere.
+    pub(in crate::middleware) fn signing(
+        sent: Sent<S, B>,
+        request: Request<B>,
+        route: Route,
+        signing: Signing,
+    ) -> Self {
+        let generation = sent.generation;
+        let mut call = Self::call(sent, route, None);
+        call.first = Some(Box::new((request, First::Token)));
+        call.replay = false;
+        Self { call, step: Step::Sign { signing, generation, limit: None } }
     }
 
     fn call(sent: Sent<S, B>, route: Route, response: Option<Response<ResponseBody<R>>>) -> Call<S, B, R> {
@@ -135,6 +163,7 @@ where
             replays: 0,
             free_replay: true,
             parked: None,
+            proofs: None,
         }
     }
 }
@@ -195,11 +224,37 @@ where
                     ready!(hand_back.poll(cx));
                     Ok(call.ready())
                 }
-                StepProjection::Ready { service, limit } => match service.poll_ready(cx) {
-                    Poll::Ready(Ok(())) => {
-                        let request = call.request();
-                        request.map(|request| Step::Send { future: service.call(request), at: Instant::now() })
+                StepProjection::Line { look } => {
+                    if call.poll_line(cx).is_ready() {
+                        call.go_on()
+                    } else if look.poll(cx).is_ready() {
+                        call.look_at_line()
+                    } else {
+                        ready!(call.poll_read_ahead(cx));
+                        call.pass_on()
                     }
+                }
+                StepProjection::Sign { signing, generation, limit } => match signing.as_mut().poll(cx) {
+                    Poll::Ready(Ok(proof)) => {
+                        call.signed(proof, *generation);
+                        Ok(call.ready())
+                    }
+                    Poll::Ready(Err(error)) => Err(call.end(error)),
+                    Poll::Pending if call.poll_read_ahead(cx).is_ready() => call.pass_on(),
+                    Poll::Pending => {
+                        ready!(call.poll_no_place(limit, cx));
+                        let why = "the key did not sign a proof within the waiting time";
+                        Err(call.end(Error::new(ErrorKind::WaitedTooLong, why)))
+                    }
+                },
+                StepProjection::Ready { service, limit } => match service.poll_ready(cx) {
+                    Poll::Ready(Ok(())) => match call.ticket(cx) {
+                        Ok(Ticket::Send(authorization)) => call
+                            .request(authorization)
+                            .map(|request| Step::Send { future: service.call(request), at: Instant::now() }),
+                        Ok(Ticket::Sign(signing, generation)) => Ok(Step::Sign { signing, generation, limit: None }),
+                        Err(end) => Err(end),
+                    },
                     // Nothing was sent.
                     Poll::Ready(Err(error)) => Err(call.end(Error::service(error))),
                     Poll::Pending if call.poll_read_ahead(cx).is_ready() => call.pass_on(),

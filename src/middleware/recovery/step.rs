@@ -5,7 +5,7 @@ use std::pin::Pin;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 
-use super::hand_back::HandBack;
+use super::{super::proof::Signing, hand_back::HandBack};
 use crate::{challenge::classify::Verdict, identity::Generation, session::Waiting};
 
 /// Why a request waits before its first send.
@@ -35,6 +35,10 @@ pin_project! {
         Release { #[pin] limit: Sleep },
         /// For the connection's task to hand the connection back to its pool.
         HandBack { #[pin] hand_back: HandBack },
+        /// For a turn among those whose nonces are refused again and again.
+        Line { #[pin] look: Sleep },
+        /// For the proof, from a key that signs elsewhere, of a request with the token of this generation.
+        Sign { signing: Signing, generation: Generation, limit: Option<Pin<Box<Sleep>>> },
         /// For the inner service to take a request. The timer is made when there is something to wait for.
         Ready { service: S, limit: Option<Pin<Box<Sleep>>> },
         Send { #[pin] future: F, at: Instant },

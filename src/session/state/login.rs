@@ -23,6 +23,7 @@ use crate::{
     error::Error,
     grant::SharedGrant,
     identity::Generation,
+    scheme::Scheme,
     token::{Details, TokenSet},
 };
 
@@ -100,9 +101,10 @@ impl Login {
         self.rare().flight.as_ref()
     }
 
-    /// Whether what origins let through is to be told: one of them is on trial, or cools down.
+    /// Whether what origins answer is to be told: one of them is on trial, or cools down, or gives nonces for proofs.
     pub(crate) fn is_watched(&self) -> bool {
-        !self.rare().cool_downs.is_empty()
+        let rare = self.rare();
+        !rare.cool_downs.is_empty() || rare.is_bound
     }
 
     /// Keeps a new token set. The same access token keeps its generation: nothing that was sent with it is outdated.
@@ -131,9 +133,11 @@ impl Login {
             // Without one the old one stays good (RFC 6749 §6).
             self.keep_refresh_token(refresh_token, true);
         }
+        let is_bound = Scheme::is_bound(&header);
         self.held = Some(Held { header, generation, expiry, details });
-        if claims.is_some() || self.rare.is_some() {
+        if claims.is_some() || is_bound || self.rare.is_some() {
             let rare = self.rare_mut();
+            rare.is_bound = is_bound;
             rare.claims = claims;
             rare.backoff.succeeded();
             rare.cool_downs.landed(now, generation);

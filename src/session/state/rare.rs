@@ -40,6 +40,8 @@ pub(crate) struct Rare {
     pub(crate) look_at: Option<Instant>,
     /// The tokens of derived sessions, the newest last.
     pub(crate) granted: Vec<Granted>,
+    /// The token that is held is bound to a key: each call with it needs a proof, and each answer may bring a nonce.
+    pub(crate) is_bound: bool,
 }
 
 impl Rare {
@@ -58,6 +60,7 @@ impl Rare {
             known: None,
             look_at: None,
             granted: Vec::new(),
+            is_bound: false,
         }
     }
 
@@ -65,6 +68,7 @@ impl Rare {
         // First what each call of a session with a store finds.
         self.known.is_none()
             && self.look_at.is_none()
+            && !self.is_bound
             && self.flight.is_none()
             && self.given_up.as_ref().is_none_or(|parting| Arc::strong_count(parting) == 1)
             && self.refresher.is_none()
@@ -78,10 +82,10 @@ impl Rare {
     }
 
     /// Until when a service may use its copy of the token without asking. While an origin is on trial or cools down, what
-    /// it lets through has to be told here; and whoever comes by when all is forgotten finds this box to drop, or looks for
-    /// news in the store.
+    /// it lets through has to be told here; so has what answers a proof. And whoever comes by when all is forgotten finds this box
+    /// to drop, or looks for news in the store.
     pub(crate) fn ask_again_at(&self, now: Instant) -> Option<Instant> {
-        if !self.cool_downs.is_empty() {
+        if !self.cool_downs.is_empty() || self.is_bound {
             return Some(now);
         }
         self.damping.over_at().into_iter().chain(self.look_at()).min()

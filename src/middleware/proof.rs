@@ -1,0 +1,126 @@
+//! The proof that a request needs whose token is bound to a key (RFC 9449), and what its call knows of its proofs.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use tokio::time::Instant;
+
+use super::{
+    config::{Config, OwnAuthorization},
+    line::Place,
+};
+use crate::{
+    dpop::{At, Proof, Server, Wanted},
+    error::{Error, ErrorKind},
+    identity::Generation,
+    origin::Origin,
+    scheme::Scheme,
+    session::Session,
+};
+
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+/// A proof of an older date is made anew, once, before it is sent.
+const YOUNG: Duration = Duration::from_secs(2);
+
+/// A proof under way, for one attempt. It is ready when it is polled first, if the key is in memory.
+pub(super) type Signing = Pin<Box<dyn Future<Output = Result<Proof, Error>> + Send>>;
+
+/// What a call knows of its proofs. Boxed: few calls have any.
+#[derive(Default)]
+pub(super) struct Proofs {
+    /// For the attempt that comes next.
+    pub(super) next: Option<Ready>,
+    /// What the last attempt was sent with.
+    pub(super) sent: Option<Proof>,
+    /// So many times another nonce was wanted.
+    pub(super) nonces: u32,
+    signed_again: bool,
+    pub(super) dated_again: bool,
+    pub(super) place: Option<Place>,
+}
+
+pub(super) struct Ready {
+    pub(super) proof: Proof,
+    pub(super) generation: Generation,
+    pub(super) made: Instant,
+}
+
+/// The proof for a first send with this token, if it needs one.
+pub(super) fn begin<B>(
+    config: &Config,
+    session: &Session,
+    origin: usize,
+    request: &Request<B>,
+    header: &HeaderValue,
+) -> Option<Result<Signing, Error>> {
+    // A layer may send what is bound to no key under this word.
+    let is_bound = Scheme::is_bound(header) && (session.dpop().is_some() || !config.scheme.is_own());
+    is_bound
+        .then(|| sign(config, session, origin, (request.method().clone(), request.uri().path().into()), header.clone()))
+}
+
+/// Whether it is ready already.
+pub(super) fn now(signing: &mut Signing) -> Poll<Result<Proof, Error>> {
+    signing.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Puts a proof into its request. One of the caller's own proves nothing: it can't be for this token.
+pub(super) fn put(config: &Config, headers: &mut HeaderMap, proof: &Proof) -> Result<(), Error> {
+    if config.own_authorization == OwnAuthorization::Reject && headers.contains_key(DPOP) {
+        return Err(Error::new(ErrorKind::OwnAuthorization, "the request has a header `dpop` of its own"));
+    }
+    headers.insert(DPOP, proof.value.clone());
+    Ok(())
+}
+
+pub(super) fn sign(
+    config: &Config,
+    session: &Session,
+    origin: usize,
+    (method, path): (Method, Box<str>),
+    header: HeaderValue,
+) -> Result<Signing, Error> {
+    let refuse = |why| Err(Error::new(ErrorKind::Dpop, why));
+    if config.scheme.is_own() && !config.scheme.as_word().is_some_and(|word| word.eq_ignore_ascii_case("DPoP")) {
+        return refuse(
+            "not sent: a token that is bound to a key goes under `DPoP`, and the layer has another `scheme`",
+        );
+    }
+    let Some(origin) = config.origins.get(origin).cloned() else { return refuse("not sent: there is no such origin") };
+    if session.dpop().is_none() {
+        return refuse(
+            "not sent: the token is bound to a key, and the session was built without `SessionBuilder::dpop`",
+        );
+    }
+    let session = session.clone();
+    Ok(Box::pin(async move {
+        let Some(binding) = session.dpop() else { return Err(Error::new(ErrorKind::Dpop, "there is no key")) };
+        let wanted = Wanted { at: at(&origin), method: &method, path: &path, token: Scheme::token_in(&header) };
+        binding.proof(wanted).await
+    }))
+}
+
+pub(super) fn at(origin: &Origin) -> At<'_> {
+    At { server: Server::Resource, origin }
+}
+
+impl Proofs {
+    /// Of a call whose first send went out with this proof.
+    pub(super) fn sent(proof: Proof) -> Self {
+        Self { sent: Some(proof), ..Self::default() }
+    }
+
+    /// The proof for the token of this generation, if it is there and still good.
+    pub(super) fn is_ready(&mut self, generation: Generation) -> bool {
+        let is_young = |ready: &Ready| ready.made.elapsed() < YOUNG || self.signed_again;
+        let is_good = self.next.as_ref().map(|ready| ready.generation == generation && is_young(ready));
+        // Once: what waits long for the service each time is sent with what there is.
+        self.signed_again |= is_good == Some(false);
+        is_good == Some(true)
+    }
+}

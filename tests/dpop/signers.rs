@@ -1,0 +1,162 @@
+//! Keys that sign elsewhere, and take their time.
+
+use std::{sync::Mutex, time::Duration};
+
+use ring::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
+};
+use tokio::sync::Semaphore;
+use tower::limit::GlobalConcurrencyLimitLayer;
+use tower_reauth::Signer;
+
+use super::*;
+
+/// A key in another process, say. It takes a place while it signs, if there are places.
+#[derive(Clone)]
+struct Kms(Arc<Inner>);
+
+struct Inner {
+    key: EcdsaKeyPair,
+    takes: Mutex<Duration>,
+    places: Option<Arc<Semaphore>>,
+    fails: AtomicUsize,
+    signed: AtomicUsize,
+}
+
+impl Kms {
+    fn new(takes: Duration, places: Option<Arc<Semaphore>>) -> Self {
+        let random = SystemRandom::new();
+        let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.as_ref(), &random).unwrap();
+        let (fails, signed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self(Arc::new(Inner { key, takes: Mutex::new(takes), places, fails, signed }))
+    }
+
+    fn key(&self) -> DpopKey {
+        use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
+
+        let (x, y) = self.0.key.public_key().as_ref()[1..].split_at(32);
+        let jwk = serde_json::json!({ "kty": "EC", "crv": "P-256", "x": BASE64.encode(x), "y": BASE64.encode(y) });
+        DpopKey::from_signer(self.clone(), &jwk.to_string()).unwrap()
+    }
+
+    fn signed(&self) -> usize {
+        self.0.signed.load(Ordering::SeqCst)
+    }
+
+    fn takes(&self, time: Duration) {
+        *self.0.takes.lock().unwrap() = time;
+    }
+}
+
+impl Signer for Kms {
+    fn algorithm(&self) -> &str {
+        "ES256"
+    }
+
+    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let _place = match &self.0.places {
+            Some(places) => Some(places.clone().acquire_owned().await.unwrap()),
+            None => None,
+        };
+        let takes = *self.0.takes.lock().unwrap();
+        tokio::time::sleep(takes).await;
+        if self.0.fails.load(Ordering::SeqCst) > 0 {
+            self.0.fails.fetch_sub(1, Ordering::SeqCst);
+            return Err(Error::new(ErrorKind::Unavailable, "the vault is sealed"));
+        }
+        self.0.signed.fetch_add(1, Ordering::SeqCst);
+        Ok(self.0.key.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_signs_elsewhere_signs_each_attempt_once() {
+    let kms = Kms::new(Duration::from_millis(300), None);
+    let scene = Scene::with_key(kms.key());
+    scene.api.asks_for_nonces(1000);
+    assert_eq!(scene.send(post("/orders", "order")).await.unwrap().status(), 200);
+    scene.get("/orders").await;
+    scene.api.revoke_all();
+    assert_eq!(scene.send(post("/orders", "order")).await.unwrap().status(), 200);
+    assert_eq!(scene.api.statuses(), [401, 200, 200, 401, 200]);
+    assert_eq!((kms.signed(), scene.fetched()), (5, 2));
+    assert_eq!(scene.api.refusals().into_iter().collect::<Vec<_>>(), [("nonce", 1), ("token", 1)]);
+}
+
+/// The readiness of the service that is below both is given back.
+#[tokio::test(start_paused = true)]
+async fn a_signer_that_needs_the_very_place_of_the_request_gets_it() {
+    let places = Arc::new(Semaphore::new(1));
+    let scene = Scene::with_key(Kms::new(Duration::from_millis(10), Some(places.clone())).key());
+    scene.api.asks_for_nonces(1000);
+    let limit = GlobalConcurrencyLimitLayer::with_semaphore(places.clone());
+    let service = scene.layer().layer(limit.layer(scene.api.clone()));
+    let calls = (0..5).map(|_| service.clone().oneshot(get("/orders")));
+    for response in never_hangs(futures::future::join_all(calls)).await {
+        assert_eq!(response.unwrap().status(), 200);
+    }
+    scene.refused_nothing_but_nonces();
+    assert_eq!(places.available_permits(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_does_not_sign_fails_the_call_unsent_and_a_rejection_goes_to_its_caller() {
+    let kms = Kms::new(Duration::from_millis(10), None);
+    let scene = Scene::with_key(kms.key());
+    for takes in [0, 10] {
+        kms.takes(Duration::from_millis(takes));
+        for _ in 0..2 {
+            kms.0.fails.store(1, Ordering::SeqCst);
+            let error = scene.send(get("/orders")).await.unwrap_err();
+            assert_eq!((error.kind(), scene.api.seen().len()), (ErrorKind::Dpop, 0));
+        }
+    }
+    assert_eq!(scene.get("/orders").await.status(), 200);
+    scene.api.asks_for_nonces(1000);
+    // The first send's is signed, that of the replay is not.
+    let call = tokio::spawn(scene.service().oneshot(get("/orders")));
+    while scene.api.seen().len() < 2 {
+        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        kms.0.fails.store(usize::from(kms.signed() >= 2), Ordering::SeqCst);
+    }
+    let response = call.await.unwrap().unwrap();
+    assert_eq!((response.status().as_u16(), why(&response).0), (401, ErrorKind::Dpop));
+    assert_eq!(scene.fetched(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_hangs_ends_the_call_with_the_waiting_time() {
+    let kms = Kms::new(Duration::from_secs(3600), None);
+    let scene = Scene::with_key(kms.key());
+    let begun = tokio::time::Instant::now();
+    for _ in 0..2 {
+        let error = scene.send(get("/orders")).await.unwrap_err();
+        assert_eq!((error.kind(), scene.api.seen().len()), (ErrorKind::WaitedTooLong, 0));
+    }
+    assert_eq!(begun.elapsed().as_secs(), 60);
+}
+
+/// A proof that became old while the service had no place is made anew, once.
+#[tokio::test(start_paused = true)]
+async fn a_proof_that_waited_for_a_place_is_signed_again() {
+    for (wait, signed) in [(1, 2), (10, 3)] {
+        let kms = Kms::new(Duration::from_millis(10), None);
+        let scene = Scene::with_key(kms.key());
+        scene.get("/first").await;
+        let places = Arc::new(Semaphore::new(1));
+        let limit = GlobalConcurrencyLimitLayer::with_semaphore(places.clone());
+        let mut ready = scene.layer().layer(limit.layer(scene.api.clone()));
+        std::future::poll_fn(|cx| tower::Service::<Request<Full<Bytes>>>::poll_ready(&mut ready, cx)).await.unwrap();
+        let call = tokio::spawn(tower::Service::call(&mut ready, get("/orders")));
+        drop(ready);
+        // The place that it gave back while the key signs is taken.
+        let place = places.clone().acquire_owned().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        drop(place);
+        assert_eq!(call.await.unwrap().unwrap().status(), 200, "{:?}", scene.api.refusals());
+        assert_eq!(kms.signed(), signed, "after {wait} s");
+    }
+}
