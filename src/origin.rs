@@ -90,7 +90,7 @@ impl std::str::FromStr for Origin {
         if authority.as_str().contains('@') {
             return refuse("it must not hold a user name or a password");
         }
-        if authority.host().is_empty() || has_bad_port(authority) {
+        if authority.host().is_empty() || has_bad_brackets(authority) || has_bad_port(authority) {
             return refuse("host or port are not valid");
         }
         if uri.path_and_query().is_some_and(|path| path.as_str() != "/") || text.contains('#') {
@@ -283,6 +283,14 @@ fn default_port(encrypted: bool) -> u16 {
     if encrypted { 443 } else { 80 }
 }
 
+/// Brackets stand around an IPv6 address and nowhere else (RFC 3986 §3.2.2); `Uri` takes `a[::1]`, too.
+fn has_bad_brackets(authority: &Authority) -> bool {
+    let host = authority.host();
+    let inside = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    let rest = authority.as_str().strip_prefix(host);
+    inside.contains(['[', ']']) || rest.is_none_or(|rest| !(rest.is_empty() || rest.starts_with(':')))
+}
+
 /// `host:` is allowed by the grammar (RFC 3986 §3.2.3), `host:99999` and `host:x` are not.
 fn has_bad_port(authority: &Authority) -> bool {
     authority.port().is_none()
@@ -452,6 +460,8 @@ mod tests {
             "https://bob:hunter2@gw.example",
             "https://gw.example:99999",
             "https://gw.example:x",
+            "https://a[::1]:9",
+            "https://[::1]a:9",
             "https://gw.example/#f",
             "ht tp://bob:hunter2@x",
         ] {
