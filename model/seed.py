@@ -162,16 +162,16 @@ SEEDS = {
     ],
     "copied_token_is_used_whatever_its_generation": [
         (
-            "middleware/service.rs",
-            "&& session.allows_copy_of(cached.generation)",
-            "&& (SEEDED || session.allows_copy_of(cached.generation))",
+            "session/ask.rs",
+            "session.allows_copy_of(self.generation) && self",
+            "(SEEDED || session.allows_copy_of(self.generation)) && self",
         )
     ],
     "copied_token_outlives_a_renewal": [
         (
-            "middleware/service.rs",
-            "|| session.allows_copy_of(cached.generation))",
-            "|| session.allows_copy_of(cached.generation) || SEEDED && session.status() == crate::Status::Active)",
+            "session/ask.rs",
+            "session.allows_copy_of(self.generation)) && self",
+            "session.allows_copy_of(self.generation) || SEEDED && session.status() == crate::Status::Active) && self",
         )
     ],
     "death_of_a_flight_is_not_told": [
