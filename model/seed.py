@@ -136,8 +136,8 @@ SEEDS = {
     "replay_goes_without_a_last_look": [
         (
             "middleware/recovery/call.rs",
-            "    pub(super) parked: Option<Parked>,\n}",
-            "    pub(super) parked: Option<Parked>,\n    pub(super) looked: Option<Authorization>,\n}",
+            "    pub(super) proofs: Option<Box<Proofs>>,\n}",
+            "    pub(super) proofs: Option<Box<Proofs>>,\n    pub(super) looked: Option<Authorization>,\n}",
         ),
         (
             "middleware/recovery/mod.rs",
@@ -155,7 +155,7 @@ SEEDS = {
 """,
         ),
         (
-            "middleware/recovery/call.rs",
+            "middleware/recovery/prove.rs",
             "match self.session.authorization_of(self.epoch) {",
             "match self.looked.take().map_or_else(|| self.session.authorization_of(self.epoch), Ok) {",
         ),
