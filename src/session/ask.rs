@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::HeaderValue;
 use tokio::time::Instant;
 
 use super::{
     Session,
+    authorization::Authorization,
     inner::Inner,
     launch::{Kind, Launch, prepare},
     need::{Answer, Need},
@@ -26,28 +26,6 @@ use crate::{
 enum Obstacle {
     Until(Instant),
     Stop(Error),
-}
-
-/// What a request is sent with.
-#[derive(Clone)]
-pub(crate) struct Authorization {
-    pub(crate) header: HeaderValue,
-    pub(crate) generation: Generation,
-    pub(crate) epoch: Generation,
-    /// It was found in the store, not fetched; said only of a token for a replay.
-    pub(crate) adopted: bool,
-    /// Until then a copy may be used without asking again; `None` for ever.
-    pub(crate) fresh_until: Option<Instant>,
-    /// The call takes care: the token is due for a renewal, or what becomes of the call is to be told.
-    pub(crate) care: bool,
-}
-
-impl Authorization {
-    /// Whether a copy may go with a request of now without asking the session.
-    #[inline]
-    pub(crate) fn is_good_for(&self, session: &Session) -> bool {
-        session.allows_copy_of(self.generation) && self.fresh_until.is_none_or(|until| Instant::now() < until)
-    }
 }
 
 impl Session {

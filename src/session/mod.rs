@@ -12,6 +12,7 @@
 
 mod ask;
 mod asks;
+mod authorization;
 mod builder;
 mod derived;
 mod feed;
@@ -48,7 +49,7 @@ use std::{
 use tokio::{sync::watch::Receiver, time::Instant};
 
 pub(crate) use self::{
-    ask::Authorization,
+    authorization::Authorization,
     need::{Answer, Need},
     state::{Copies, Errand, Errands, Limits, Route, Shelf},
     waiting::Waiting,

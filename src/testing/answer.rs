@@ -2,7 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::Full;
 
 use super::gate::Gate;
 
@@ -213,9 +215,37 @@ impl fmt::Debug for Answer {
 }
 
 impl Tokens {
-    pub(super) fn token_type(&self, is_bound: bool) -> Option<&str> {
+    /// The answer with these tokens.
+    pub(super) fn write(
+        &self,
+        access_token: &str,
+        refresh_token: Option<&str>,
+        lifetime: Option<u64>,
+        is_bound: bool,
+    ) -> Response<Full<Bytes>> {
+        let mut answer = serde_json::Map::new();
+        answer.insert("access_token".to_owned(), access_token.into());
+        let text = [("token_type", self.token_type(is_bound)), ("refresh_token", refresh_token)];
+        for (name, value) in text {
+            answer.extend(value.map(|value| (name.to_owned(), value.into())));
+        }
+        answer.extend(lifetime.map(|seconds| ("expires_in".to_owned(), seconds.into())));
+        answer.extend(self.members.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
+        json(StatusCode::OK, serde_json::Value::Object(answer).to_string())
+    }
+
+    fn token_type(&self, is_bound: bool) -> Option<&str> {
         let own = if is_bound { "DPoP" } else { "Bearer" };
         self.token_type.as_ref().map_or(Some(own), Option::as_deref)
+    }
+}
+
+impl Fixed {
+    pub(super) fn response(&self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::from(self.body.clone()));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers.clone();
+        response
     }
 }
 
@@ -228,4 +258,9 @@ impl Delay {
             gate.pass().await;
         }
     }
+}
+
+pub(super) fn json(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+    Fixed { status, headers, body }.response()
 }

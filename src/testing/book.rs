@@ -9,14 +9,14 @@ use std::{
 use bytes::Bytes;
 #[cfg(feature = "dpop")]
 use http::Method;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http::{Response, StatusCode};
 use http_body_util::Full;
 use tokio::time::Instant;
 
 #[cfg(feature = "dpop")]
 use super::proof::{Proofs, Proved};
 use super::{
-    answer::{Answer, Fixed, Tokens},
+    answer::{Answer, Tokens, json},
     journal::Journal,
     token_request::TokenRequest,
 };
@@ -313,35 +313,6 @@ impl Issued {
     }
 }
 
-impl Tokens {
-    fn write(
-        &self,
-        access_token: &str,
-        refresh_token: Option<&str>,
-        lifetime: Option<u64>,
-        is_bound: bool,
-    ) -> Response<Full<Bytes>> {
-        let mut answer = serde_json::Map::new();
-        answer.insert("access_token".to_owned(), access_token.into());
-        let text = [("token_type", self.token_type(is_bound)), ("refresh_token", refresh_token)];
-        for (name, value) in text {
-            answer.extend(value.map(|value| (name.to_owned(), value.into())));
-        }
-        answer.extend(lifetime.map(|seconds| ("expires_in".to_owned(), seconds.into())));
-        answer.extend(self.members.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
-        json(StatusCode::OK, serde_json::Value::Object(answer).to_string())
-    }
-}
-
-impl Fixed {
-    pub(super) fn response(&self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::from(self.body.clone()));
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers.clone();
-        response
-    }
-}
-
 impl fmt::Debug for Book {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Book").finish_non_exhaustive()
@@ -372,9 +343,4 @@ fn is_of_a_user(grant_type: &str) -> bool {
 
 fn refused(code: &str) -> Written {
     (json(StatusCode::BAD_REQUEST, format!(r#"{{"error":"{code}"}}"#)), format!("400 {code}"))
-}
-
-fn json(status: StatusCode, body: String) -> Response<Full<Bytes>> {
-    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
-    Fixed { status, headers, body }.response()
 }
