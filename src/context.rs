@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use crate::{asked::Challenge, dpop::Binding, identity::SessionId};
 #[cfg(feature = "dpop")]
 use crate::{
-    dpop::{At, Server, Wanted},
+    dpop::{At, Proof, Server, Wanted},
     error::Error,
     origin::Origin,
 };
@@ -39,6 +39,9 @@ pub struct GrantContext {
     held: Option<Arc<dyn Fn() -> Vec<SecretString> + Send + Sync>>,
     progress: Option<Arc<AtomicU8>>,
     dpop: Option<Arc<Binding>>,
+    /// The last proof that was asked for here, and for whom.
+    #[cfg(feature = "dpop")]
+    proof: Arc<std::sync::Mutex<Option<(Origin, Proof)>>>,
 }
 
 /// How far a token request has come: not known, for one that this crate does not make; what it needs is read, signed or waited for; it
@@ -196,16 +199,33 @@ impl GrantContext {
         let origin = origin_of(uri)?;
         let at = At { server: Server::Issuer, origin: &origin };
         let proof = binding.proof(Wanted { at, method, path: uri.path(), token: None }).await?;
-        Ok(Some(proof.value))
+        let value = proof.value.clone();
+        *self.last_proof() = Some((origin, proof));
+        Ok(Some(value))
     }
 
-    /// Keeps the nonce in the head of an answer, if there is one, for the next proof to this server. Says whether it is news: a
-    /// request that was refused with `use_dpop_nonce` is then worth another attempt.
+    /// Keeps the nonce in the head of an answer, if there is one, for the next proof to this server. Says whether that proof will
+    /// have another nonce than the last one that was made here: a request that was refused with `use_dpop_nonce` is then worth
+    /// another attempt.
+    ///
+    /// The server's clock is not learned: that is done for [`TokenEndpoint::request`](crate::TokenEndpoint::request) only.
     #[cfg(feature = "dpop")]
     pub fn dpop_answer(&self, uri: &Uri, headers: &HeaderMap) -> bool {
-        let origin = origin_of(uri).ok();
-        let binding = self.dpop.as_ref().zip(origin.as_ref());
-        binding.is_some_and(|(binding, origin)| binding.heard(At { server: Server::Issuer, origin }, headers))
+        let (Some(binding), Ok(origin)) = (&self.dpop, origin_of(uri)) else { return false };
+        let at = At { server: Server::Issuer, origin: &origin };
+        let is_heard = binding.heard(at, headers);
+        match &*self.last_proof() {
+            // Others of the same login may have heard it first.
+            Some((asked, proof)) if *asked == origin => {
+                Binding::gives_another(proof, headers) || binding.has_news(at, proof)
+            }
+            _ => is_heard,
+        }
+    }
+
+    #[cfg(feature = "dpop")]
+    fn last_proof(&self) -> std::sync::MutexGuard<'_, Option<(Origin, Proof)>> {
+        self.proof.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(crate) fn session(&self) -> SessionId {

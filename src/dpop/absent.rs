@@ -15,6 +15,18 @@ impl Binding {
         match *self {}
     }
 
+    pub(crate) fn proof_at_once(&self, _: Wanted<'_>) -> Option<Result<Proof, Error>> {
+        match *self {}
+    }
+
+    pub(crate) fn signs_at_once(&self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn gives_another(_: &Proof, _: &HeaderMap) -> bool {
+        false
+    }
+
     pub(crate) fn heard(&self, _: At<'_>, _: &HeaderMap) -> bool {
         match *self {}
     }

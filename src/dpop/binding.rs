@@ -2,7 +2,9 @@
 
 use std::{
     fmt,
+    pin::pin,
     sync::{Mutex, PoisonError},
+    task::{Context, Poll, Waker},
 };
 
 use http::{HeaderMap, header::HeaderName};
@@ -39,6 +41,31 @@ impl Binding {
         let (nonce, ahead) = self.with(|memory| memory.of(wanted.at));
         let value = proof::make(&self.key, wanted, nonce.as_ref(), ahead).await?;
         Ok(Proof { value, nonce, ahead })
+    }
+
+    /// As [`proof`](Binding::proof), of a key in memory.
+    pub(crate) fn proof_at_once(&self, wanted: Wanted<'_>) -> Option<Result<Proof, Error>> {
+        if !self.signs_at_once() {
+            return None;
+        }
+        match pin!(self.proof(wanted)).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(proof) => Some(proof),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Whether the key is in memory, so that nobody waits for a proof.
+    pub(crate) fn signs_at_once(&self) -> bool {
+        self.key.is_here()
+    }
+
+    /// Whether an answer brings another nonce than the one in this proof. What the session knows by now may be another answer's.
+    pub(crate) fn gives_another(proof: &Proof, headers: &HeaderMap) -> bool {
+        headers
+            .get_all(DPOP_NONCE)
+            .iter()
+            .rfind(|nonce| readable(nonce))
+            .is_some_and(|nonce| proof.nonce.as_ref() != Some(nonce))
     }
 
     /// Keeps the nonce of an answer, whatever its status. Says whether it is news.

@@ -166,6 +166,11 @@ impl DpopKey {
         &self.0.header
     }
 
+    /// Whether it is in memory.
+    pub(super) fn is_here(&self) -> bool {
+        !matches!(self.0.signing, Signing::Elsewhere(..))
+    }
+
     /// Signs; a key in memory at once.
     pub(super) async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {

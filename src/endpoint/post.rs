@@ -27,13 +27,14 @@ impl TokenEndpoint {
     pub(super) async fn post(
         &self,
         step: &Step<'_>,
-        (client, proof): (Option<&Prepared<'_>>, Option<&HeaderValue>),
+        (client, proof): (Option<&Prepared<'_>>, impl FnOnce() -> Result<Option<HeaderValue>, Error>),
         form: impl FnOnce() -> Result<Form, Error>,
         session: Option<SessionId>,
     ) -> Result<(Parts, AnswerBody, Deadline, Carried), Error> {
         let mut carried = Carried::default();
         let deadline = Deadline::after(step, self.settings.timeout)?;
         let request = || {
+            let proof = proof()?;
             let mut form = form()?;
             if let Some(client) = client {
                 client.extend(&mut form);
@@ -50,7 +51,7 @@ impl TokenEndpoint {
             }
             if let Some(proof) = proof {
                 carried.proof = Some(proof.clone());
-                request.headers_mut().insert(DPOP, proof.clone());
+                request.headers_mut().insert(DPOP, proof);
             }
             if let Some(session) = session {
                 request.extensions_mut().insert(session);

@@ -194,7 +194,7 @@ impl TokenEndpoint {
             Ok(self.form(purpose, context, &parameters()?, client.as_ref()))
         };
         let (parts, body, deadline, carried) =
-            self.post(&step, (client.as_ref(), proving.header()), form, Some(context.session())).await?;
+            self.post(&step, (client.as_ref(), || proving.header(&step)), form, Some(context.session())).await?;
         proving.hears(&step, &parts.headers);
         let step = step.after(&carried, Some(context));
         let pause = || {

@@ -89,7 +89,7 @@ impl TokenEndpoint {
         // Waits as long as it takes: nobody would try again. Never closed.
         let (client, _place) =
             self.prepare_for(step, &mut Proving::nothing(), async || Ok(self.settings.turns.acquire().await)).await?;
-        let (parts, body, deadline, carried) = self.post(step, (client.as_ref(), None), form, None).await?;
+        let (parts, body, deadline, carried) = self.post(step, (client.as_ref(), || Ok(None)), form, None).await?;
         let step = &step.after(&carried, Some(context));
         let limit = self.settings.response_limit;
         if !parts.status.is_success() {

@@ -61,9 +61,10 @@
 //! | the answer | what follows |
 //! | --- | --- |
 //! | `use_dpop_nonce` | the same request at once with a proof that has the nonce of `DPoP-Nonce`. That is no attempt of its own: neither for the limits of a password, nor for pauses |
-//! | the same again, with another nonce | *broken* |
+//! | the same again, with another nonce | *unsent*: the server did not look at the credential |
 //! | the same, without a nonce that is news | *not allowed* |
 //! | `invalid_dpop_proof`, and the answer's `Date` differs from the local clock by more than 2 s | the same request once more, with a proof that is dated by the server's clock. The log says `server clock differs` |
+//! | `invalid_dpop_proof`, for a proof of a [signer](crate::Signer) that was older than 2 s when it was sent | the same request once more, with a new proof |
 //! | `invalid_dpop_proof` otherwise | *not allowed* |
 //! | *refused* after one of these | as in the tables above: a server may have spent a refresh token in the very answer that asks for a nonce |
 //! | a bearer token | *not allowed*, unless the session takes bearer tokens |

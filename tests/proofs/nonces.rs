@@ -58,6 +58,23 @@ async fn nonces_count_as_no_sends_of_a_password() {
     session.token().await.unwrap();
 }
 
+/// Several machines behind one address, each with nonces of its own: they have looked at no password.
+#[tokio::test(start_paused = true)]
+async fn password_that_never_got_past_the_nonces_is_not_refused() {
+    let issuer = Issuer::new();
+    issuer.require_dpop();
+    let grant = PasswordGrant::new(issuer.endpoint(), USERNAME, PASSWORD);
+    let session = Session::builder(grant).dpop(new_key()).build();
+    for number in 0..12 {
+        issuer.next(ask(&format!("a-{number}")));
+        issuer.next(ask(&format!("b-{number}")));
+        assert_eq!(session.token().await.unwrap_err().kind(), ErrorKind::Dpop);
+        assert_eq!((issuer.token_requests(), session.status()), (2 * (number + 1), Status::Idle));
+        advance(Duration::from_secs(61)).await;
+    }
+    session.token().await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn refresh_token_that_was_spent_in_asking_for_a_nonce_is_sent_once_more_then_the_password() {
     let issuer = Issuer::new();
