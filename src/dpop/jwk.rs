@@ -34,6 +34,22 @@ impl PublicJwk {
         Ok(Self(names.iter().map(member).collect::<Result<_, _>>()?))
     }
 
+    /// Whether signatures of this algorithm can be this key's, as far as algorithms are known here (RFC 7518 §3.1, RFC 8037 §3.1,
+    /// RFC 9864).
+    pub(super) fn is_for(&self, algorithm: &str) -> bool {
+        let member = |name| self.0.get(name).and_then(Value::as_str);
+        let is = (member("kty"), member("crv"));
+        match algorithm {
+            "ES256" => is == (Some("EC"), Some("P-256")),
+            "ES384" => is == (Some("EC"), Some("P-384")),
+            "ES512" => is == (Some("EC"), Some("P-521")),
+            "Ed25519" => is == (Some("OKP"), Some("Ed25519")),
+            "EdDSA" => matches!(is, (Some("OKP"), Some("Ed25519" | "Ed448"))),
+            "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" => is.0 == Some("RSA"),
+            _ => true,
+        }
+    }
+
     /// RFC 7638 §3, with SHA-256.
     pub(crate) fn thumbprint(&self) -> String {
         base64(&Hash::hash(Value::Object(self.0.clone()).to_string().as_bytes()))

@@ -38,7 +38,8 @@ struct Inner {
 enum Signing {
     P256(p256::ecdsa::SigningKey),
     Ed25519(ed25519_dalek::SigningKey),
-    Elsewhere(Box<dyn DynSigner>),
+    /// And how long its signatures are, where that is known.
+    Elsewhere(Box<dyn DynSigner>, Option<usize>),
 }
 
 impl DpopKey {
@@ -97,7 +98,10 @@ impl DpopKey {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`]: the JWK is none, holds a private key, or is of a type that is not known here; or the algorithm is none
-    /// that a public key verifies.
+    /// that a public key verifies, or not one for this key.
+    ///
+    /// Later, [`ErrorKind::Dpop`] for a signature of another form than JWS has (RFC 7518 §3.4): for ES256 R and S in 64 bytes. Many
+    /// KMS give DER, which the signer has to turn into that.
     pub fn from_signer(signer: impl Signer, public_jwk: &str) -> Result<Self, Error> {
         let jwk = PublicJwk::read(public_jwk)?;
         let algorithm = Signer::algorithm(&signer).to_owned();
@@ -108,7 +112,17 @@ impl DpopKey {
                 "a DPoP key needs an algorithm whose signatures a public key verifies",
             ));
         }
-        Ok(Self::new(Signing::Elsewhere(Box::new(signer)), &algorithm, jwk))
+        if !jwk.is_for(&algorithm) {
+            let why = format!("the public key is not one for {algorithm}: its `kty` or `crv` is another");
+            return Err(Error::new(ErrorKind::Invalid, why));
+        }
+        let length = match algorithm.as_str() {
+            "ES256" => Some(64),
+            "ES384" => Some(96),
+            "ES512" => Some(132),
+            _ => None,
+        };
+        Ok(Self::new(Signing::Elsewhere(Box::new(signer), length), &algorithm, jwk))
     }
 
     /// The thumbprint of the public key ([RFC 7638](https://www.rfc-editor.org/rfc/rfc7638), SHA-256, base64url): `jkt` in tokens,
@@ -184,9 +198,19 @@ impl DpopKey {
             Signing::Ed25519(key) => {
                 Ok(key.try_sign(message).map_err(|error| failed(error.into()))?.to_bytes().to_vec())
             }
-            Signing::Elsewhere(signer) => {
+            Signing::Elsewhere(signer, length) => {
                 let signer = signer.ready().await.map_err(|error| failed(error.into()))?;
-                signer.sign(message).await.map_err(|error| failed(error.into()))
+                let signature = signer.sign(message).await.map_err(|error| failed(error.into()))?;
+                match length {
+                    Some(length) if signature.len() != *length => {
+                        let given = signature.len();
+                        let why = format!(
+                            "the signer gave {given} bytes, and not R and S in {length} bytes (RFC 7518 §3.4): it may be DER"
+                        );
+                        Err(failed(why.into()))
+                    }
+                    _ => Ok(signature),
+                }
             }
         }
     }

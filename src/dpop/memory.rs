@@ -36,6 +36,9 @@ impl Memory {
         if is_news {
             // Over bytes of its own: the answer's may be a slice of a large buffer.
             known.nonce = HeaderValue::from_bytes(nonce.as_bytes()).ok();
+            if let Some(nonce) = &mut known.nonce {
+                nonce.set_sensitive(true);
+            }
         }
         is_news
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{At, Binding, DpopKey, Server, Wanted, jwk::PublicJwk, proof};
 use crate::{
     assertion::{JwtAlgorithm, Signer},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, TokenVerdict},
     origin::Origin,
 };
 
@@ -130,6 +130,10 @@ fn key_that_cannot_prove_anything_is_refused_and_says_why() {
         (DpopKey::from_jwk(JwtAlgorithm::ES256, "s3cret"), "no JWK"),
         (DpopKey::from_signer(signer("HS256"), RFC_KEY), "public key verifies"),
         (DpopKey::from_signer(signer("none"), RFC_KEY), "public key verifies"),
+        (DpopKey::from_signer(signer("ES384"), RFC_KEY), "not one for ES384"),
+        (DpopKey::from_signer(signer("EdDSA"), RFC_KEY), "not one for EdDSA"),
+        (DpopKey::from_signer(signer("PS256"), RFC_KEY), "not one for PS256"),
+        (DpopKey::from_signer(signer("ES256"), r#"{"kty":"OKP","crv":"P-256","x":"AA"}"#), "not one for ES256"),
         (DpopKey::from_signer(signer("ES256"), &private), "private key"),
         (DpopKey::from_signer(signer("ES256"), r#"{"kty":"oct","k":"s3cret"}"#), "private key"),
         (DpopKey::from_signer(signer("ES256"), r#"{"kty":"EC","crv":"P-256","x":"AA"}"#), "`y` is missing"),
@@ -174,6 +178,43 @@ fn key_elsewhere_signs_each_proof_and_its_failure_is_told() {
     let error = block_on(binding.proof(wanted(api(&origin), &Method::GET, "/"))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Dpop);
     assert!(error.to_string().contains("the KMS is down"), "{error}");
+}
+
+#[test]
+fn signature_in_der_is_told_and_not_sent() {
+    let origin = origin("https://api.example");
+    for (length, is_good) in [(64, true), (70, false), (72, false), (0, false)] {
+        let key = DpopKey::from_signer(Signs { length }, RFC_KEY).unwrap();
+        let proof = block_on(Binding::new(key, false).proof(wanted(api(&origin), &Method::GET, "/")));
+        assert_eq!(proof.is_ok(), is_good, "{length}");
+        if let Err(error) = proof {
+            assert_eq!((error.kind(), error.known_verdict()), (ErrorKind::Dpop, Some(TokenVerdict::Unsent)));
+            assert!(error.to_string().contains("DER"), "{error}");
+        }
+    }
+}
+
+struct Signs {
+    length: usize,
+}
+
+impl Signer for Signs {
+    fn algorithm(&self) -> &str {
+        "ES256"
+    }
+
+    async fn sign(&self, _: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(vec![7; self.length])
+    }
+}
+
+#[test]
+fn nonce_is_not_shown_by_what_was_made_with_it() {
+    let binding = Binding::new(DpopKey::generate().unwrap(), false);
+    let origin = origin("https://api.example");
+    binding.heard(api(&origin), &saying(b"n-4711"));
+    let proof = block_on(binding.proof(wanted(api(&origin), &Method::GET, "/"))).unwrap();
+    assert!(!format!("{proof:?}").contains("n-4711"));
 }
 
 struct Kms {

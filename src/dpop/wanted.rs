@@ -30,7 +30,6 @@ pub(crate) enum Server {
     /// The token endpoint.
     Issuer,
     /// An API.
-    #[allow(dead_code, reason = "the middleware is about to ask")]
     Resource,
 }
 

@@ -221,7 +221,6 @@ impl Session {
     }
 
     /// What its tokens are bound to, if they are.
-    #[allow(dead_code, reason = "the middleware is about to ask")]
     pub(crate) fn dpop(&self) -> Option<&Binding> {
         self.inner.settings.dpop.as_ref().map(|bound| &*bound.0)
     }
