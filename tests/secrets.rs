@@ -254,6 +254,89 @@ async fn whole_story_shows_no_secret() {
     }
 }
 
+/// The key, its proofs, and what servers give for them.
+#[cfg(feature = "dpop")]
+#[tokio::test(start_paused = true)]
+async fn story_with_a_dpop_key_shows_no_secret() {
+    use tower_reauth::{DpopKey, JwtAlgorithm};
+
+    const D: &str = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
+    let jwk = format!(r#"{{"kty":"OKP","crv":"Ed25519","d":"{D}","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}"#);
+    for_every_credential(async |world| {
+        let mut watch = Watch::start();
+        let bytes = general_purpose::URL_SAFE_NO_PAD.decode(D).unwrap();
+        let numbers = format!("{bytes:?}");
+        watch.secrets.extend([D.to_owned(), numbers.trim_matches(['[', ']']).to_owned()]);
+        let key = DpopKey::from_jwk(JwtAlgorithm::EdDSA, jwk.as_str()).unwrap();
+        watch.show(&key);
+        watch.show_error(&DpopKey::from_jwk(JwtAlgorithm::ES256, jwk.as_str()).unwrap_err());
+        watch.show_error(&DpopKey::from_signer(NoSigner, &jwk).unwrap_err());
+        let [_, client_auth, ..] = every_client_auth();
+        let endpoint = TokenEndpoint::new(world.issuer.clone(), TOKEN_URI).unwrap().client_auth(client_auth);
+        world.issuer.require_dpop();
+        let builder = Session::builder(grant(world.kind, &world.issuer, &endpoint, &watch)).dpop(key);
+        watch.show(&builder);
+        let world = world.with_session(builder.build());
+        watch.show(&world.session);
+        let (proofs, answers) = (Arc::new(Mutex::new(Vec::new())), Arc::new(std::sync::atomic::AtomicUsize::new(0)));
+        let api = world.layer().layer(tower::service_fn({
+            let proofs = proofs.clone();
+            move |request: Request<Full<Bytes>>| {
+                let proof = request.headers().get("dpop").expect("each has one").to_str().unwrap().to_owned();
+                let token = request.headers()["authorization"].to_str().unwrap().replacen("DPoP ", "", 1);
+                proofs.lock().unwrap().extend([proof, token]);
+                let response = match answers.fetch_add(1, Ordering::Relaxed) % 4 {
+                    0 => Response::builder().status(401).header("www-authenticate", r#"DPoP error="use_dpop_nonce""#),
+                    1 => Response::builder().status(401).header("www-authenticate", r#"DPoP error="invalid_token""#),
+                    2 => {
+                        Response::builder().status(401).header("www-authenticate", r#"DPoP error="invalid_dpop_proof""#)
+                    }
+                    _ => Response::builder(),
+                };
+                let mut nonce = http::HeaderValue::from_static(LEAK);
+                nonce.set_sensitive(true);
+                let response = response.header("dpop-nonce", nonce).body(Full::<Bytes>::default()).unwrap();
+                async { Ok::<_, std::convert::Infallible>(response) }
+            }
+        }));
+        watch.show(&api);
+        for script in 0..6 {
+            match script {
+                1 | 3 => world.issuer.next(Answer::error(400, "use_dpop_nonce").header("dpop-nonce", LEAK)),
+                4 => world.issuer.next(Answer::error(400, "invalid_dpop_proof").header("dpop-nonce", LEAK)),
+                _ => {}
+            }
+            let future = api.clone().ready_oneshot().await.unwrap().call(post("/orders", "body"));
+            watch.show(&future);
+            watch.show_answer(future.await);
+            advance(std::time::Duration::from_secs(61)).await;
+        }
+        watch.show(&world.session.record());
+        watch.learn(&world.issuer);
+        world.issuer.requests().iter().for_each(|request| watch.show(&request.headers));
+        let sent = world.issuer.requests();
+        watch.secrets.extend(sent.iter().map(|request| request.headers["dpop"].to_str().unwrap().to_owned()));
+        watch.secrets.append(&mut proofs.lock().unwrap());
+        assert!(sent.len() > 2 && watch.secrets.iter().filter(|secret| secret.matches('.').count() == 2).count() > 6);
+        watch.assert_clean();
+    })
+    .await;
+}
+
+#[cfg(feature = "dpop")]
+struct NoSigner;
+
+#[cfg(feature = "dpop")]
+impl tower_reauth::Signer for NoSigner {
+    fn algorithm(&self) -> &str {
+        "EdDSA"
+    }
+
+    async fn sign(&self, _: &[u8]) -> Result<Vec<u8>, Error> {
+        unreachable!("its key is not taken")
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn answers_that_hold_secrets_in_odd_places_show_none() {
     let answers = [
