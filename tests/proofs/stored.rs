@@ -110,6 +110,44 @@ async fn record_from_before_there_was_a_key_goes_on_by_its_refresh_token_and_not
     assert_eq!(text(&store), before);
 }
 
+/// Two programs of one login, of which each made itself a key; or one got its key, and the other not yet.
+#[tokio::test(start_paused = true)]
+async fn running_process_that_finds_another_key_in_its_record_says_so_and_is_not_logged_out() {
+    for key in [Some(new_key()), None] {
+        let (issuer, store) = (Issuer::new(), MemoryStore::new());
+        let first = resumed(&issuer, &store, None);
+        first.login(PasswordGrant::new(public(&issuer), USERNAME, PASSWORD));
+        first.token().await.unwrap();
+        let late = Session::builder(RefreshTokenGrant::stored(public(&issuer)));
+        let late = match key {
+            // It goes on with the bearer token for a while, and so writes no key of its own into the record.
+            Some(key) => late.dpop(key).allow_bearer(),
+            None => late,
+        };
+        let late = late.store(store.clone(), "alice").build();
+        late.token().await.unwrap();
+        assert_eq!(issuer.token_requests(), 1);
+        advance(Duration::from_secs(61)).await;
+        issuer.require_dpop();
+        resumed(&issuer, &store, Some(kept_key())).token().await.unwrap();
+        assert!(text(&store).contains(kept_key().thumbprint()));
+        let (before, sent) = (text(&store), issuer.token_requests());
+        issuer.revoke_all();
+        for _ in 0..3 {
+            advance(Duration::from_secs(90)).await;
+            let error = match late.token().await {
+                Ok(token) => late.renew(token.generation()).await.unwrap_err(),
+                Err(error) => error,
+            };
+            assert_eq!(error.kind(), ErrorKind::Store, "{error}");
+            let told = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+            assert!(told.into_iter().any(|error| error.to_string().contains("another DPoP key")), "{error}");
+            assert_ne!(late.status(), Status::LoggedOut);
+        }
+        assert_eq!((text(&store), issuer.token_requests()), (before, sent), "nothing is sent, and nothing overwritten");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn record_without_a_store_carries_the_thumbprint_and_is_for_that_key() {
     for_every_bound(async |world| {

@@ -133,7 +133,11 @@ impl Known {
 
     /// Whether a record may be of this owner.
     pub(crate) fn owns(&self, record: &Record) -> bool {
-        self.has_key_of(record) && record.owner.as_ref().is_none_or(|owner| owner.is(&self.facts))
+        self.has_key_of(record) && self.has_owner_of(record)
+    }
+
+    fn has_owner_of(&self, record: &Record) -> bool {
+        record.owner.as_ref().is_none_or(|owner| owner.is(&self.facts))
     }
 
     fn has_key_of(&self, record: &Record) -> bool {
@@ -214,9 +218,12 @@ impl Known {
             return Found::Same;
         }
         let is_named = found.owner.as_ref().is_some_and(Owner::is_named);
-        match found.version.epoch() == mine.version.epoch() || is_named {
-            true if self.owns(found) => Found::News(Box::new(found.clone())),
-            _ => Found::Ended,
+        let goes_on = found.version.epoch() == mine.version.epoch() || is_named;
+        match () {
+            () if goes_on && self.owns(found) => Found::News(Box::new(found.clone())),
+            // Another process goes on with it, by a key that was not given to this one: nobody has logged out.
+            () if goes_on && self.has_owner_of(found) => Found::Foreign(other_key()),
+            () => Found::Ended,
         }
     }
 }
