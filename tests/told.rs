@@ -4,6 +4,8 @@
 
 mod support;
 
+#[cfg(feature = "dpop")]
+mod bound;
 mod discovery;
 mod events;
 mod insufficient;

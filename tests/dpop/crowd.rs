@@ -112,3 +112,55 @@ async fn a_call_that_is_not_driven_holds_up_nobody() {
     }
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
+
+/// More of them than the API lets through within the waiting time.
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_turn_does_not_come_in_time_ends_in_the_apis_own_401() {
+    fastrand::seed(19);
+    let mut scene = Scene::new();
+    let grant = grant(&scene.api, &scene.key, &scene.fetched);
+    scene.session = Session::builder(grant).dpop(scene.key.clone()).waiting_time(Duration::from_secs(3)).build();
+    scene.session.token().await.unwrap();
+    scene.api.asks_for_nonces(1);
+    scene.api.is_slow(Duration::from_millis(300));
+    let service = scene.service();
+    let begun = Instant::now();
+    let (mut passed, mut waited) = (0, 0);
+    for response in join_all((0..60).map(|_| service.clone().oneshot(get("/orders")))).await {
+        let response = response.unwrap();
+        if response.status() == 200 {
+            passed += 1;
+            continue;
+        }
+        let (kind, said) = why(&response);
+        assert_eq!((response.status().as_u16(), kind), (401, ErrorKind::Dpop), "{said}");
+        waited += usize::from(said.contains("turn"));
+        assert_eq!(text(response).await, "refused", "the API's own answer");
+    }
+    println!("{passed} passed, {waited} waited in vain, done after {:?}", begun.elapsed());
+    assert!(passed > 5 && waited > 5, "{passed}, {waited}");
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    // Those who left hold up nobody.
+    assert_eq!(service.oneshot(get("/orders")).await.unwrap().status(), 200);
+    scene.refused_nothing_but_nonces();
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_are_dropped_while_they_wait_for_their_turn_hold_up_nobody() {
+    fastrand::seed(20);
+    let scene = Scene::new();
+    scene.api.asks_for_nonces(1);
+    scene.api.is_slow(Duration::from_millis(10));
+    scene.session.token().await.unwrap();
+    let service = scene.service();
+    let mut calls: Vec<_> = (0..40).map(|_| tokio::spawn(service.clone().oneshot(get("/orders")))).collect();
+    sleep(Duration::from_millis(60)).await;
+    let begun = Instant::now();
+    for call in calls.drain(..20) {
+        call.abort();
+    }
+    for response in join_all(calls).await {
+        assert_eq!(response.unwrap().unwrap().status(), 200, "{:?}", scene.api.refusals());
+    }
+    assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
+}

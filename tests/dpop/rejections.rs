@@ -110,3 +110,51 @@ fn only_a_401_says_that_dpop_is_wanted() {
     assert!(matches!(verdict(BearerClassifier::new(), 403), Verdict::Pass));
     assert!(matches!(verdict(BearerClassifier::new().reject_status(StatusCode::FORBIDDEN), 403), Verdict::DpopOnly(_)));
 }
+
+/// What the proof of the attempt before says is nothing to one that has none.
+#[tokio::test(start_paused = true)]
+async fn a_bearer_token_that_replaces_a_bound_one_within_a_call_is_judged_as_one() {
+    let scene = Scene::new();
+    let fetched = scene.fetched.clone();
+    let (api, key) = (scene.api.clone(), scene.key.clone());
+    let grant = grant_fn(move |_context| {
+        let number = fetched.fetch_add(1, Ordering::SeqCst) + 1;
+        api.takes("token-1", key.thumbprint());
+        async move {
+            let tokens = TokenSet::new(format!("token-{number}"))?;
+            Ok(if number == 1 { tokens.with_dpop() } else { tokens })
+        }
+    });
+    let session = Session::builder(grant).dpop(scene.key.clone()).allow_bearer().build();
+    let scene = Scene { session, ..scene };
+    scene.get("/orders").await;
+    for _ in 0..2 {
+        scene.api.next(|| unauthorized(&[r#"DPoP error="invalid_token""#]));
+    }
+    let response = scene.get("/orders").await;
+    let (kind, said) = why(&response);
+    assert_eq!((response.status().as_u16(), kind, scene.fetched()), (401, ErrorKind::Dpop, 2));
+    assert!(said.contains("bound to a key"), "{said}");
+    let last = scene.api.seen().pop().unwrap();
+    assert_eq!(last.headers["authorization"], "Bearer token-2");
+    assert!(!last.headers.contains_key("dpop"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_token_that_meets_a_nonce_is_not_held_to_be_rejected() {
+    let scene = Scene::new();
+    scene.get("/orders").await;
+    // Renewed, and then a nonce is wanted, and refused that it gave.
+    scene.api.next(|| unauthorized(&[r#"DPoP error="invalid_token""#]));
+    for _ in 0..2 {
+        scene.api.next(|| {
+            let mut response = api::challenge("use_dpop_nonce");
+            response.headers_mut().insert("dpop-nonce", "n-1".parse().unwrap());
+            response
+        });
+    }
+    let response = scene.get("/orders").await;
+    assert_eq!((why(&response).0, scene.fetched()), (ErrorKind::Dpop, 2));
+    scene.api.next(|| unauthorized(&[r#"DPoP error="invalid_token""#]));
+    assert_eq!((scene.get("/orders").await.status().as_u16(), scene.fetched()), (200, 3), "no origin cools down");
+}

@@ -1,7 +1,9 @@
 //! What each request carries.
 
+use std::time::Duration;
+
 use http::{Method, header::HOST};
-use tower_reauth::{ForceRenewal, GrpcClassifier, OwnAuthorization, Scheme, Sessions, WithoutAuth};
+use tower_reauth::{ForceRenewal, GrpcClassifier, NoReplay, OwnAuthorization, Scheme, Sessions, WithoutAuth};
 
 use super::*;
 
@@ -146,13 +148,46 @@ async fn a_bound_token_of_a_session_without_a_key_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_forced_renewal_and_a_token_that_is_due_come_with_proofs_too() {
+async fn a_forced_renewal_comes_with_a_proof_too() {
     let scene = Scene::new();
     scene.get("/orders").await;
     let mut request = get("/orders");
     request.extensions_mut().insert(ForceRenewal);
     assert_eq!(scene.send(request).await.unwrap().status(), 200);
     assert_eq!((scene.fetched(), scene.api.refusals().len()), (2, 0));
+}
+
+/// A request that can't be sent again waits for the new token, and goes with the old one where there is none to be had.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_ahead_of_a_request_that_cannot_be_sent_again_comes_with_a_proof_too() {
+    // When a renewal is due, and when the token is about to expire.
+    for (works, age) in [(true, 85), (true, 95), (false, 85), (false, 95)] {
+        let mut scene = Scene::new();
+        let (api, key, fetched) = (scene.api.clone(), scene.key.clone(), scene.fetched.clone());
+        let short = grant_fn(move |_context| {
+            let number = fetched.fetch_add(1, Ordering::SeqCst) + 1;
+            let token = format!("token-{number}");
+            if works || number == 1 {
+                api.takes(&token, key.thumbprint());
+            }
+            async move {
+                if !works && number > 1 {
+                    return Err(Error::new(ErrorKind::Unavailable, "the issuer is away"));
+                }
+                Ok(TokenSet::new(token)?.with_dpop().with_lifetime(Duration::from_secs(100)))
+            }
+        });
+        scene.session = Session::builder(short).dpop(scene.key.clone()).build();
+        scene.get("/orders").await;
+        tokio::time::advance(Duration::from_secs(age)).await;
+        let mut once = get("/orders");
+        once.extensions_mut().insert(NoReplay);
+        assert_eq!(scene.send(once).await.unwrap().status(), 200);
+        let expected = if works { "DPoP token-2" } else { "DPoP token-1" };
+        assert_eq!(scene.api.seen().pop().unwrap().headers["authorization"], expected);
+        assert_eq!((scene.api.statuses(), scene.fetched()), (vec![200, 200], 2));
+        scene.refused_nothing_but_nonces();
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -160,3 +160,85 @@ async fn a_proof_that_waited_for_a_place_is_signed_again() {
         assert_eq!(kms.signed(), signed, "after {wait} s");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_dropped_while_its_key_signs_sends_nothing_and_leaves_no_signature_under_way() {
+    // Before the first send, and before the one with a nonce.
+    for sends in [0, 1] {
+        let places = Arc::new(Semaphore::new(1));
+        let kms = Kms::new(Duration::from_millis(10), Some(places.clone()));
+        let scene = Scene::with_key(kms.key());
+        scene.session.token().await.unwrap();
+        scene.api.asks_for_nonces(1000);
+        let gate = tower_reauth::testing::Gate::closed();
+        scene.api.holds(&gate);
+        let long = Duration::from_secs(30);
+        if sends == 0 {
+            kms.takes(long);
+        }
+        let call = tokio::spawn(scene.service().oneshot(post("/orders", "order")));
+        if sends == 1 {
+            gate.arrived(1).await;
+            kms.takes(long);
+        }
+        gate.open();
+        while places.available_permits() == 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        call.abort();
+        assert!(call.await.unwrap_err().is_cancelled());
+        assert_eq!(places.available_permits(), 1, "after {sends} sends");
+        tokio::time::sleep(2 * long).await;
+        assert_eq!((kms.signed(), scene.api.seen().len()), (sends, sends));
+        kms.takes(Duration::from_millis(10));
+        assert_eq!(scene.get("/orders").await.status(), 200);
+        assert_eq!(scene.fetched(), 1);
+        scene.refused_nothing_but_nonces();
+    }
+}
+
+/// A service that is kept has reserved a place when it is called.
+#[tokio::test(start_paused = true)]
+async fn a_signer_gets_the_place_that_a_kept_service_reserved_too() {
+    let places = Arc::new(Semaphore::new(1));
+    let scene = Scene::with_key(Kms::new(Duration::from_millis(10), Some(places.clone())).key());
+    let mut service = scene.layer().layer(GlobalConcurrencyLimitLayer::with_semaphore(places).layer(scene.api.clone()));
+    for _ in 0..4 {
+        assert_eq!(call(&mut service, get("/orders")).await.unwrap().status(), 200);
+    }
+    assert_eq!((scene.api.statuses(), scene.fetched()), (vec![200; 4], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_replaced_while_its_proof_is_signed_is_not_sent_and_the_new_one_has_its_own_proof() {
+    let kms = Kms::new(Duration::from_millis(800), None);
+    let scene = Scene::with_key(kms.key());
+    let token = scene.session.token().await.unwrap();
+    let call = tokio::spawn(scene.service().oneshot(get("/orders")));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    scene.session.renew(token.generation()).await.unwrap();
+    assert_eq!(call.await.unwrap().unwrap().status(), 200, "{:?}", scene.api.refusals());
+    assert_eq!((kms.signed(), scene.fetched(), scene.api.statuses()), (2, 2, vec![200]));
+}
+
+/// Else a service that is always late would let the key sign for ever.
+#[tokio::test(start_paused = true)]
+async fn a_proof_that_is_late_again_is_sent_as_it_is() {
+    let kms = Kms::new(Duration::from_secs(1), None);
+    let scene = Scene::with_key(kms.key());
+    scene.session.token().await.unwrap();
+    let places = Arc::new(Semaphore::new(1));
+    let limit = GlobalConcurrencyLimitLayer::with_semaphore(places.clone());
+    let call = tokio::spawn(scene.layer().layer(limit.layer(scene.api.clone())).oneshot(get("/orders")));
+    for signed in 1..=3 {
+        // While it signs, somebody takes the place, and has it for long.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let place = places.clone().acquire_owned().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!((kms.signed(), scene.api.seen().len()), (signed.min(2), usize::from(signed == 3)), "{signed}");
+        drop(place);
+    }
+    // The API takes none of that age.
+    assert_eq!(call.await.unwrap().unwrap().status(), 401);
+    assert_eq!((kms.signed(), scene.api.refusals()["iat"], scene.fetched()), (2, 1, 1));
+}
