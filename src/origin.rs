@@ -199,10 +199,6 @@ impl Origins {
         self.allowed.contains(origin)
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.allowed.len()
-    }
-
     /// The origin with this number.
     pub(crate) fn get(&self, index: usize) -> Option<&Origin> {
         self.allowed.get(index)

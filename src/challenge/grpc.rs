@@ -49,6 +49,8 @@ impl GrpcClassifier {
     /// Use it for unary calls only. It holds back the head of every answer until the first message or the end of the call,
     /// for 1 s at most, so a server stream seems to start late. A bidirectional call stalls that long if its client waits for
     /// the head before it sends the next message.
+    ///
+    /// What a server says of a DPoP proof is read from heads only.
     #[must_use]
     pub fn with_trailers(self) -> Self {
         Self { trailers: true }

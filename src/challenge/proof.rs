@@ -22,10 +22,15 @@ pub(crate) enum About {
 
 /// Whatever the layer's classifier says of such a response: it is no word about the token.
 pub(crate) fn about(head: &Head<'_>) -> About {
-    if !head.status().is_client_error() && !head.headers().contains_key(GRPC_STATUS) {
+    if !head.status().is_client_error() && head.headers().get(GRPC_STATUS).is_none_or(|status| status == "0") {
         return About::Nothing;
     }
     read(head.headers())
+}
+
+/// Whether a rejection says that the token is its reason (RFC 6750 §3.1).
+pub(crate) fn names_the_token(headers: &HeaderMap) -> bool {
+    parse(headers).iter().any(|challenge| challenge.has_error("invalid_token"))
 }
 
 #[cold]
@@ -45,13 +50,13 @@ mod tests {
 
     use super::*;
 
-    fn said(status: u16, lines: &[&str], grpc: bool) -> About {
+    fn said(status: u16, lines: &[&str], grpc: Option<&str>) -> About {
         let mut response = Response::builder().status(status);
         for line in lines {
             response = response.header(WWW_AUTHENTICATE, *line);
         }
-        if grpc {
-            response = response.header(GRPC_STATUS, "16");
+        if let Some(status) = grpc {
+            response = response.header(GRPC_STATUS, status);
         }
         about(&Head::of(&response.body(()).unwrap()))
     }
@@ -72,23 +77,24 @@ mod tests {
             (r#"Bearer error="invalid_dpop_proof", DPoP"#, About::Nothing),
             ("", About::Nothing),
         ] {
-            assert_eq!(said(401, &[line], false), what, "{line}");
+            assert_eq!(said(401, &[line], None), what, "{line}");
         }
         let both = [r#"DPoP error="invalid_dpop_proof""#, r#"DPoP error="use_dpop_nonce""#];
-        assert_eq!(said(401, &both, false), About::Nonce);
-        assert_eq!(said(401, &[], false), About::Nothing);
+        assert_eq!(said(401, &both, None), About::Nonce);
+        assert_eq!(said(401, &[], None), About::Nothing);
     }
 
     #[test]
     fn an_answer_that_is_no_refusal_says_nothing_of_it() {
         let line = &[r#"DPoP error="use_dpop_nonce""#];
         for (status, grpc, what) in [
-            (400, false, About::Nonce),
-            (403, false, About::Nonce),
-            (200, true, About::Nonce),
-            (200, false, About::Nothing),
-            (302, false, About::Nothing),
-            (500, false, About::Nothing),
+            (400, None, About::Nonce),
+            (403, None, About::Nonce),
+            (200, Some("16"), About::Nonce),
+            (200, Some("0"), About::Nothing),
+            (200, None, About::Nothing),
+            (302, None, About::Nothing),
+            (500, None, About::Nothing),
         ] {
             assert_eq!(said(status, line, grpc), what, "{status}");
         }

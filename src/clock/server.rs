@@ -19,12 +19,19 @@ const LARGEST: i64 = 24 * 60 * 60;
 pub(crate) struct ServerClock {
     ahead: AtomicI64,
     tolerated: i64,
+    furthest: i64,
 }
 
 impl ServerClock {
     /// For a server whose clock may differ by so many seconds without harm.
     pub(crate) fn tolerating(seconds: i64) -> Self {
-        Self { ahead: AtomicI64::new(0), tolerated: seconds }
+        Self { ahead: AtomicI64::new(0), tolerated: seconds, furthest: LARGEST }
+    }
+
+    /// It is not believed to be further ahead.
+    #[cfg_attr(not(feature = "dpop"), allow(dead_code))]
+    pub(crate) fn at_most_ahead(self, seconds: i64) -> Self {
+        Self { furthest: seconds, ..self }
     }
 
     /// The time of day as the server has it.
@@ -56,11 +63,20 @@ impl ServerClock {
             return None;
         }
         let next = match told(headers) {
-            Some(ahead) if ahead.abs() <= LARGEST && (ahead - known).abs() > self.tolerated => ahead,
+            Some(ahead) if (-LARGEST..=self.furthest).contains(&ahead) && (ahead - known).abs() > self.tolerated => {
+                ahead
+            }
             _ => 0,
         };
         self.ahead.store(next, Ordering::Relaxed);
         (next != 0).then_some(next)
+    }
+
+    /// So many seconds `ahead` are believed no longer, if they still are.
+    #[cfg_attr(not(feature = "dpop"), allow(dead_code))]
+    pub(crate) fn doubt(&self, ahead: i64) {
+        // Relaxed: as above. Who comes too late leaves what somebody else has learned.
+        let _ = self.ahead.compare_exchange(ahead, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 

@@ -1,8 +1,10 @@
 //! Without the feature: the types, and nothing of them.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 
-use super::{At, Proof, Wanted};
+use super::{At, Line, Proof, Wanted};
 use crate::error::Error;
 
 /// There is none.
@@ -28,6 +30,22 @@ impl Binding {
     }
 
     pub(crate) fn heard(&self, _: At<'_>, _: &HeaderMap) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn asked(&self, _: At<'_>, _: &Proof, _: &HeaderMap) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn has_first_nonce(&self, _: At<'_>, _: &Proof) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn line(&self, _: At<'_>) -> Arc<Line> {
+        match *self {}
+    }
+
+    pub(crate) fn doubt(&self, _: At<'_>, _: &Proof) -> bool {
         match *self {}
     }
 

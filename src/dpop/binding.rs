@@ -3,14 +3,14 @@
 use std::{
     fmt,
     pin::pin,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, Waker},
 };
 
-use http::{HeaderMap, header::HeaderName};
+use http::{HeaderMap, HeaderValue, header::HeaderName};
 
 use super::{
-    At, DpopKey, Proof, Wanted,
+    At, DpopKey, Line, Proof, Wanted,
     memory::{Memory, readable},
     proof,
 };
@@ -61,24 +61,45 @@ impl Binding {
 
     /// Whether an answer brings another nonce than the one in this proof. What the session knows by now may be another answer's.
     pub(crate) fn gives_another(proof: &Proof, headers: &HeaderMap) -> bool {
-        headers
-            .get_all(DPOP_NONCE)
-            .iter()
-            .rfind(|nonce| readable(nonce))
-            .is_some_and(|nonce| proof.nonce.as_ref() != Some(nonce))
+        nonce_in(headers).is_some_and(|nonce| proof.nonce.as_ref() != Some(nonce))
     }
 
     /// Keeps the nonce of an answer, whatever its status. Says whether it is news.
     pub(crate) fn heard(&self, at: At<'_>, headers: &HeaderMap) -> bool {
-        // Of several lines the last one that can be sent back counts.
-        let told = headers.get_all(DPOP_NONCE).iter().rfind(|nonce| readable(nonce));
-        told.is_some_and(|nonce| self.with(|memory| memory.hears(at, nonce)))
+        nonce_in(headers).is_some_and(|nonce| self.with(|memory| memory.hears(at, nonce)))
+    }
+
+    /// This proof was answered by the wish for another nonce. Says whether there is another one than it had: by the answer itself, and
+    /// where that gives none, by what is known.
+    pub(crate) fn asked(&self, at: At<'_>, proof: &Proof, headers: &HeaderMap) -> bool {
+        let given = nonce_in(headers);
+        self.with(|memory| {
+            memory.wants(at, proof.nonce.as_ref(), given);
+            // In one breath: a late answer in between might have brought back what this proof had.
+            Self::gives_another(proof, headers) || memory.of(at) != (proof.nonce.clone(), proof.ahead)
+        })
+    }
+
+    /// Whether a nonce became known since this proof was made without one.
+    pub(crate) fn has_first_nonce(&self, at: At<'_>, proof: &Proof) -> bool {
+        proof.nonce.is_none() && self.with(|memory| memory.of(at)).0.is_some()
     }
 
     /// This proof was refused. By the `Date` of the answer the next one is dated otherwise; says by how many seconds the clocks
     /// differ, where that is news.
     pub(crate) fn refused(&self, at: At<'_>, proof: &Proof, headers: &HeaderMap) -> Option<i64> {
         self.with(|memory| memory.refused(at, proof.ahead, headers))
+    }
+
+    /// Where calls take turns for this server's nonces.
+    pub(crate) fn line(&self, at: At<'_>) -> Arc<Line> {
+        self.with(|memory| memory.line(at))
+    }
+
+    /// What this proof was dated by is believed no longer. Says whether that was another clock than ours.
+    pub(crate) fn doubt(&self, at: At<'_>, proof: &Proof) -> bool {
+        self.with(|memory| memory.doubt(at, proof.ahead));
+        proof.ahead != 0
     }
 
     /// By how many seconds the clock of whoever gave this answer is ahead of ours, if that is enough for a proof to be refused.
@@ -109,6 +130,11 @@ impl Binding {
     fn with<T>(&self, act: impl FnOnce(&mut Memory) -> T) -> T {
         act(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Of several lines the last one that can be sent back counts.
+fn nonce_in(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get_all(DPOP_NONCE).iter().rfind(|nonce| readable(nonce))
 }
 
 impl fmt::Debug for Binding {

@@ -1,8 +1,10 @@
 //! What servers said: the nonce that each wants to see next, and how far its clock is off. Both are bounded.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderValue};
 
-use super::{At, Server};
+use super::{At, Line, Server};
 use crate::{clock::server::ServerClock, origin::Origin};
 
 /// So many servers are remembered; whoever was not heard of for the longest time is forgotten, and costs a send to learn again.
@@ -11,6 +13,8 @@ const MOST: usize = 64;
 const LONGEST: usize = 1024;
 /// Servers take proofs of a few seconds ago, and few take those of a minute ago.
 const TOLERATED: i64 = 2;
+/// No proof is dated further ahead: whoever sees one keeps it until it is good. Older ones are good for nobody.
+const FURTHEST: i64 = 60 * 60;
 
 /// The servers, the one that spoke last at the end.
 #[derive(Default)]
@@ -20,7 +24,10 @@ struct Known {
     server: Server,
     origin: Origin,
     nonce: Option<HeaderValue>,
+    /// The one that was refused last. A late answer to an older request may still bring it.
+    refused: Option<HeaderValue>,
     clock: ServerClock,
+    line: Arc<Line>,
 }
 
 impl Memory {
@@ -32,15 +39,36 @@ impl Memory {
 
     pub(super) fn hears(&mut self, at: At<'_>, nonce: &HeaderValue) -> bool {
         let known = self.entry(at);
-        let is_news = known.nonce.as_ref() != Some(nonce);
+        let is_news = known.nonce.as_ref() != Some(nonce) && known.refused.as_ref() != Some(nonce);
         if is_news {
-            // Over bytes of its own: the answer's may be a slice of a large buffer.
-            known.nonce = HeaderValue::from_bytes(nonce.as_bytes()).ok();
-            if let Some(nonce) = &mut known.nonce {
-                nonce.set_sensitive(true);
-            }
+            known.nonce = own(nonce);
         }
         is_news
+    }
+
+    /// A proof with the nonce `refused` was answered by the wish for another one, `given` if it says which.
+    pub(super) fn wants(&mut self, at: At<'_>, refused: Option<&HeaderValue>, given: Option<&HeaderValue>) {
+        let known = self.entry(at);
+        if refused.is_some() {
+            known.refused = refused.cloned();
+        }
+        if let Some(given) = given {
+            // Whoever wants it takes it, whatever was said of it before.
+            known.refused.take_if(|refused| refused == given);
+            known.nonce = own(given);
+        }
+    }
+
+    /// Where calls take turns for this server's nonces.
+    pub(super) fn line(&mut self, at: At<'_>) -> Arc<Line> {
+        self.entry(at).line.clone()
+    }
+
+    /// Back to our own clock, unless somebody else has learned another one since.
+    pub(super) fn doubt(&mut self, at: At<'_>, ahead: i64) {
+        if let Some(known) = self.0.iter_mut().rfind(|known| known.is(at)) {
+            known.clock.doubt(ahead);
+        }
     }
 
     pub(super) fn refused(&mut self, at: At<'_>, ahead: i64, headers: &HeaderMap) -> Option<i64> {
@@ -64,7 +92,9 @@ impl Memory {
                     server: at.server,
                     origin: at.origin.clone(),
                     nonce: None,
-                    clock: ServerClock::tolerating(TOLERATED),
+                    refused: None,
+                    clock: ServerClock::tolerating(TOLERATED).at_most_ahead(FURTHEST),
+                    line: Arc::default(),
                 }
             }
         };
@@ -78,6 +108,14 @@ impl Known {
     fn is(&self, at: At<'_>) -> bool {
         self.server == at.server && self.origin == *at.origin
     }
+}
+
+/// Over bytes of its own: the answer's may be a slice of a large buffer.
+fn own(nonce: &HeaderValue) -> Option<HeaderValue> {
+    let mut own = HeaderValue::from_bytes(nonce.as_bytes()).ok()?;
+    // Nothing that logs headers shows it.
+    own.set_sensitive(true);
+    Some(own)
 }
 
 /// Whether a nonce can be sent back (RFC 9449 §8.1).

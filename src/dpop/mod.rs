@@ -14,6 +14,7 @@ mod binding;
 mod jwk;
 #[cfg(feature = "dpop")]
 mod key;
+mod line;
 #[cfg(feature = "dpop")]
 mod memory;
 #[cfg(feature = "dpop")]
@@ -31,4 +32,5 @@ pub(crate) use self::binding::Binding;
 pub(crate) use self::jwk::PublicJwk;
 #[cfg(feature = "dpop")]
 pub use self::key::DpopKey;
+pub(crate) use self::line::{Line, Place};
 pub(crate) use self::wanted::{At, Proof, Server, Wanted};

@@ -267,6 +267,41 @@ fn nonces_that_could_not_be_sent_back_change_nothing() {
 }
 
 #[test]
+fn a_late_answer_makes_a_nonce_that_was_refused_no_news() {
+    let binding = Binding::new(DpopKey::generate().unwrap(), false);
+    let origin = origin("https://one.example");
+    binding.heard(api(&origin), &saying(b"n-2"));
+    let proof = block_on(binding.proof(wanted(api(&origin), &Method::GET, "/"))).unwrap();
+    // Somebody else was refused, and somebody else was late.
+    binding.heard(api(&origin), &saying(b"n-3"));
+    binding.heard(api(&origin), &saying(b"n-2"));
+    assert!(binding.asked(api(&origin), &proof, &saying(b"n-3")), "the answer gives another one");
+    binding.heard(api(&origin), &saying(b"n-2"));
+    assert_eq!(prove(&binding, api(&origin))["nonce"], "n-3");
+    assert!(binding.asked(api(&origin), &proof, &HeaderMap::new()), "none is given, and another one is known");
+    binding.asked(api(&origin), &proof, &saying(b"n-2"));
+    assert!(!binding.asked(api(&origin), &proof, &saying(b"n-2")), "the same one again");
+    let said = format!("{proof:?}");
+    assert!(!said.contains("n-2") && !said.contains("ey"), "{said}");
+}
+
+#[test]
+fn no_proof_is_dated_for_tomorrow() {
+    let binding = Binding::new(DpopKey::generate().unwrap(), false);
+    let origin = origin("https://one.example");
+    for (ahead, learned) in [(23 * 3600, false), (3500, true), (-23 * 3600, true)] {
+        let proof = block_on(binding.proof(wanted(api(&origin), &Method::GET, "/"))).unwrap();
+        let date = crate::clock::date();
+        let difference = std::time::Duration::from_secs(i64::unsigned_abs(ahead));
+        let date = if ahead < 0 { date - difference } else { date + difference };
+        let headers = HeaderMap::from_iter([(DATE, httpdate::fmt_http_date(date).parse().unwrap())]);
+        assert_eq!(binding.refused(api(&origin), &proof, &headers).is_some(), learned, "{ahead}");
+        let now = block_on(binding.proof(wanted(api(&origin), &Method::GET, "/"))).unwrap();
+        assert_eq!(binding.doubt(api(&origin), &now), learned);
+    }
+}
+
+#[test]
 fn as_many_servers_as_fit_are_remembered_and_the_ones_heard_last_stay() {
     let binding = Binding::new(DpopKey::generate().unwrap(), false);
     let origins: Vec<_> = (0..200).map(|number| origin(&format!("https://api-{number}.example"))).collect();

@@ -38,7 +38,7 @@ pub(crate) enum Server {
 #[cfg_attr(not(feature = "dpop"), allow(dead_code))]
 pub(crate) struct Proof {
     pub(crate) value: HeaderValue,
-    pub(super) nonce: Option<HeaderValue>,
+    pub(crate) nonce: Option<HeaderValue>,
     /// By how many seconds the server's clock was thought to be ahead.
-    pub(super) ahead: i64,
+    pub(crate) ahead: i64,
 }

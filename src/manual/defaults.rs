@@ -3,8 +3,8 @@
 //! | what | default | set by |
 //! | --- | --- | --- |
 //! | replays of one call | 1, and one more if others had renewed the token already | [`ReauthLayer::max_replays`] |
-//! | replays of one call for another nonce of an API (DPoP) | 16, each only if there is another nonce; from the second on the calls to that origin take turns: as many at a time as pass, 1 to 64, each for 1 s at most. After 32 of these turns in a row that were refused, 1 | |
-//! | replays of one call for another clock of an API (DPoP) | 1: where the API refuses the proof and its `Date` differs by more than 2 s, or rejects the token and it differs by more than 30 s; by a day at most | |
+//! | replays of one call for another nonce of an API (DPoP) | 16, each only if there is another nonce, and none with `max_replays(0)`; from the second on the calls to that origin take turns: as many at a time as pass, 1 to 64, each for 1 s at most. After 32 of these turns in a row that were refused, 1 | |
+//! | replays of one call for another proof (DPoP) | 1 where the API refuses the proof, dated by its `Date` if that differs by more than 2 s; and 1 for each token that it rejects while its `Date` differs by more than 30 s, or that it rejects with its first nonce. A clock is believed to be 1 h ahead at most, or a day behind | |
 //! | buffered body of one request | 64 KiB and 1,024 frames; a `Full<Bytes>` of any size is kept by reference | [`ReauthLayer::replay_limit`] |
 //! | reqwest's multipart form of known length, with `send_through` or in reqwest-middleware | read before it is sent up to 1 MiB, then kept by reference | |
 //! | requests that wait after a rejection, with these rejections: their bytes, for all calls of one layer | 64 MiB: 95,325 calls that keep 704 bytes each; a call over it gets its rejection at once | [`ReauthLayer::parked_limit`] |

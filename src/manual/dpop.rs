@@ -86,6 +86,7 @@
 //! # Clocks
 //! A proof says when it was made, and servers take it for a minute or so around that time. If the machine's clock is off by more, the
 //! server's `Date` says by how much: proofs are dated by it from then on, the refused request is sent once more, and an event says so.
+//! A clock that seems to be more than 1 h ahead is not followed: proofs for tomorrow would be worth stealing.
 //! Where that does not help, the error says by how many seconds the clocks differ. Set the clock all the same.
 //!
 //! # Behind a gateway

@@ -93,7 +93,7 @@
 //! | `request replayed` | a rejected request was sent again | the caller never saw the rejection |
 //! | `rejection passed on` | the caller got the rejection; `kind` says why | [a 401 comes through](crate::manual::troubleshooting#a-401-comes-through) |
 //! | `stronger login asked for`, `wider scope asked for` | an API wants what no renewal brings | the caller got its answer; ask the user, or change the grant's scope |
-//! | `DPoP nonce asked for` | an API wants a nonce in the proof, or a newer one; the request is sent again with it | often: each costs a round trip, and the API lets few requests through with one nonce |
+//! | `DPoP nonce asked for` | an API wants a nonce in the proof, or a newer one; where that can help, the request is sent again with it | often: each costs a round trip, and the API lets few requests through with one nonce |
 //! | `token bound to a key asked for` | an API offers DPoP alone to a bearer token | the caller got its answer; build the session with a DPoP key (feature `dpop`) |
 //! | `session evicted` | it was not used for long, lived for too long, or there were too many | calls of that user fail with `LoggedOut` |
 //! | `logged out elsewhere` | another process ended this login, or began another one under its key | [users are logged out](crate::manual::troubleshooting#users-are-logged-out) |

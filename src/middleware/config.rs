@@ -7,7 +7,6 @@ use http::{HeaderName, header::AUTHORIZATION};
 use super::{
     budget::Budget,
     foreign::ForeignOrigins,
-    line::Lines,
     places::{self, Places},
 };
 use crate::{
@@ -31,7 +30,8 @@ const PARKED_LIMIT: usize = 64 * 1024 * 1024;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OwnAuthorization {
-    /// Sends the request as it is, and does not replay it. Nothing is logged.
+    /// Sends the request as it is, and does not replay it. Nothing is logged. A header `DPoP` alone is no authorization: that of the
+    /// session's proof takes its place, and with a bearer token it goes along.
     #[default]
     Keep,
     /// Replaces the header by the session's token. Use it for a proxy. A request to an origin that is not listed, or with
@@ -57,16 +57,13 @@ pub(super) struct Config {
     pub(super) budget: Arc<Budget>,
     // Of one session, under this scheme.
     pub(super) places: Arc<Places>,
-    pub(super) lines: Arc<Lines>,
 }
 
 impl Config {
     pub(super) fn new(source: SessionSource, origins: Origins) -> Self {
-        let lines = Lines::new(origins.len());
         Self {
             source,
             origins,
-            lines,
             classify: Arc::new(BearerClassifier::new()),
             own_authorization: OwnAuthorization::default(),
             header: AUTHORIZATION,

@@ -9,7 +9,6 @@ mod foreign;
 mod future;
 mod kept;
 mod layer;
-mod line;
 mod places;
 mod plan;
 mod proof;

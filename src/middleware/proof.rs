@@ -8,14 +8,11 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 
-use super::{
-    config::{Config, OwnAuthorization},
-    line::Place,
-};
+use super::config::{Config, OwnAuthorization};
 use crate::{
-    dpop::{At, Proof, Server, Wanted},
+    dpop::{At, Place, Proof, Server, Wanted},
     error::{Error, ErrorKind},
     identity::Generation,
     origin::Origin,
@@ -40,7 +37,10 @@ pub(super) struct Proofs {
     /// So many times another nonce was wanted.
     pub(super) nonces: u32,
     signed_again: bool,
-    pub(super) dated_again: bool,
+    /// It was sent again since the proof was refused.
+    pub(super) made_again: bool,
+    /// The token whose rejection was thought to be for the clocks.
+    pub(super) suspected: Option<Generation>,
     pub(super) place: Option<Place>,
 }
 
@@ -64,15 +64,18 @@ pub(super) fn begin<B>(
         .then(|| sign(config, session, origin, (request.method().clone(), request.uri().path().into()), header.clone()))
 }
 
-/// Whether it is ready already.
-pub(super) fn now(signing: &mut Signing) -> Poll<Result<Proof, Error>> {
+/// Whether it is ready already. A key elsewhere may need timers and connections, and whoever calls may have none.
+pub(super) fn now(session: &Session, signing: &mut Signing) -> Poll<Result<Proof, Error>> {
+    let standby = session.standby();
+    let _entered = standby.as_ref().map(Handle::enter);
     signing.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
 /// Puts a proof into its request. One of the caller's own proves nothing: it can't be for this token.
 pub(super) fn put(config: &Config, headers: &mut HeaderMap, proof: &Proof) -> Result<(), Error> {
     if config.own_authorization == OwnAuthorization::Reject && headers.contains_key(DPOP) {
-        return Err(Error::new(ErrorKind::OwnAuthorization, "the request has a header `dpop` of its own"));
+        let why = "the request has a header `dpop` of its own";
+        return Err(Error::new(ErrorKind::OwnAuthorization, why).not_sent());
     }
     headers.insert(DPOP, proof.value.clone());
     Ok(())
@@ -85,7 +88,7 @@ pub(super) fn sign(
     (method, path): (Method, Box<str>),
     header: HeaderValue,
 ) -> Result<Signing, Error> {
-    let refuse = |why| Err(Error::new(ErrorKind::Dpop, why));
+    let refuse = |why| Err(Error::new(ErrorKind::Dpop, why).not_sent());
     if config.scheme.is_own() && !config.scheme.as_word().is_some_and(|word| word.eq_ignore_ascii_case("DPoP")) {
         return refuse(
             "not sent: a token that is bound to a key goes under `DPoP`, and the layer has another `scheme`",
@@ -122,5 +125,31 @@ impl Proofs {
         // Once: what waits long for the service each time is sent with what there is.
         self.signed_again |= is_good == Some(false);
         is_good == Some(true)
+    }
+}
+
+#[cfg(all(test, feature = "dpop"))]
+mod tests {
+    use super::*;
+    use crate::{error::TokenVerdict, origin::Origins};
+
+    /// Such a layer may be below a token endpoint, whose session then holds nothing against what it would have sent.
+    #[test]
+    fn what_is_refused_here_was_not_sent() {
+        let session = Session::logged_out();
+        let mut config = Config::new((&session).into(), Origins::only("https://api.example").unwrap());
+        let header = HeaderValue::from_static("DPoP token");
+        let refused = |config: &Config| {
+            let signing = sign(config, &session, 0, (Method::GET, "/".into()), header.clone());
+            signing.err().expect("there is no key")
+        };
+        assert!(matches!(refused(&config).known_verdict(), Some(TokenVerdict::Unsent)));
+        config.scheme = Scheme::word("Token").unwrap();
+        assert!(matches!(refused(&config).known_verdict(), Some(TokenVerdict::Unsent)));
+        config.own_authorization = OwnAuthorization::Reject;
+        let mut headers = HeaderMap::from_iter([(DPOP, HeaderValue::from_static("own"))]);
+        let proof = Proof { value: header.clone(), nonce: None, ahead: 0 };
+        let error = put(&config, &mut headers, &proof).unwrap_err();
+        assert!(matches!(error.known_verdict(), Some(TokenVerdict::Unsent)));
     }
 }

@@ -265,8 +265,14 @@ impl<S: Clone> Reauth<S> {
         let proof = match proof::begin(config, &session, origin, &request, &header) {
             None => None,
             Some(Err(error)) => return self.fail(error),
-            Some(Ok(mut signing)) => match proof::now(&mut signing) {
-                Poll::Ready(Ok(proof)) => Some(proof),
+            Some(Ok(mut signing)) => match proof::now(&session, &mut signing) {
+                Poll::Ready(Ok(proof)) if session.generation() == generation => Some(proof),
+                // Invariant 6: a signer may take its time without waiting. Who logged out meanwhile sends nothing.
+                Poll::Ready(Ok(proof)) => {
+                    self.inner = self.shared.service();
+                    let signing = Box::pin(std::future::ready(Ok(proof)));
+                    return ResponseFuture::recovering(Recovery::signing(sent, request, route, signing));
+                }
                 Poll::Ready(Err(error)) => return self.fail(error),
                 Poll::Pending => {
                     // What `inner` reserved goes back: whoever signs may need that very place.
@@ -282,7 +288,8 @@ impl<S: Clone> Reauth<S> {
         }
         request.headers_mut().insert(&config.header, header);
         let future = self.inner.call(request);
-        if watched {
+        // What comes back says something of the proof, whatever became of the login meanwhile.
+        if watched || proof.is_some() {
             ResponseFuture::recovering(Recovery::sent(sent, future, route, proof))
         } else {
             ResponseFuture::sent(future, sent)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use http::HeaderValue;
 use tokio::time::Instant;
+use tower_reauth::Sessions;
 
 use super::*;
 
@@ -104,6 +105,33 @@ async fn a_crowd_does_not_wait_for_an_api_that_takes_no_nonce_at_all() {
     let before = scene.api.seen().len();
     service.oneshot(get("/orders")).await.unwrap();
     assert_eq!(scene.api.seen().len(), before + 2, "one more attempt each, as long as nothing passes");
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct User(&'static str);
+
+/// Nonces are each session's own, and so are the turns that it takes for them.
+#[tokio::test(start_paused = true)]
+async fn one_user_whose_nonces_are_all_refused_costs_the_others_nothing() {
+    let scene = Scene::new();
+    let sessions = Sessions::builder().build();
+    for user in ["mallory", "alice"] {
+        let bound = grant(&scene.api, &scene.key, &scene.fetched);
+        sessions.insert(User(user), Session::builder(bound).dpop(scene.key.clone()).build());
+    }
+    let service = ReauthLayer::new(sessions, Origins::only(ORIGIN).unwrap()).layer(scene.api.clone());
+    let call = |user: &'static str| {
+        let mut request = get("/orders");
+        request.extensions_mut().insert(User(user));
+        service.clone().oneshot(request)
+    };
+    // Until hers are thought to be refused in vain.
+    asks_always(&scene, 38);
+    while scene.api.seen().len() < 38 {
+        assert_eq!(call("mallory").await.unwrap().status(), 401);
+    }
+    asks_always(&scene, 2);
+    assert_eq!(call("alice").await.unwrap().status(), 200);
 }
 
 #[tokio::test(start_paused = true)]

@@ -122,6 +122,52 @@ async fn a_request_that_cannot_be_sent_again_leaves_the_nonce_to_the_next_one() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_late_answer_brings_no_nonce_back_that_was_refused() {
+    let with = |mut response: Response<Full<Bytes>>, nonce: &'static str| {
+        response.headers_mut().insert("dpop-nonce", nonce.parse().unwrap());
+        response
+    };
+    let scene = Scene::new();
+    scene.api.next(move || with(Response::new(Full::default()), "n-2"));
+    scene.get("/orders").await;
+    scene.api.next(move || with(api::challenge("use_dpop_nonce"), "n-3"));
+    // To a request that was sent before.
+    scene.api.next(move || with(Response::new(Full::default()), "n-2"));
+    scene.get("/orders").await;
+    scene.get("/orders").await;
+    let sent: Vec<_> = scene.api.nonces().into_iter().flatten().collect();
+    assert_eq!(sent, ["n-2", "n-3", "n-3"]);
+    // Whoever wants it again says so.
+    scene.api.next(move || with(api::challenge("use_dpop_nonce"), "n-2"));
+    scene.get("/orders").await;
+    assert_eq!(scene.api.nonces().pop().unwrap().as_deref(), Some("n-2"));
+}
+
+/// Not every API says why it refuses.
+#[tokio::test(start_paused = true)]
+async fn the_first_nonce_that_comes_with_a_rejection_is_tried_before_a_renewal() {
+    let rejection = |challenge: &'static str| {
+        let response = Response::builder().status(401).header("dpop-nonce", "n-1");
+        let response = if challenge.is_empty() { response } else { response.header("www-authenticate", challenge) };
+        response.body(Full::default()).unwrap()
+    };
+    for challenge in ["", "Bearer", r#"DPoP algs="ES256""#] {
+        let scene = Scene::new();
+        scene.api.next(move || rejection(challenge));
+        assert_eq!(scene.get("/orders").await.status(), 200, "{challenge}");
+        assert_eq!((scene.api.nonces(), scene.fetched()), (vec![None, Some("n-1".into())], 1), "{challenge}");
+        // A second one has another reason.
+        scene.api.next(move || rejection(challenge));
+        scene.get("/orders").await;
+        assert_eq!(scene.fetched(), 2, "{challenge}");
+    }
+    let scene = Scene::new();
+    scene.api.next(move || rejection(r#"DPoP error="invalid_token""#));
+    scene.get("/orders").await;
+    assert_eq!(scene.fetched(), 2, "it says what it wants");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_nonce_that_is_asked_for_costs_no_renewal_no_cool_down_and_no_turn() {
     let scene = Scene::new();
     scene.api.asks_for_nonces(1);

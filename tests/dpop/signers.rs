@@ -22,6 +22,8 @@ struct Inner {
     places: Option<Arc<Semaphore>>,
     fails: AtomicUsize,
     signed: AtomicUsize,
+    /// What happens meanwhile.
+    during: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Kms {
@@ -30,7 +32,8 @@ impl Kms {
         let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.as_ref(), &random).unwrap();
         let (fails, signed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self(Arc::new(Inner { key, takes: Mutex::new(takes), places, fails, signed }))
+        let during = Mutex::new(None);
+        Self(Arc::new(Inner { key, takes: Mutex::new(takes), places, fails, signed, during }))
     }
 
     fn key(&self) -> DpopKey {
@@ -61,7 +64,12 @@ impl Signer for Kms {
             None => None,
         };
         let takes = *self.0.takes.lock().unwrap();
-        tokio::time::sleep(takes).await;
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
+        if let Some(during) = self.0.during.lock().unwrap().take() {
+            during();
+        }
         if self.0.fails.load(Ordering::SeqCst) > 0 {
             self.0.fails.fetch_sub(1, Ordering::SeqCst);
             return Err(Error::new(ErrorKind::Unavailable, "the vault is sealed"));
@@ -137,6 +145,36 @@ async fn a_key_that_hangs_ends_the_call_with_the_waiting_time() {
         assert_eq!((error.kind(), scene.api.seen().len()), (ErrorKind::WaitedTooLong, 0));
     }
     assert_eq!(begun.elapsed().as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logout_while_the_key_signs_is_a_logout_before_anything_is_sent() {
+    for takes in [0, 300] {
+        let kms = Kms::new(Duration::from_millis(takes), None);
+        let scene = Scene::with_key(kms.key());
+        scene.session.token().await.unwrap();
+        let session = scene.session.clone();
+        *kms.0.during.lock().unwrap() = Some(Box::new(move || session.forget()));
+        let error = scene.send(get("/orders")).await.unwrap_err();
+        assert_eq!((error.kind(), scene.api.seen().len(), kms.signed()), (ErrorKind::LoggedOut, 0, 1), "{takes} ms");
+        // Nothing of it goes on with the login that comes next.
+        scene.session.login(grant(&scene.api, &scene.key, &scene.fetched));
+        assert_eq!(scene.get("/orders").await.status(), 200);
+        assert_eq!(scene.api.statuses(), [200]);
+    }
+}
+
+/// The key's clock and connections are on the session's runtime.
+#[test]
+fn a_key_signs_on_the_sessions_runtime_for_a_call_from_elsewhere() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let kms = Kms::new(Duration::from_millis(1), None);
+    let mut scene = Scene::with_key(kms.key());
+    let bound = grant(&scene.api, &scene.key, &scene.fetched);
+    scene.session = Session::builder(bound).dpop(scene.key.clone()).runtime(runtime.handle().clone()).build();
+    runtime.block_on(scene.session.token()).unwrap();
+    let response = futures::executor::block_on(scene.send(get("/orders"))).unwrap();
+    assert_eq!((response.status().as_u16(), kms.signed()), (200, 1));
 }
 
 /// A proof that became old while the service had no place is made anew, once.

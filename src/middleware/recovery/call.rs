@@ -203,13 +203,13 @@ where
         }
     }
 
-    fn rejected(&mut self, challenge: Challenge) -> Next<S, S::Future, R> {
+    pub(super) fn rejected(&mut self, challenge: Challenge) -> Next<S, S::Future, R> {
         let config = &self.shared.config;
         self.challenge = challenge;
         if let (Some(response), Some(origin)) = (&self.response, config.origins.get(self.origin)) {
             events::rejected(self.session.name(), self.sent, response.status(), origin);
         }
-        if self.may_be_the_clocks() {
+        if self.may_be_the_proof() {
             return self.go_on();
         }
         let config = &self.shared.config;
@@ -218,6 +218,9 @@ where
         if config.max_replays == 0 {
             self.kept = None;
         } else if self.replays >= config.max_replays && !(renewed_by_others && self.free_replay) {
+            if self.was_dated_by_a_suspicion() {
+                return self.go_on();
+            }
             self.note_rejection();
             return self.give_up(Error::new(ErrorKind::RejectedAgain, "the new token was rejected as well"));
         }
@@ -266,7 +269,7 @@ where
             return Err(self.end(Error::new(ErrorKind::NotReplayable, "the request's body cannot be had again")));
         };
         self.parked = None;
-        if adopted && self.response.is_some() && self.free_replay {
+        if adopted && generation != self.sent && self.response.is_some() && self.free_replay {
             // Others have renewed it: if it is dead as well, there is a renewal to come.
             self.free_replay = false;
             self.replays = self.replays.saturating_sub(1);

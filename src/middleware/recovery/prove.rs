@@ -6,9 +6,12 @@
 //! 3. An answer that asks for a nonce says nothing of the token. Nothing is renewed, no origin cools down, and it takes nothing from
 //!    the replays that a renewal may need.
 //! 4. A request is sent again with a nonce [`NONCES`] times at most, each time only if there is another nonce than it had. From the
-//!    second time on the calls to that origin take turns (`middleware/line.rs`): a server that gives a new nonce for every few
+//!    second time on the calls to that origin take turns (`dpop/line.rs`): a server that gives a new nonce for every few
 //!    requests would refuse nearly all of a crowd, over and over.
-//! 5. It is sent again once with another date, where the server's clock differs.
+//! 5. Where the proof was refused it is sent again once, with another one: by the server's clock if that differs, and younger than the
+//!    first, which may have waited below the layer or have been sent twice there.
+//! 6. A rejection that says nothing of the proof may be for the clocks all the same, or for a first nonce. Each is tried once for a
+//!    token, before that is renewed. A date that did not help is dropped: it may be another machine's.
 
 use std::{
     ops::ControlFlow,
@@ -22,7 +25,6 @@ use tower_service::Service;
 
 use super::{
     super::{
-        line::Line,
         proof::{Ready, Signing, at, put, sign},
         response_body::ResponseBody,
     },
@@ -32,9 +34,9 @@ use super::{
 use crate::{
     challenge::{
         classify::{Head, WithProof},
-        proof::{About, about},
+        proof::{About, about, names_the_token},
     },
-    dpop::Proof,
+    dpop::{At, Binding, Line, Proof},
     error::{Error, ErrorKind},
     events,
     identity::Generation,
@@ -62,6 +64,8 @@ enum Told {
     Again,
     /// Again, when it is this call's turn.
     InTurn,
+    /// Nothing that helps: the rejection before it stands.
+    Rejected,
     Over(Error),
 }
 
@@ -95,7 +99,7 @@ where
 
     fn sign(&self, header: &HeaderValue) -> Result<Signing, Error> {
         let Some(line) = self.request_line() else {
-            return Err(Error::new(ErrorKind::NotReplayable, "the request cannot be had again"));
+            return Err(Error::new(ErrorKind::NotReplayable, "the request cannot be had again").not_sent());
         };
         sign(&self.shared.config, &self.session, self.origin, line, header.clone())
     }
@@ -145,6 +149,10 @@ where
         ControlFlow::Break(match told {
             Told::Nothing | Told::Again => self.go_on(),
             Told::InTurn => self.stand_in_line(),
+            Told::Rejected => {
+                let challenge = std::mem::take(&mut self.challenge);
+                self.rejected(challenge)
+            }
             Told::Over(error) => self.give_up(error),
         })
     }
@@ -157,18 +165,22 @@ where
             return Told::Nothing;
         };
         let Some(proof) = &proofs.sent else { return Told::Nothing };
-        // First of all: the next request has it, whatever becomes of this one.
-        binding.heard(at(origin), response.headers());
-        match about(&Head::of(response)) {
+        // First of all: the next request has the nonce, whatever becomes of this one.
+        let about = about(&Head::of(response));
+        let is_news = match about {
+            About::Nonce => binding.asked(at(origin), proof, response.headers()),
+            About::Nothing | About::Proof => binding.heard(at(origin), response.headers()),
+        };
+        match about {
             About::Nothing => {
-                proofs.place = None;
-                config.lines.passes(self.origin);
+                binding.line(at(origin)).passes(proofs.place.take());
                 Told::Nothing
             }
             About::Nonce => {
                 events::nonce_asked(self.session.name(), origin);
-                let in_vain = config.lines.refuses(self.origin, proofs.place.as_mut());
-                if !binding.has_news(at(origin), proof) {
+                let line = binding.line(at(origin));
+                let in_vain = line.refuses(proofs.place.as_mut());
+                if !is_news {
                     let why = "the API wants a nonce, and gives none but the one that it refused";
                     return Told::Over(Error::new(ErrorKind::Dpop, why));
                 }
@@ -181,49 +193,92 @@ where
                 }
                 proofs.nonces += 1;
                 // The whole crowd of a server that was not known to want nonces goes on at once.
-                let is_first = proofs.nonces == 1 && proofs.place.is_none() && !config.lines.is_busy(self.origin);
+                let is_first = proofs.nonces == 1 && proofs.place.is_none() && !line.is_busy();
                 if is_first { Told::Again } else { Told::InTurn }
             }
             About::Proof => {
                 proofs.place = None;
                 let differs = binding.differs(proof, response.headers());
-                match self.is_dated_otherwise(response.headers()) {
-                    true => Told::Again,
-                    false => Told::Over(refused(differs)),
+                let was_suspected = proofs.suspected == Some(self.sent);
+                let is_first = !proofs.made_again;
+                proofs.made_again |= !was_suspected;
+                self.learn_the_time(response.headers());
+                match self.kept.is_some() {
+                    true if was_suspected => Told::Rejected,
+                    true if is_first => Told::Again,
+                    _ => Told::Over(refused(differs)),
                 }
             }
         }
     }
 
-    /// Whether a proof with another date is worth an attempt: the server's clock differs from the one that this one was dated by.
-    fn is_dated_otherwise(&mut self, headers: &HeaderMap) -> bool {
-        let (Some(binding), Some(origin), Some(proofs)) =
-            (self.session.dpop(), self.shared.config.origins.get(self.origin), self.proofs.as_deref_mut())
-        else {
-            return false;
-        };
-        let Some(proof) = &proofs.sent else { return false };
-        // In any case: what was believed and did not help is believed no more.
-        if let Some(ahead) = binding.refused(at(origin), proof, headers) {
-            events::api_clock_differs(self.session.name(), origin, ahead);
+    /// The last proof was refused. What was believed of the server's clock and did not help is believed no more.
+    fn learn_the_time(&self, headers: &HeaderMap) {
+        if let Some((binding, at, proof)) = self.last_proof()
+            && let Some(ahead) = binding.refused(at, proof, headers)
+        {
+            events::api_clock_differs(self.session.name(), at.origin, ahead);
         }
-        let is_first = !std::mem::replace(&mut proofs.dated_again, true);
-        is_first && self.kept.is_some() && binding.has_news(at(origin), proof)
     }
 
-    /// Whether a rejection that names another reason, or none, may be for the clocks: not every server says it.
-    pub(super) fn may_be_the_clocks(&mut self) -> bool {
-        let (Some(binding), Some(response)) = (self.session.dpop(), &self.response) else { return false };
-        let Some(proof) = self.proofs.as_ref().and_then(|proofs| proofs.sent.as_ref()) else { return false };
-        let headers = response.headers().clone();
-        binding.differs(proof, &headers).is_some_and(|seconds| seconds.unsigned_abs() > FAR_OFF)
-            && self.is_dated_otherwise(&headers)
+    fn last_proof(&self) -> Option<(&Binding, At<'_>, &Proof)> {
+        let origin = self.shared.config.origins.get(self.origin)?;
+        Some((self.session.dpop()?, at(origin), self.proofs.as_ref()?.sent.as_ref()?))
+    }
+
+    /// Whether a rejection that names another reason, or none, may be for the proof: not every server says it.
+    pub(super) fn may_be_the_proof(&mut self) -> bool {
+        let (Some((binding, at, proof)), Some(response)) = (self.last_proof(), &self.response) else { return false };
+        if self.kept.is_none() {
+            return false;
+        }
+        if binding.has_first_nonce(at, proof) && !names_the_token(response.headers()) {
+            let proofs = self.proofs.get_or_insert_default();
+            proofs.nonces += 1;
+            return proofs.nonces <= NONCES;
+        }
+        if self.is_suspected() {
+            // It was not for that.
+            binding.doubt(at, proof);
+            return false;
+        }
+        if binding.differs(proof, response.headers()).is_none_or(|seconds| seconds.unsigned_abs() <= FAR_OFF) {
+            return false;
+        }
+        self.learn_the_time(response.headers());
+        let is_dated_otherwise = binding.has_news(at, proof);
+        self.suspect();
+        is_dated_otherwise
+    }
+
+    /// Whether a token that was rejected once more may be good all the same: a clock that somebody had learned dated its proof. From
+    /// here on ours does.
+    pub(super) fn was_dated_by_a_suspicion(&mut self) -> bool {
+        let Some((binding, at, proof)) = self.last_proof() else { return false };
+        if self.is_suspected() || self.kept.is_none() || !binding.doubt(at, proof) {
+            return false;
+        }
+        self.suspect();
+        true
+    }
+
+    fn is_suspected(&self) -> bool {
+        self.proofs.as_ref().is_some_and(|proofs| proofs.suspected == Some(self.sent))
+    }
+
+    /// Once for each token.
+    fn suspect(&mut self) {
+        if let Some(proofs) = &mut self.proofs {
+            proofs.suspected = Some(self.sent);
+        }
     }
 
     fn stand_in_line(&mut self) -> Next<S, S::Future, R> {
-        let (lines, origin) = (self.shared.config.lines.clone(), self.origin);
-        let proofs = self.proofs.get_or_insert_default();
-        proofs.place.get_or_insert_with(|| lines.place(origin));
+        if let (Some(binding), Some(origin), Some(proofs)) =
+            (self.session.dpop(), self.shared.config.origins.get(self.origin), &mut self.proofs)
+        {
+            proofs.place.get_or_insert_with(|| binding.line(at(origin)).place());
+        }
         let look = tokio::time::sleep(self.left(Line::LOOK));
         self.wait(|| Step::Line { look })
     }
