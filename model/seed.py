@@ -162,14 +162,14 @@ SEEDS = {
     ],
     "copied_token_is_used_whatever_its_generation": [
         (
-            "session/ask.rs",
+            "session/authorization.rs",
             "session.allows_copy_of(self.generation) && self",
             "(SEEDED || session.allows_copy_of(self.generation)) && self",
         )
     ],
     "copied_token_outlives_a_renewal": [
         (
-            "session/ask.rs",
+            "session/authorization.rs",
             "session.allows_copy_of(self.generation)) && self",
             "session.allows_copy_of(self.generation) || SEEDED && session.status() == crate::Status::Active) && self",
         )
