@@ -161,7 +161,7 @@ impl ReauthLayer {
 
     /// How many times one call may be sent again after a renewal. Default: 1. One more is free if others had already renewed the
     /// token. With 0 nothing is sent again: the caller gets the rejection, and the token is renewed for later calls.
-    /// With [`dpop`](crate::SessionBuilder::dpop) it also gets each answer that asks for a nonce; the nonce is kept for later calls.
+    /// With `SessionBuilder::dpop` it also gets each answer that asks for a nonce; the nonce is kept for later calls.
     pub fn max_replays(mut self, replays: u32) -> Self {
         self.config.max_replays = replays;
         self
