@@ -204,7 +204,7 @@ mod tests {
         let mut gone = [(); 2].map(|()| line.clone().place());
         assert!(gone.iter_mut().all(goes));
         drop(gone);
-        let state = line.state();
-        assert_eq!((state.width, state.passed), (2, 0));
+        assert_eq!(line.state().width, 2);
+        assert_eq!(line.state().passed, 0);
     }
 }

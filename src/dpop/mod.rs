@@ -21,7 +21,8 @@ mod memory;
 mod proof;
 mod wanted;
 
-#[cfg(all(test, feature = "dpop"))]
+#[cfg(feature = "dpop")]
+#[cfg(test)]
 mod tests;
 
 #[cfg(not(feature = "dpop"))]

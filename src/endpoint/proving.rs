@@ -165,5 +165,6 @@ fn at<'a>(step: &Step<'a>) -> At<'a> {
     At { server: Server::Issuer, origin: step.address().origin() }
 }
 
-#[cfg(all(test, feature = "dpop"))]
+#[cfg(feature = "dpop")]
+#[cfg(test)]
 mod tests;

@@ -128,7 +128,8 @@ impl Proofs {
     }
 }
 
-#[cfg(all(test, feature = "dpop"))]
+#[cfg(feature = "dpop")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::{error::TokenVerdict, origin::Origins};
