@@ -100,7 +100,7 @@
 //! | a gateway that changes host, scheme or prefix | the API must rebuild the address from `Forwarded` or `X-Forwarded-*`, or be told its public one. It is a setting of the API |
 //! | a gateway that adds or drops a slash, or decodes `%2F` | let it be, or send the address as the API will see it |
 //! | a retry *inside* the layer | sends the same proof twice, and a server that remembers proofs refuses the second: put retries outside |
-//! | a client that repeats requests by itself when a connection breaks | the same, and rare: the layer heals the 401. At the token endpoint it looks like a dead refresh token |
+//! | a client that repeats requests by itself when a connection breaks | the same, and rare: the layer heals the 401. At the token endpoint the renewal fails with `invalid_dpop_proof`, and is tried again after a minute |
 //!
 //! # What it costs
 //! A proof is one signature, and it is made for every call. On one core of the machine that measured it (an AMD EPYC that others used as

@@ -69,7 +69,7 @@
 //! | a nonce that is huge, or no text; a nonce of one server in a proof for another | nonces are bounded in number and size, and kept by server | `dpop` |
 //! | a server that asks for another nonce without end | a bounded number of attempts, then the call has its 401 | `dpop` |
 //! | a wrong `Date`, so that proofs are dated wrongly | it counts for that server alone, until a proof that was dated by it is refused. No proof is dated more than 1 h ahead, so that none is good tomorrow | `dpop` |
-//! | the key in a log, an error or freed memory | `Debug` shows the thumbprint; the key is wiped when the last clone goes | `secrets` |
+//! | the key in a log or an error | `Debug` shows the thumbprint | `secrets` |
 //!
 //! Not defended: whoever runs code as the client can sign with its key. Bodies, queries and headers are not signed, so whoever ends
 //! TLS on the way can change them. Passwords and client secrets are bound to nothing. [*What it protects

@@ -1,7 +1,4 @@
 //! Tokens that are bound to a key (RFC 9449), from the layer to an API that checks every claim of every proof.
-//!
-//! Each claim was seen failing, with the layer broken for it, but for one that the session holds before the layer does:
-//! `requests::a_bound_token_of_a_session_without_a_key_is_not_sent`.
 
 mod api;
 mod bodies;
