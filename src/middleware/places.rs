@@ -32,7 +32,12 @@ const PLACES: usize = 32;
 #[derive(Default)]
 pub(super) struct Places {
     // Made for the first call that needs them.
-    places: OnceLock<Box<[Place; PLACES]>>,
+    places: OnceLock<Made>,
+}
+
+struct Made {
+    places: Box<[Place; PLACES]>,
+    session: Session,
 }
 
 /// What processors hand to each other: two lines of their caches at a time.
@@ -52,7 +57,7 @@ impl Places {
     /// Hands the copy at this thread's place to `take`, if it may go with a request.
     #[inline]
     pub(super) fn copy<T>(&self, session: &Session, take: impl FnOnce(&Authorization) -> T) -> Option<T> {
-        let place = mine(self.places.get()?)?.0.try_lock().ok()?;
+        let place = mine(&self.places.get()?.places)?.0.try_lock().ok()?;
         place.as_ref().filter(|copy| copy.is_good_for(session)).map(take)
     }
 
@@ -64,11 +69,11 @@ impl Places {
         authorization: Authorization,
         now: Instant,
     ) -> Authorization {
-        let places = self.places.get_or_init(|| {
+        let made = self.places.get_or_init(|| {
             session.wipes(Arc::downgrade(self) as _);
-            Box::new(array::from_fn(|_| Place::default()))
+            Made { places: Box::new(array::from_fn(|_| Place::default())), session: session.clone() }
         });
-        let Some(mut place) = mine(places).and_then(|place| place.0.try_lock().ok()) else {
+        let Some(mut place) = mine(&made.places).and_then(|place| place.0.try_lock().ok()) else {
             return dressed(scheme, authorization);
         };
         let authorization = private(scheme, place.take(), authorization, now);
@@ -82,9 +87,18 @@ impl Places {
 
 impl Copies for Places {
     fn wipe(&self) {
-        for place in self.places.get().into_iter().flat_map(|places| &**places) {
+        for place in self.places.get().into_iter().flat_map(|made| &*made.places) {
             let copy = place.0.lock().unwrap_or_else(PoisonError::into_inner).take();
             drop(copy);
+        }
+    }
+}
+
+impl Drop for Places {
+    // The session may live on without this layer, among a million others.
+    fn drop(&mut self) {
+        if let Some(made) = self.places.get() {
+            made.session.forget_copies();
         }
     }
 }
@@ -164,8 +178,8 @@ mod tests {
     }
 
     fn copies(places: &Places) -> usize {
-        let places = places.places.get().expect("in use");
-        places.iter().filter(|place| place.0.lock().expect("nothing panics").is_some()).count()
+        let made = places.places.get().expect("in use");
+        made.places.iter().filter(|place| place.0.lock().expect("nothing panics").is_some()).count()
     }
 
     #[tokio::test]

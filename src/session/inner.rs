@@ -121,10 +121,17 @@ impl Inner {
     /// Has these copies wiped whenever the token becomes another one, for as long as they are there.
     pub(super) fn wipes(&self, copies: Weak<dyn Copies>) {
         self.change(|state| {
-            let all = &mut state.aside().copies;
-            all.retain(|copies| copies.strong_count() > 0);
-            all.push(copies);
+            state.forget_copies();
+            state.aside().copies.push(copies);
         });
+    }
+
+    /// Forgets copies that are gone. Where somebody has the lock, they are forgotten when the next ones come: whoever drops a layer may
+    /// be anywhere.
+    pub(super) fn forget_copies(&self) {
+        if let Ok(mut state) = self.state.try_write() {
+            state.forget_copies();
+        }
     }
 
     /// Notes the hash of the key that finds the session from now on.

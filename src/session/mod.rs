@@ -246,6 +246,11 @@ impl Session {
     pub(crate) fn wipes(&self, copies: Weak<dyn Copies>) {
         self.inner.wipes(copies);
     }
+
+    /// Forgets copies that are gone.
+    pub(crate) fn forget_copies(&self) {
+        self.inner.forget_copies();
+    }
 }
 
 impl fmt::Debug for Session {

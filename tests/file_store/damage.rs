@@ -38,7 +38,7 @@ async fn foreign_content_is_refused() {
         ("{}", "no `format`"),
         (r#"{"access_token":"access-s3cret"}"#, "no `format`"),
         (r#"{"format":1}"#, "`epoch`"),
-        (&whole.replace(r#""format":1"#, r#""format":2"#), "its format is 2"),
+        (&whole.replace(r#""format":1"#, r#""format":3"#), "its format is 3"),
         (&whole.replace(r#""format":1"#, r#""format":18446744073709551615"#), "its format is 18446744073709551615"),
         (&whole.replace(r#""format":1"#, r#""format":"access-s3cret""#), "no `format`"),
         (&whole.replace(r#""access-s3cret""#, "7"), "`token`"),

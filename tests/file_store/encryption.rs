@@ -72,7 +72,7 @@ async fn record_that_was_changed_is_refused() {
         (whole.replace("nonce\":\"", "nonce\":\"AAAA"), "no good `nonce`"),
         (whole.replace("sealed\":\"", "sealed\":\"!"), "no good `sealed`"),
         (whole.replace(r#""key":"a""#, r#""key":7"#), "no good `key`"),
-        (whole.replace(r#""format":1"#, r#""format":2"#), "its format is 2"),
+        (whole.replace(r#""format":1"#, r#""format":3"#), "its format is 3"),
     ] {
         assert_ne!(changed, whole);
         fs::write(&path, changed).unwrap();

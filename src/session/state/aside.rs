@@ -23,3 +23,11 @@ pub(crate) struct Aside {
     pub(crate) family: Option<Box<Family>>,
     pub(crate) copies: Vec<Weak<dyn Copies>>,
 }
+
+impl Aside {
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { shelf, owner, status, idle, family, copies } = self;
+        let (idle, copies) = (idle.is_empty(), copies.is_empty());
+        shelf.is_none() && owner.is_none() && status.is_none() && idle && family.is_none() && copies
+    }
+}

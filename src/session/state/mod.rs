@@ -145,6 +145,15 @@ impl State {
         self.aside().family.get_or_insert_default()
     }
 
+    /// Forgets copies that are gone, and is as small again as before there were any.
+    pub(crate) fn forget_copies(&mut self) {
+        let Some(aside) = &mut self.aside else { return };
+        aside.copies.retain(|copies| copies.strong_count() > 0);
+        if aside.is_empty() {
+            self.aside = None;
+        }
+    }
+
     /// Where there are copies of the token.
     pub(crate) fn copies(&self) -> Vec<Arc<dyn Copies>> {
         let copies = self.aside.as_ref().map(|aside| &aside.copies);
