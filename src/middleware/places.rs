@@ -259,7 +259,7 @@ mod tests {
         let places = Arc::new(Places::default());
         let authorization = look(&session).expect("logged in").expect("a token");
         places.keep(&session, &Scheme::default(), authorization.clone(), Instant::now());
-        let _taken = mine(places.places.get().expect("in use")).expect("a place").0.lock();
+        let _taken = mine(&places.places.get().expect("in use").places).expect("a place").0.lock();
         assert!(places.copy(&session, |_| ()).is_none());
         let kept = places.keep(&session, &Scheme::default(), authorization.clone(), Instant::now());
         assert_eq!(kept.generation, authorization.generation);
