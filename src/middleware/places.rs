@@ -12,7 +12,7 @@
 use std::{
     array,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use crate::{
     clock,
     scheme::Scheme,
-    session::{Authorization, Copies, Session},
+    session::{Authorization, Copies, Mutex, Session},
 };
 
 /// Few enough to be wiped in no time, and enough for the threads of a large runtime.
@@ -69,10 +69,17 @@ impl Places {
         authorization: Authorization,
         now: Instant,
     ) -> Authorization {
-        let made = self.places.get_or_init(|| {
-            session.wipes(Arc::downgrade(self) as _);
-            Made { places: Box::new(array::from_fn(|_| Place::default())), session: session.clone() }
-        });
+        let made = match self.places.get() {
+            Some(made) => made,
+            None => {
+                // Before there is a place for a copy. Where two threads come at once, the session knows of them twice, which does no harm.
+                session.wipes(Arc::downgrade(self) as _);
+                self.places.get_or_init(|| Made {
+                    places: Box::new(array::from_fn(|_| Place::default())),
+                    session: session.clone(),
+                })
+            }
+        };
         let Some(mut place) = mine(&made.places).and_then(|place| place.0.try_lock().ok()) else {
             return dressed(scheme, authorization);
         };
