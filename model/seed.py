@@ -162,16 +162,16 @@ SEEDS = {
     ],
     "copied_token_is_used_whatever_its_generation": [
         (
-            "session/authorization.rs",
-            "session.allows_copy_of(self.generation) && self",
-            "(SEEDED || session.allows_copy_of(self.generation)) && self",
+            "session/mod.rs",
+            "self.inner.allows_copy_of(generation)",
+            "(SEEDED || self.inner.allows_copy_of(generation))",
         )
     ],
     "copied_token_outlives_a_renewal": [
         (
-            "session/authorization.rs",
-            "session.allows_copy_of(self.generation)) && self",
-            "session.allows_copy_of(self.generation) || SEEDED && session.status() == crate::Status::Active) && self",
+            "session/mod.rs",
+            "self.inner.allows_copy_of(generation))",
+            "self.inner.allows_copy_of(generation) || SEEDED && self.status() == crate::Status::Active)",
         )
     ],
     "death_of_a_flight_is_not_told": [

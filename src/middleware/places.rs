@@ -12,7 +12,7 @@
 use std::{
     array,
     sync::{
-        Arc, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use crate::{
     clock,
     scheme::Scheme,
-    session::{Authorization, Copies, Mutex, Session},
+    session::{Authorization, Copies, Session},
 };
 
 /// Few enough to be wiped in no time, and enough for the threads of a large runtime.
@@ -58,7 +58,11 @@ impl Places {
     #[inline]
     pub(super) fn copy<T>(&self, session: &Session, take: impl FnOnce(&Authorization) -> T) -> Option<T> {
         let place = mine(&self.places.get()?.places)?.0.try_lock().ok()?;
-        place.as_ref().filter(|copy| copy.is_good_for(session)).map(take)
+        let copy = place.as_ref().filter(|copy| copy.is_fresh())?;
+        let (generation, taken) = (copy.generation, take(copy));
+        drop(place);
+        // Nobody holds the lock of a place while a session is asked: whoever wipes the places waits for it.
+        session.allows_copy_of(generation).then_some(taken)
     }
 
     /// Keeps a copy at this thread's place. Returns the authorization, which the copy shares nothing with that other threads use.
@@ -80,13 +84,18 @@ impl Places {
                 })
             }
         };
-        let Some(mut place) = mine(&made.places).and_then(|place| place.0.try_lock().ok()) else {
-            return dressed(scheme, authorization);
+        let Some(place) = mine(&made.places) else { return dressed(scheme, authorization) };
+        let authorization = match place.0.try_lock() {
+            Ok(mut place) => {
+                let authorization = private(scheme, place.take(), authorization, now);
+                *place = Some(authorization.clone());
+                authorization
+            }
+            Err(_) => return dressed(scheme, authorization),
         };
-        let authorization = private(scheme, place.take(), authorization, now);
-        // Under the lock of the place: whoever ends a generation says so first, and then comes by here.
-        if session.allows_copy_of(authorization.generation) {
-            *place = Some(authorization.clone());
+        // Not before it is there: whoever ends a generation says so first, and then comes by here. Either of us takes it away.
+        if !session.allows_copy_of(authorization.generation) {
+            self.wipe();
         }
         authorization
     }

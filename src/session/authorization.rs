@@ -24,6 +24,12 @@ impl Authorization {
     /// Whether a copy may go with a request of now without asking the session.
     #[inline]
     pub(crate) fn is_good_for(&self, session: &Session) -> bool {
-        session.allows_copy_of(self.generation) && self.fresh_until.is_none_or(|until| Instant::now() < until)
+        session.allows_copy_of(self.generation) && self.is_fresh()
+    }
+
+    /// As far as time goes.
+    #[inline]
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.fresh_until.is_none_or(|until| Instant::now() < until)
     }
 }

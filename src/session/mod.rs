@@ -51,7 +51,7 @@ use tokio::{sync::watch::Receiver, time::Instant};
 pub(crate) use self::{
     authorization::Authorization,
     need::{Answer, Need},
-    state::{Copies, Errand, Errands, Limits, Mutex, Route, Shelf},
+    state::{Copies, Errand, Errands, Limits, Route, Shelf},
     waiting::Waiting,
 };
 pub use self::{

@@ -56,14 +56,13 @@ pub(super) use self::{
     settings::{OwnRuntime, Settings},
     shelf::Pending,
     status::logged_out,
-    sync::{AtomicU64, RwLock},
+    sync::{AtomicU64, Mutex, RwLock},
     waiters::{Landing, Place, Waiters},
 };
 pub(crate) use self::{
     errand::{Errand, Errands},
     route::Route,
     shelf::{Limits, Shelf},
-    sync::Mutex,
 };
 pub use self::{settings::RenewAhead, status::Status};
 use crate::{clock, identity::Generation};
