@@ -24,7 +24,7 @@
 //! | it does not compile | [the end of *clients*](crate::manual::clients#when-it-does-not-compile) |
 //!
 //! # When to ask the user for a login
-//! Ask the session, not the error. Send the user to the login page if its [`Status`] is
+//! Ask the session, not the error. Send the user to the login page if its [`Status`](crate::Status) is
 //! [`LoggedOut`](crate::Status::LoggedOut) or [`Refused`](crate::Status::Refused). Every other failure is temporary, or needs somebody other
 //! than the user. With [`Sessions`], a key without a session is logged out, too.
 //!
@@ -337,8 +337,7 @@
 //! | --- | --- |
 //! | the disk is full, the folder may only be read, permission denied | make room, or correct the permissions: what could not be saved is saved then |
 //! | others may read the folder or the file | `chmod 700` for the folder, `chmod 600` for the file. Ask who has read it |
-//! | the record belongs to another owner | one key for each login. [`Session::login`](crate::Session::login) writes a new record in its place |
-//! | the record is bound to another DPoP key | give the session the key that the login began with. [`Session::login`](crate::Session::login) writes a new record in its place |
+//! | the record belongs to another owner, or is bound to another DPoP key | one key of the store for each login, and the DPoP key that it began with. [`Session::login`](crate::Session::login) writes a new record in its place |
 //! | the format was written by a newer release | update this program |
 //! | cut off, no JSON, another key | remove the record by hand; the user has to log in. It was not written by this crate, or was damaged |
 //! | the store did not answer within 2 s | a network file system or a database that hangs |
@@ -349,4 +348,3 @@
 //! [`ErrorKind::Refused`]: crate::ErrorKind::Refused
 //! [`RenewalFailed`]: crate::RenewalFailed
 //! [`Sessions`]: crate::Sessions
-//! [`Status`]: crate::Status
