@@ -43,9 +43,9 @@ const TOKEN_SIZES: [usize; 2] = [38, 1024];
 const WARM_UP: u64 = 16;
 const CALLS: u64 = 64;
 const TOLERANCE: f64 = 1.03;
-/// What a compiler may make of the same code in a larger crate, a call: today it moves an answer twice more there (58 instructions),
-/// saves some elsewhere, and looks whether somebody counts (5): 35 to 51 in all.
-const LARGER: f64 = 96.0;
+/// What a compiler may make of the same code in a larger crate, a call: 4 to 51 instructions were seen, and not because of anything
+/// that is asked for there but whether somebody counts (5).
+const LARGER: f64 = 64.0;
 /// Says that this process runs under callgrind.
 const COUNTED: &str = "TOWER_REAUTH_COUNTED";
 

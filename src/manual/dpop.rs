@@ -122,7 +122,7 @@
 //!   wait up to 85 ms for each other.
 //! - *One session for all that act for the same user* saves token requests and nonces, no signatures: a proof is good once. What is not
 //!   called needs none, so cache answers.
-//! - The server has to verify each one, which takes it about twice as long with ES256.
+//! - The server has to verify each one.
 //!
 //! `benches/README.md` has the libraries that were weighed. Who does without pays nothing: without a key no call takes another path.
 //!
