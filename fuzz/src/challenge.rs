@@ -51,7 +51,10 @@ pub fn check(input: &[u8]) {
 
     let response = response(StatusCode::UNAUTHORIZED, &lines);
     match Wso2Classifier::new().body(&Head::of(&response), &Seen::new(b"", None, true)) {
-        Verdict::Pass | Verdict::InsufficientScope(_) | Verdict::InsufficientUserAuthentication(_) => {}
+        Verdict::Pass
+        | Verdict::InsufficientScope(_)
+        | Verdict::InsufficientUserAuthentication(_)
+        | Verdict::DpopOnly(_) => {}
         Verdict::Reject(_) => {
             assert!(rejects, "without a fault WSO2's classifier rejects what the default one rejects")
         }
@@ -125,7 +128,9 @@ fn verdict(status: StatusCode, lines: &[HeaderValue]) -> Option<Option<String>> 
     let response = response(status, lines);
     match BearerClassifier::new().head(&Head::of(&response)) {
         Verdict::Pass => None,
-        Verdict::InsufficientScope(challenge) | Verdict::InsufficientUserAuthentication(challenge) => {
+        Verdict::InsufficientScope(challenge)
+        | Verdict::InsufficientUserAuthentication(challenge)
+        | Verdict::DpopOnly(challenge) => {
             for list in [challenge.scope(), challenge.acr_values()].into_iter().flatten() {
                 let is_visible = list.bytes().all(|byte| (b' '..=b'~').contains(&byte));
                 assert!((1..=MAX_LIST).contains(&list.len()) && is_visible, "{list:?}");

@@ -61,7 +61,10 @@ pub fn check(input: &[u8]) {
 /// `None`: it wants to see more.
 fn is_rejected(verdict: Verdict) -> Option<bool> {
     match verdict {
-        Verdict::Pass | Verdict::InsufficientScope(_) | Verdict::InsufficientUserAuthentication(_) => Some(false),
+        Verdict::Pass
+        | Verdict::InsufficientScope(_)
+        | Verdict::InsufficientUserAuthentication(_)
+        | Verdict::DpopOnly(_) => Some(false),
         Verdict::Reject(_) => Some(true),
         _ => None,
     }
