@@ -161,6 +161,8 @@ pub(crate) fn token_answer(state: &mut State, number: usize, asked: Asked, outco
         (Asked::Refresh(_), Outcome::Unavailable | Outcome::Broken | Outcome::Held { .. }) => {
             login.refresh_breaks.push(now);
         }
+        // A grant that panicked says nothing of the refresh token.
+        (Asked::Refresh(_), Outcome::Panicked) => {}
         (Asked::Refresh(_), _) => login.refresh_breaks.clear(),
         (Asked::Own, Outcome::Refused) => {
             login.refused = Some(now);

@@ -54,11 +54,15 @@ pub(super) struct Call<S, B: Replay, R: Body> {
     pub(super) kept: Option<Kept<B>>,
     // The response that the caller gets if there is no better one; of a replay under way, the one before.
     pub(super) response: Option<Response<ResponseBody<R>>>,
+    // When its end was read, in microseconds after `since`, if that was while the call waited.
+    pub(super) read: Option<u32>,
     // Of the last rejection.
     pub(super) challenge: Challenge,
     // What the last attempt was sent with.
     pub(super) sent: Generation,
     pub(super) replays: u32,
+    // What the call waits for brings something else than it needs: it asks again when that has landed.
+    pub(super) asks_again: bool,
     // One replay is free, where others had renewed the token already.
     pub(super) free_replay: bool,
     pub(super) parked: Option<Parked>,
@@ -73,8 +77,14 @@ where
     pub(super) fn ask(&mut self) -> Next<S, S::Future, R> {
         match self.session.ask(self.need(), self.epoch, self.since) {
             Answer::Ready => self.go_on(),
-            Answer::Wait(waiting) => self.wait(|| Step::Wait { waiting, again: false }),
-            Answer::After(waiting) => self.wait(|| Step::Wait { waiting, again: true }),
+            Answer::Wait(waiting) => {
+                self.asks_again = false;
+                self.wait(|| Step::Wait { waiting })
+            }
+            Answer::After(waiting) => {
+                self.asks_again = true;
+                self.wait(|| Step::Wait { waiting })
+            }
             Answer::At(turn) => self.wait(|| Step::Turn { at: sleep_until(turn) }),
             Answer::Failed(error) => self.give_up(error),
         }
@@ -104,6 +114,9 @@ where
 
     pub(super) fn landed(&mut self, landing: Result<Generation, Error>) -> Next<S, S::Future, R> {
         match landing {
+            Ok(_) if self.asks_again => Ok(Step::Ask),
+            // Invariant 12: a flight that is waited for in vain ends the call, whatever it brings.
+            Err(error) if self.asks_again && error.kind() != ErrorKind::WaitedTooLong => Ok(Step::Ask),
             Ok(generation) if self.first.is_none() && generation == self.sent => {
                 self.note_rejection();
                 self.give_up(Error::new(ErrorKind::SameToken, "the renewal brought the same token again"))
@@ -209,6 +222,7 @@ where
         if let (Some(response), Some(origin)) = (&self.response, config.origins.get(self.origin)) {
             events::rejected(self.session.name(), self.sent, response.status(), origin);
         }
+        self.read = None;
         if self.may_be_the_proof() {
             return self.go_on();
         }

@@ -48,14 +48,23 @@ impl<S, B: Replay, R: Body> Call<S, B, R> {
 
     /// Reads the rejection while its call waits, to its end and for as long as that takes. Ready when the call can't be kept.
     pub(super) fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while let Some(response) = &mut self.response
-            && ready!(response.body_mut().poll_look(cx, 0)) == Look::More
-        {
+        while let Some(response) = &mut self.response {
+            if ready!(response.body_mut().poll_look(cx, 0)) == Look::End {
+                let now = || self.since.elapsed().as_micros().try_into().unwrap_or(u32::MAX);
+                self.read.get_or_insert_with(now);
+                break;
+            }
             if !self.has_room() {
                 return Poll::Ready(());
             }
         }
         Poll::Pending
+    }
+
+    /// How long ago the rejection's end was read, if the call has waited since then.
+    pub(super) fn waited(&self) -> Option<Duration> {
+        let read = Duration::from_micros(self.read?.into());
+        Some(self.since.elapsed().saturating_sub(read))
     }
 
     /// Makes room in the layer's budget for all that a rejected call keeps, or is known to keep before long; false where it

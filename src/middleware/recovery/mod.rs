@@ -102,9 +102,11 @@ where
             replay,
             kept: None,
             response: None,
+            read: None,
             challenge: Challenge::new(),
             sent: Generation::NONE,
             replays: 0,
+            asks_again: false,
             free_replay: true,
             parked: None,
             proofs: None,
@@ -158,9 +160,11 @@ where
             replay: kept.is_some(),
             kept,
             response,
+            read: None,
             challenge: Challenge::new(),
             sent: generation,
             replays: 0,
+            asks_again: false,
             free_replay: true,
             parked: None,
             proofs: None,
@@ -186,10 +190,7 @@ where
             let next: Next<S, S::Future, R> = match this.step.as_mut().project() {
                 StepProjection::Judge { verdict } => call.judge(verdict.take().unwrap_or(Verdict::Pass)),
                 StepProjection::Ask => call.ask(),
-                StepProjection::Wait { waiting, again } => match waiting.poll(cx) {
-                    // Invariant 12: a flight that is waited for in vain ends the call, whatever it brings.
-                    Poll::Ready(Err(error)) if *again && error.kind() != ErrorKind::WaitedTooLong => Ok(Step::Ask),
-                    Poll::Ready(Ok(_)) if *again => Ok(Step::Ask),
+                StepProjection::Wait { waiting } => match waiting.poll(cx) {
                     Poll::Ready(landing) => call.landed(landing),
                     Poll::Pending => {
                         ready!(call.poll_read_ahead(cx));
@@ -214,7 +215,7 @@ where
                 }
                 StepProjection::Release { limit } => {
                     if call.poll_released(limit, cx).is_ready() {
-                        Ok(Step::HandBack { hand_back: HandBack::new() })
+                        Ok(Step::HandBack { hand_back: HandBack::new(call.waited()) })
                     } else {
                         ready!(call.poll_read_ahead(cx));
                         call.pass_on()

@@ -23,8 +23,8 @@ pin_project! {
         Judge { verdict: Option<Verdict> },
         /// What does the session say?
         Ask,
-        /// For a flight. `again`: it brings something else than what is needed, so ask again when it has landed.
-        Wait { #[pin] waiting: Waiting, again: bool },
+        /// For a flight.
+        Wait { #[pin] waiting: Waiting },
         /// For a turn among those who are damped.
         Turn { #[pin] at: Sleep },
         /// Into the body, for what the head does not tell.
