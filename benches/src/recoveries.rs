@@ -43,9 +43,9 @@ pub fn name(place: Place, renewal: Renewal, page: usize, what: &str) -> String {
 }
 
 /// The greatest of the figures of a place, if it was measured.
-pub fn worst(figures: &Figures, place: Place, what: &str) -> Option<f64> {
-    let all = Renewal::ALL.into_iter().flat_map(|renewal| PAGES.map(|page| name(place, renewal, page, what)));
-    all.filter_map(|name| figures.get(&name).copied()).max_by(f64::total_cmp)
+pub fn worst(figures: &Figures, place: Place, renewal: Renewal, what: &str) -> Option<f64> {
+    let all = PAGES.map(|page| name(place, renewal, page, what));
+    all.iter().filter_map(|name| figures.get(name).copied()).max_by(f64::total_cmp)
 }
 
 /// # Panics
