@@ -225,7 +225,8 @@ impl Origins {
     /// Whether the `Host` line, where there is one, names this origin too.
     #[inline(always)]
     pub(crate) fn agree(&self, index: usize, headers: &HeaderMap) -> bool {
-        // For as many headers as most requests have, a look at each name is cheaper than a look-up.
+        // For as many headers as most requests have, a look at each name is cheaper than a look-up. Names alone: to find the
+        // value in the same walk takes 11 instructions a header more.
         !headers.keys().any(|name| *name == HOST) || self.is_host_of(index, headers)
     }
 
