@@ -1,8 +1,12 @@
 //! The layer over HTTP/1.1: what is on the wire, and which connection it goes by.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
 };
 
 use bytes::Bytes;
@@ -12,10 +16,12 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::Notify,
+    task::yield_now,
 };
-use tower::{ServiceBuilder, ServiceExt};
+use tokio_test::task;
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::follow_redirect::FollowRedirectLayer;
-use tower_reauth::{ErrorKind, Reauth};
+use tower_reauth::{ErrorKind, Origins, Reauth, ReauthLayer, Session, TokenSet, grant_fn};
 
 use crate::http_support::{
     Body, LIVE, answer, bare_rejection,
@@ -156,6 +162,41 @@ async fn replay_goes_by_the_connection_of_the_rejection_beside_worker_threads() 
         }
         assert!(more * 50 <= CALLS, "{more} more connections for {CALLS} calls, {length} KiB, spawned: {spawned}");
     }
+}
+
+/// Each turn wakes another thread, which holds the replay up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn call_that_waited_for_its_renewal_takes_no_turn_before_its_replay_beside_workers() {
+    let renew = Arc::new(Notify::new());
+    let grant = grant_fn({
+        let (renew, asked) = (renew.clone(), Arc::new(AtomicUsize::new(0)));
+        move |_context| {
+            let (renew, number) = (renew.clone(), asked.fetch_add(1, Ordering::SeqCst));
+            async move {
+                if number > 0 {
+                    renew.notified().await;
+                }
+                TokenSet::new(if number > 0 { "token-2" } else { "dead" })
+            }
+        }
+    });
+    let api = service_fn(|request: Request<Full<Bytes>>| async move {
+        Ok::<_, Infallible>(if is_live(&request) { answer(StatusCode::OK, "") } else { bare_rejection() })
+    });
+    let session = Session::new(grant);
+    session.token().await.expect("the first one");
+    let layer = ReauthLayer::new(session, Origins::only("https://api.example").expect("an origin"));
+    let mut call = task::spawn(layer.layer(api).oneshot(post("https://api.example/".to_owned(), Full::default())));
+    assert!(call.poll().is_pending(), "the renewal is held");
+    renew.notify_one();
+    soon(async {
+        while !call.is_woken() {
+            yield_now().await;
+        }
+    })
+    .await;
+    let Poll::Ready(response) = call.poll() else { panic!("there was a turn") };
+    assert_eq!(response.expect("an answer").status(), StatusCode::OK);
 }
 
 #[tokio::test]

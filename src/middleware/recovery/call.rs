@@ -22,7 +22,7 @@ use crate::{
     identity::Generation,
     metrics,
     replay::Replay,
-    session::{Answer, Authorization, Need, Route, Session},
+    session::{Answer, Authorization, Need, Route, Session, Waiting},
     timer,
 };
 
@@ -77,14 +77,8 @@ where
     pub(super) fn ask(&mut self) -> Next<S, S::Future, R> {
         match self.session.ask(self.need(), self.epoch, self.since) {
             Answer::Ready => self.go_on(),
-            Answer::Wait(waiting) => {
-                self.asks_again = false;
-                self.wait(|| Step::Wait { waiting })
-            }
-            Answer::After(waiting) => {
-                self.asks_again = true;
-                self.wait(|| Step::Wait { waiting })
-            }
+            Answer::Wait(waiting) => self.wait_for(waiting, false),
+            Answer::After(waiting) => self.wait_for(waiting, true),
             Answer::At(turn) => self.wait(|| Step::Turn { at: sleep_until(turn) }),
             Answer::Failed(error) => self.give_up(error),
         }
@@ -101,6 +95,11 @@ where
                 challenge: &self.challenge,
             },
         }
+    }
+
+    fn wait_for(&mut self, waiting: Waiting, asks_again: bool) -> Next<S, S::Future, R> {
+        self.asks_again = asks_again;
+        self.wait(|| Step::Wait { waiting })
     }
 
     /// A rejected call that can't be replayed has nothing to wait for.
@@ -222,7 +221,6 @@ where
         if let (Some(response), Some(origin)) = (&self.response, config.origins.get(self.origin)) {
             events::rejected(self.session.name(), self.sent, response.status(), origin);
         }
-        self.read = None;
         if self.may_be_the_proof() {
             return self.go_on();
         }
@@ -305,6 +303,7 @@ where
     /// What the request that goes out was answered with.
     pub(super) fn answered(&mut self, response: Response<R>, took: Duration) -> Next<S, S::Future, R> {
         self.since += took;
+        self.read = None;
         self.parked = None;
         let response = match self.hears(response.map(ResponseBody::plain)) {
             ControlFlow::Continue(response) => response,

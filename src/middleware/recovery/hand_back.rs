@@ -31,6 +31,7 @@ const SLICE: Duration = Duration::from_millis(10);
 pub(super) struct HandBack {
     // When the end was read, or later.
     began: Instant,
+    // Since then, beside workers.
     waited: bool,
     beside_workers: bool,
     turns: u32,
@@ -57,17 +58,15 @@ impl Future for HandBack {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let enough = if self.waited { SLICE } else { MOMENT };
-        let offers = self.beside_workers && self.began.elapsed() < enough;
-        match self.turns {
-            _ if self.waited => {
-                if offers {
-                    offer_processor(self.began);
-                }
-                return Poll::Ready(());
+        if self.waited {
+            if self.began.elapsed() < SLICE {
+                offer_processor(self.began);
             }
+            return Poll::Ready(());
+        }
+        match self.turns {
             0 => {}
-            1 if offers => offer_processor(Instant::now()),
+            1 if self.beside_workers && self.began.elapsed() < MOMENT => offer_processor(Instant::now()),
             _ => return Poll::Ready(()),
         }
         self.turns += 1;
