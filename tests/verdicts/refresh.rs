@@ -154,6 +154,26 @@ async fn refresh_that_breaks_again_and_again_makes_room_for_the_password_after_a
 }
 
 #[tokio::test(start_paused = true)]
+async fn panic_after_three_broken_refreshes_says_nothing_of_the_refresh_token() {
+    let world = with_a_password().await;
+    world.issuer.always_to("refresh_token", Answer::broken());
+    while sent(&world, "refresh_token") < 3 {
+        world.get("/orders").await.unwrap();
+        advance(SECOND).await;
+    }
+    let broken = Instant::now();
+    world.issuer.always_to("refresh_token", Answer::panic());
+    while sent(&world, "refresh_token") < 4 {
+        world.get("/orders").await.unwrap();
+        advance(SECOND).await;
+    }
+    assert!(broken.elapsed() < MINUTE && sent(&world, "password") == 1, "{:?}", broken.elapsed());
+    advance(MINUTE).await;
+    assert_eq!(world.get("/orders").await.unwrap().status(), 200);
+    assert_eq!((sent(&world, "refresh_token"), sent(&world, "password")), (4, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn broken_refresh_token_is_tried_again_while_the_password_is_held_back() {
     let world = with_a_password().await;
     world.issuer.always(Answer::status(500, ""));
